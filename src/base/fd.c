@@ -1,0 +1,92 @@
+/* fd: see fd.h. */
+#include "base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+
+/* Never retried after EINTR: Linux has released the number by then. */
+void
+fd_close(int *fd)
+{
+	int saved = errno;
+
+	if (*fd == -1)
+		return;
+	close(*fd);
+	*fd = -1;
+	errno = saved;
+}
+
+int
+fd_fill_standard(struct err *e)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+		if (fd == -1)
+			fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+		if (fd == -1)
+			return err_sys(e, errno, "cannot open '/dev/null'");
+	} while (fd <= STDERR_FILENO);
+	close(fd);
+	return 0;
+}
+
+int
+fd_set_cloexec(int fd, int on)
+{
+	return fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0);
+}
+
+int
+fd_write_all(int fd, const void *data, size_t len)
+{
+	const char *p = data;
+	ssize_t n;
+
+	while (len > 0) {
+		n = write(fd, p, len);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1)
+			return -1;
+		p += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+char *
+fd_read_all(int fd, size_t max, size_t *len)
+{
+	struct buf b = { 0 };
+	ssize_t n;
+
+	for (;;) {
+		if (buf_reserve(&b, 4096) == -1)
+			break;
+		n = read(fd, b.data + b.len, 4096);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1)
+			break;
+		b.len += (size_t)n;
+		b.data[b.len] = '\0';
+		if (b.len > max) {
+			errno = EFBIG;
+			break;
+		}
+		if (n == 0) {
+			*len = b.len;
+			return b.data;
+		}
+	}
+	buf_release(&b);
+	return NULL;
+}

@@ -1,0 +1,288 @@
+/*
+ * proctree: see proctree.h.
+ *
+ * A fork under way may end after its caller was sent SIGSTOP, so the tree is
+ * read again and again until one whole pass finds every thread stopped and no
+ * child that was not known: then nobody is left who could fork. The kill goes
+ * bottom up: a stopped parent reaps nobody, so no pid on the list can come to
+ * mean another process meanwhile.
+ */
+#include "base/proctree.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+#define PROCS_MAX 65536
+#define PID_LIMIT 4194304 /* linux/threads.h: PID_MAX_LIMIT */
+/* Passes and the time between: at most 5 ms for a thread in the kernel that
+ * does not stop, which SIGKILL then keeps from ending its fork. */
+#define PASSES_MAX 25
+#define PASS_PAUSE_NS 200000
+#define STAT_MAX 512 /* bytes of a stat line that hold its state */
+
+struct proc {
+	pid_t pid;
+	int dead; /* a zombie, or gone, at the last look */
+};
+
+struct tree {
+	int proc;           /* /proc */
+	struct proc *procs; /* parents before their children */
+	size_t nprocs, cap;
+	unsigned char *seen; /* one bit a pid */
+	int quiet;           /* this pass has changed nothing */
+	const pid_t *sids;   /* of add_if_session() */
+	size_t nsids;
+};
+
+typedef void child_fn(struct tree *t, pid_t pid);
+
+static int
+tree_open(struct tree *t)
+{
+	*t = (struct tree){
+	    .proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+	if (t->proc == -1 ||
+	    faccessat(t->proc, "thread-self/children", R_OK, 0) == -1)
+		return -1;
+	/* Pages of it that no pid falls into are never touched. */
+	t->seen = calloc(1, PID_LIMIT / 8);
+	return t->seen == NULL ? -1 : 0;
+}
+
+static void
+tree_close(struct tree *t)
+{
+	fd_close(&t->proc);
+	free(t->procs);
+	free(t->seen);
+}
+
+static int
+tree_grow(struct tree *t)
+{
+	size_t cap = t->cap == 0 ? 64 : t->cap * 2;
+	struct proc *procs;
+
+	if (t->nprocs < t->cap)
+		return 0;
+	if (t->nprocs == PROCS_MAX)
+		return -1;
+	procs = realloc(t->procs, cap * sizeof(*procs));
+	if (procs == NULL)
+		return -1;
+	t->procs = procs;
+	t->cap = cap;
+	return 0;
+}
+
+static void
+tree_add(struct tree *t, pid_t pid)
+{
+	unsigned char bit = (unsigned char)(1 << (pid & 7));
+
+	if (pid <= 1 || pid >= PID_LIMIT || pid == getpid() ||
+	    (t->seen[pid >> 3] & bit) || tree_grow(t) == -1)
+		return;
+	if (kill(pid, SIGSTOP) == -1)
+		return;
+	t->seen[pid >> 3] |= bit;
+	t->procs[t->nprocs++] = (struct proc){.pid = pid};
+	t->quiet = 0;
+}
+
+static void
+add_if_session(struct tree *t, pid_t pid)
+{
+	pid_t sid = getsid(pid);
+	size_t i;
+
+	for (i = 0; i < t->nsids; i++)
+		if (sid == t->sids[i]) {
+			tree_add(t, pid);
+			return;
+		}
+}
+
+/* Calls fn for each number of a children file. */
+static void
+each_child(struct tree *t, int task, const char *tid, child_fn *fn)
+{
+	char path[32], text[4096];
+	pid_t pid = 0;
+	ssize_t n, i;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/children", tid);
+	fd = openat(task, path, O_RDONLY | O_CLOEXEC);
+	if (fd == -1)
+		return;
+	while ((n = read(fd, text, sizeof(text))) > 0)
+		for (i = 0; i < n; i++) {
+			if (isdigit((unsigned char)text[i])) {
+				pid = pid * 10 + (text[i] - '0');
+				continue;
+			}
+			if (pid != 0)
+				fn(t, pid);
+			pid = 0;
+		}
+	close(fd);
+}
+
+/* The letter of proc(5)'s field 3; 'X' for a thread that is gone. */
+static char
+thread_state(int task, const char *tid)
+{
+	char path[32], text[STAT_MAX], *p;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/stat", tid);
+	fd = openat(task, path, O_RDONLY | O_CLOEXEC);
+	if (fd == -1)
+		return 'X';
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (n <= 0)
+		return 'X';
+	text[n] = '\0';
+	/* Field 2 is the name in parentheses and may hold anything. */
+	p = strrchr(text, ')');
+	return p == NULL || p[1] == '\0' ? 'X' : p[2];
+}
+
+/* Returns whether the thread lives. Its state first: one that stopped after
+ * its children were read may have had one more. */
+static int
+visit_thread(struct tree *t, int task, const char *tid, child_fn *fn)
+{
+	char state = thread_state(task, tid);
+
+	if (strchr("ZXx", state) != NULL)
+		return 0;
+	if (state != 'T' && state != 't')
+		t->quiet = 0;
+	each_child(t, task, tid, fn);
+	return 1;
+}
+
+/* Children hang on the thread that made them. Returns how many live. */
+static int
+each_thread(struct tree *t, pid_t pid, child_fn *fn)
+{
+	char path[32];
+	struct dirent *d;
+	int fd, alive = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "%d/task", (int)pid);
+	fd = openat(t->proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd == -1)
+		return 0;
+	dir = fdopendir(fd);
+	if (dir == NULL) {
+		close(fd);
+		return 0;
+	}
+	while ((d = readdir(dir)) != NULL)
+		if (d->d_name[0] != '.')
+			alive += visit_thread(t, dirfd(dir), d->d_name, fn);
+	closedir(dir);
+	return alive;
+}
+
+/* parent: 0, or whose children of the sessions belong to the tree too. */
+static void
+tree_pass(struct tree *t, pid_t parent)
+{
+	size_t before = t->nprocs, i;
+
+	if (parent != 0)
+		each_thread(t, parent, add_if_session);
+	/* The parent itself runs on: of it, only a new child counts. */
+	t->quiet = t->nprocs == before;
+	for (i = 0; i < t->nprocs; i++)
+		t->procs[i].dead =
+		    each_thread(t, t->procs[i].pid, tree_add) == 0;
+}
+
+static int
+tree_kill(struct tree *t, pid_t parent)
+{
+	const struct timespec pause = {.tv_nsec = PASS_PAUSE_NS};
+	int pass, killed = 0;
+	size_t i;
+
+	for (pass = 0; pass < PASSES_MAX; pass++) {
+		tree_pass(t, parent);
+		if (t->quiet)
+			break;
+		nanosleep(&pause, NULL);
+	}
+	for (i = t->nprocs; i-- > 0;)
+		if (!t->procs[i].dead && kill(t->procs[i].pid, SIGKILL) == 0)
+			killed++;
+	return killed;
+}
+
+/* Where the tree cannot be read. */
+static int
+kill_group(pid_t pid)
+{
+	if (pid <= 1 || pid == getpgrp())
+		return 0;
+	return kill(-pid, SIGKILL) == 0;
+}
+
+static int
+kill_bare(pid_t pid)
+{
+	int group = getpgid(pid) == pid;
+
+	if (pid <= 1 || pid == getpid() || kill(pid, SIGKILL) == -1)
+		return 0;
+	if (group)
+		kill_group(pid);
+	return 1;
+}
+
+int
+proctree_kill(pid_t pid)
+{
+	struct tree t;
+	int killed;
+
+	if (tree_open(&t) == 0)
+		tree_add(&t, pid);
+	killed = t.nprocs > 0 ? tree_kill(&t, 0) : kill_bare(pid);
+	tree_close(&t);
+	return killed;
+}
+
+int
+proctree_kill_sessions(pid_t parent, const pid_t *sids, size_t nsids)
+{
+	struct tree t;
+	int killed = 0;
+	size_t i;
+
+	if (tree_open(&t) == 0) {
+		t.sids = sids;
+		t.nsids = nsids;
+		killed = tree_kill(&t, parent);
+	} else
+		for (i = 0; i < nsids; i++)
+			killed += kill_group(sids[i]);
+	tree_close(&t);
+	return killed;
+}

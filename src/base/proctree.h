@@ -1,0 +1,26 @@
+/*
+ * proctree: every descendant of a process, to end it whole. Needs /proc with
+ * task/TID/children (CONFIG_PROC_CHILDREN); without it only the process and
+ * its group are reached.
+ */
+#ifndef SVD_BASE_PROCTREE_H
+#define SVD_BASE_PROCTREE_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+/*
+ * SIGKILL to pid and all its descendants: each is stopped first, top down, so
+ * that none can fork away, then all are killed. pid must be known to be the
+ * right process (an unreaped child, or proven by its pidfd).
+ * Returns how many were killed. Descendants over an internal limit of 65536
+ * are left to the next call.
+ */
+int proctree_kill(pid_t pid);
+/*
+ * SIGKILL to every child of parent (the keeper: orphans are its children) whose
+ * session is one of sids, with all their descendants. Returns how many.
+ */
+int proctree_kill_sessions(pid_t parent, const pid_t *sids, size_t nsids);
+
+#endif

@@ -1,0 +1,176 @@
+/* sys: see sys.h. */
+#include "base/sys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#define KERNEL_SIGSET_BYTES 8
+#define PIDFS_MAGIC 0x50494446 /* linux/magic.h: PID_FS_MAGIC */
+
+int
+sys_sigmask(uint64_t mask)
+{
+	return (int)syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL,
+	    KERNEL_SIGSET_BYTES);
+}
+
+int
+sys_signalfd(uint64_t mask)
+{
+	return (int)syscall(SYS_signalfd4, -1, &mask, KERNEL_SIGSET_BYTES,
+	    O_NONBLOCK | O_CLOEXEC);
+}
+
+/* The kernel's struct sigaction on all but a few machines: a handler, flags,
+ * perhaps a restorer, a mask. All zero is the default on every one. */
+struct kernel_sigaction {
+	void (*handler)(int);
+	unsigned long rest[3];
+};
+
+void
+sys_signals_default(void)
+{
+	struct kernel_sigaction sa;
+	int sig;
+
+	memset(&sa, 0, sizeof(sa));
+	for (sig = 1; sig <= 64; sig++)
+		if (sig != SIGKILL && sig != SIGSTOP)
+			syscall(SYS_rt_sigaction, sig, &sa, NULL,
+			    KERNEL_SIGSET_BYTES);
+}
+
+void
+sys_signals_ignore(uint64_t set)
+{
+	struct sigaction sa;
+	int sig;
+
+	memset(&sa, 0, sizeof(sa));
+	sa.sa_handler = SIG_IGN;
+	for (sig = 1; sig <= 64; sig++)
+		if (set & SIG_BIT(sig))
+			sigaction(sig, &sa, NULL);
+}
+
+int
+sys_exec_fd(int fd, char *const argv[], char *const envp[])
+{
+	return (int)syscall(
+	    SYS_execveat, fd, "", argv, envp, AT_EMPTY_PATH);
+}
+
+int
+sys_open_self(void)
+{
+	int fd = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+
+	/* AT_EXECFN is a number cast by the kernel's own definition. */
+	if (fd == -1)
+		fd = open((const char *)getauxval(AT_EXECFN),
+		    O_PATH | O_CLOEXEC);
+	return fd;
+}
+
+int
+sys_pidfd_open(pid_t pid)
+{
+	return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
+int
+sys_pidfd_send_signal(int pidfd, int sig)
+{
+	return (int)syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0);
+}
+
+uint64_t
+sys_pidfd_inode(int pidfd)
+{
+	struct statfs fs;
+	struct stat st;
+
+	if (fstatfs(pidfd, &fs) == -1 || fs.f_type != PIDFS_MAGIC ||
+	    fstat(pidfd, &st) == -1)
+		return 0;
+	return st.st_ino;
+}
+
+uint64_t
+sys_start_time(pid_t pid)
+{
+	char path[40], text[1024], *p;
+	ssize_t n;
+	int fd, field;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd == -1)
+		return 0;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	/* Field 2 is the name in parentheses and may hold anything. */
+	p = strrchr(text, ')');
+	for (field = 2; p != NULL && field < 22; field++)
+		p = strchr(p + 1, ' ');
+	return p == NULL ? 0 : strtoull(p + 1, NULL, 10);
+}
+
+int
+sys_memfd(const char *name)
+{
+	return memfd_create(name, MFD_CLOEXEC);
+}
+
+uint64_t
+sys_random(void)
+{
+	uint64_t v;
+
+	if (getrandom(&v, sizeof(v), GRND_NONBLOCK) != sizeof(v)) {
+		struct timespec t;
+
+		/* Early at boot: it need be unlikely to repeat, no secret. */
+		clock_gettime(CLOCK_MONOTONIC, &t);
+		v = (uint64_t)t.tv_nsec * 0x9e3779b97f4a7c15u ^
+		    (uint64_t)t.tv_sec << 20 ^ (uint64_t)getpid();
+	}
+	return v;
+}
+
+static int64_t
+clock_ms(clockid_t id)
+{
+	struct timespec t;
+
+	clock_gettime(id, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+int64_t
+sys_now_ms(void)
+{
+	return clock_ms(CLOCK_MONOTONIC);
+}
+
+int64_t
+sys_realtime_ms(void)
+{
+	return clock_ms(CLOCK_REALTIME);
+}
