@@ -1,0 +1,109 @@
+/* backoff: see backoff.h. */
+#include "core/backoff.h"
+
+#include <stdio.h>
+#include <string.h>
+
+int64_t
+backoff_wait(const struct worker_conf *c, uint32_t run, uint32_t random)
+{
+	double limit = (double)c->backoff_limit, wait = (double)c->backoff_delay;
+	uint32_t k;
+
+	if (c->backoff_delay == 0 && run >= 2) {
+		wait = BACKOFF_FLOOR_MS;
+		run--;
+	}
+	for (k = 1; k < run && wait < limit && wait > 0; k++) {
+		if (c->backoff_factor <= 1)
+			break;
+		wait *= c->backoff_factor;
+	}
+	if (wait > limit)
+		wait = limit;
+	wait += wait * c->backoff_jitter * ((double)random / UINT32_MAX);
+	return (int64_t)wait;
+}
+
+int
+death_is_success(const struct worker_conf *c, const struct death *d)
+{
+	if (d->fault[0] != '\0')
+		return 0;
+	if (d->signal != 0)
+		return exit_set_has_signal(&c->success, d->signal);
+	return d->code >= 0 && exit_set_has_code(&c->success, d->code);
+}
+
+static int
+is_permanent(const struct worker_conf *c, const struct death *d)
+{
+	if (d->fault[0] != '\0')
+		return 0;
+	if (d->signal != 0)
+		return exit_set_has_signal(&c->permanent, d->signal);
+	return d->code >= 0 && exit_set_has_code(&c->permanent, d->code);
+}
+
+/* A death that somebody asked for, as the reference manual of `on-failure`
+ * lists them: HUP, INT, TERM, PIPE. */
+static int
+is_asked_for(const struct death *d)
+{
+	return d->signal == 1 || d->signal == 2 || d->signal == 15 ||
+	    d->signal == 13;
+}
+
+static int
+wants_another(const struct worker_conf *c, const struct death *d)
+{
+	switch (c->restart) {
+	case RESTART_ALWAYS:
+		return 1;
+	case RESTART_ON_FAILURE:
+		return !death_is_success(c, d) && !is_asked_for(d);
+	default:
+		return 0;
+	}
+}
+
+enum worker_event
+backoff_verdict(const struct verdict_input *in)
+{
+	const struct worker_conf *c = in->conf;
+	const struct death *d = in->death;
+
+	if (in->stopping)
+		return in->want_up ? EV_DIED_RETRY : EV_DIED_DONE;
+	if (!in->want_up)
+		return EV_DIED_DONE;
+	if (in->hopeless || is_permanent(c, d))
+		return EV_DIED_FATAL;
+	if (!wants_another(c, d)) {
+		if (death_is_success(c, d) ||
+		    (c->restart == RESTART_ON_FAILURE && is_asked_for(d)))
+			return EV_DIED_DONE;
+		return EV_DIED_FATAL;
+	}
+	if (c->restart_limit > 0 && in->recent > c->restart_limit)
+		return EV_DIED_FATAL;
+	return EV_DIED_RETRY;
+}
+
+const char *
+death_describe(const struct death *d, char *out, size_t size)
+{
+	char name[16];
+
+	if (d->fault[0] != '\0')
+		snprintf(out, size, "%s", d->fault);
+	else if (d->signal != 0)
+		snprintf(out, size, "killed by %s%s",
+		    units_signal_name(d->signal, name, sizeof(name)),
+		    d->core ? " (core dumped)" : "");
+	else if (d->code < 0)
+		snprintf(out, size, "status unknown");
+	else
+		snprintf(out, size, "exit status %d", d->code);
+	return out;
+}

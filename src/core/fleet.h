@@ -1,0 +1,138 @@
+/*
+ * fleet: what a fleet file says, as plain data.
+ *
+ * Made by conf/, read by everybody, changed by nobody afterwards. Durations
+ * are in milliseconds, sizes in bytes. Strings are owned by the struct they
+ * stand in.
+ */
+#ifndef SVD_CORE_FLEET_H
+#define SVD_CORE_FLEET_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/units.h"
+
+#define FLEET_NAME_MAX 40	/* bytes of a fleet's, worker's name */
+#define FLEET_NUMPROCS_MAX 10000
+#define FLEET_WORKERS_MAX 10000 /* instances in one fleet */
+#define FLEET_RESTART_LIMIT_MAX 1000
+/* "NAME:9999" and its NUL */
+#define WORKER_NAME_SIZE (FLEET_NAME_MAX + 6)
+
+enum worker_type {
+	WORKER_DAEMON,
+	WORKER_ONESHOT
+};
+
+enum restart_when {
+	RESTART_ALWAYS,
+	RESTART_ON_FAILURE,
+	RESTART_NO,
+	RESTART_DEFAULT /* while parsing only: always, for a oneshot no */
+};
+
+enum kill_mode {
+	KILL_MODE_TREE,
+	KILL_MODE_GROUP,
+	KILL_MODE_PROCESS
+};
+
+enum on_empty {
+	ON_EMPTY_WAIT,
+	ON_EMPTY_EXIT
+};
+
+enum stream_kind {
+	STREAM_NULL,
+	STREAM_INHERIT, /* svd's own */
+	STREAM_FILE,
+	STREAM_STDOUT /* stderr only: the same as stdout */
+};
+
+struct stream_conf {
+	enum stream_kind kind;
+	char *path; /* STREAM_FILE, absolute */
+};
+
+/* Indices into worker_conf.limits; limit_resource[] gives RLIMIT_*. */
+enum limit_id {
+	LIMIT_NOFILE,
+	LIMIT_NPROC,
+	LIMIT_CORE,
+	LIMIT_AS,
+	LIMIT_MEMLOCK,
+	LIMIT_COUNT
+};
+
+#define LIMIT_INFINITY UINT64_MAX
+
+struct limit_conf {
+	int set;
+	uint64_t soft, hard; /* LIMIT_INFINITY: unlimited */
+};
+
+/* One instance: %n, %N and %F are already expanded. */
+struct worker_conf {
+	char name[WORKER_NAME_SIZE];	    /* "web:0", or "web" */
+	char group_name[FLEET_NAME_MAX + 1]; /* "web": the section's name */
+	int instance;			    /* 0 to numprocs-1 */
+	int numprocs;
+	const char *file; /* where its section stands; owned by the fleet */
+	int line;
+
+	/* process */
+	char *description; /* or NULL */
+	char **argv;	   /* NULL-terminated, at least one word */
+	int autostart;
+	enum worker_type type;
+	char *user, *group; /* names or numbers as written; NULL: svd's own */
+	char *directory;
+	unsigned int umask;
+	char **environment; /* "K=V": [fleet] environment, env_file,
+			       environment, later ones have replaced earlier
+			       ones; NULL-terminated, never NULL */
+	struct stream_conf std_in, std_out, std_err;
+
+	/* restart */
+	enum restart_when restart; /* never RESTART_DEFAULT */
+	int64_t backoff_delay, backoff_limit, backoff_reset;
+	double backoff_factor, backoff_jitter; /* >= 1; 0 to 1 */
+	int restart_limit; /* 0: none */
+	int64_t restart_interval;
+	struct exit_set success, permanent;
+	int essential;
+	int64_t max_age;     /* 0: none */
+	uint64_t max_memory; /* bytes of RSS, 0: none */
+
+	/* stop */
+	int stop_signal;
+	int64_t stop_timeout;
+	char **stop_command; /* argv, or NULL */
+	enum kill_mode kill_mode;
+
+	/* limits */
+	struct limit_conf limits[LIMIT_COUNT];
+	int nice, nice_set;
+	int oom_score_adj, oom_score_adj_set;
+};
+
+struct fleet {
+	char name[FLEET_NAME_MAX + 1];
+	char *runtime_dir; /* or NULL: the default for the name */
+	enum on_empty on_empty;
+	int64_t supervisor_watchdog; /* 0: off */
+	struct worker_conf *workers; /* in the order of the file */
+	size_t nworkers;
+	char **files; /* names that worker_conf.file points to */
+	size_t nfiles;
+};
+
+void worker_conf_release(struct worker_conf *w);
+void fleet_release(struct fleet *f);
+/* RLIMIT_* for a limit_id. */
+int limit_resource(enum limit_id id);
+/* "nofile" ... */
+const char *limit_name(enum limit_id id);
+
+#endif

@@ -1,0 +1,404 @@
+/*
+ * record: see record.h. One table of fields a kind drives both directions, so
+ * that what is written is what is read.
+ */
+#include "core/record.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CRC_DIGITS 8
+#define WORD_MAX 24 /* of a number: 20 digits, a sign, the NUL */
+
+enum field_type {
+	FIELD_INT,
+	FIELD_U32,
+	FIELD_I64,
+	FIELD_U64,
+	FIELD_STATE,
+	FIELD_STRING
+};
+
+struct field {
+	const char *key;
+	enum field_type type;
+	size_t offset; /* in struct record */
+	size_t size;
+};
+
+#define MEMBER(m) (((struct record *)0)->u.m)
+#define FIELD_AS(key, type, m)                                             \
+	{                                                                  \
+		key, type, offsetof(struct record, u.m), sizeof(MEMBER(m)) \
+	}
+#define TYPE_OF(m) \
+	_Generic((m),          \
+	    int: FIELD_INT,    \
+	    uint32_t: FIELD_U32, \
+	    int64_t: FIELD_I64, \
+	    uint64_t: FIELD_U64, \
+	    char *: FIELD_STRING)
+#define FIELD(key, m) FIELD_AS(key, TYPE_OF(MEMBER(m)), m)
+#define DEATH_FIELDS(prefix, m)                                             \
+	FIELD(prefix "at", m.at), FIELD(prefix "at_rt", m.at_rt),           \
+	    FIELD(prefix "uptime", m.uptime),                               \
+	    FIELD(prefix "generation", m.generation),                       \
+	    FIELD(prefix "pid", m.pid), FIELD(prefix "code", m.code),       \
+	    FIELD(prefix "signal", m.signal), FIELD(prefix "core", m.core), \
+	    FIELD(prefix "fault", m.fault)
+
+static const struct field fleet_fields[] = {
+    FIELD("schema", fleet.schema),
+    FIELD("epoch", fleet.epoch),
+    FIELD("boot", fleet.boot_id),
+    FIELD("pidns", fleet.pidns),
+    FIELD("name", fleet.name),
+};
+
+static const struct field worker_fields[] = {
+    FIELD("name", worker.name),
+    FIELD_AS("state", FIELD_STATE, worker.state),
+    FIELD("want_up", worker.want_up),
+    FIELD("degraded", worker.degraded),
+    FIELD("token", worker.token),
+    FIELD("pid", worker.pid),
+    FIELD("pidfd_ino", worker.id.pidfd_ino),
+    FIELD("start_time", worker.id.start_time),
+    FIELD("stop_token", worker.stop_token),
+    FIELD("stop_pid", worker.stop_pid),
+    FIELD("generation", worker.generation),
+    FIELD("restarts", worker.restarts),
+    FIELD("deaths", worker.deaths),
+    FIELD("run", worker.run),
+    FIELD("interrupted", worker.interrupted),
+    FIELD("fresh", worker.fresh),
+    FIELD("told", worker.told),
+    FIELD("since", worker.since),
+    FIELD("since_rt", worker.since_rt),
+    FIELD("born", worker.born),
+    FIELD("deadline", worker.deadline),
+    FIELD("fault", worker.fault),
+    DEATH_FIELDS("last_", worker.last),
+};
+
+static const struct field death_fields[] = {
+    FIELD("name", history.name),
+    DEATH_FIELDS("", history.death),
+};
+
+static const struct kind {
+	const char *name;
+	const struct field *fields;
+	size_t nfields;
+} kinds[] = {
+#define KIND(name, table)                                     \
+	{                                                     \
+		name, table, sizeof(table) / sizeof(*(table)) \
+	}
+    [RECORD_FLEET] = KIND("fleet", fleet_fields),
+    [RECORD_WORKER] = KIND("worker", worker_fields),
+    [RECORD_DEATH] = KIND("death", death_fields),
+};
+
+#define NKINDS (sizeof(kinds) / sizeof(*kinds))
+
+/* Four bits at a time: a table that fits the eye, fast enough for a line. */
+uint32_t
+record_crc32(const char *data, size_t len)
+{
+	static const uint32_t table[16] = {0x00000000, 0x1db71064, 0x3b6e20c8,
+	    0x26d930ac, 0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,
+	    0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c, 0x9b64c2b0,
+	    0x86d3d2d4, 0xa00ae278, 0xbdbdf21c};
+	uint32_t crc = UINT32_MAX;
+	size_t i;
+
+	for (i = 0; i < len; i++) {
+		crc ^= (unsigned char)data[i];
+		crc = (crc >> 4) ^ table[crc & 15];
+		crc = (crc >> 4) ^ table[crc & 15];
+	}
+	return ~crc;
+}
+
+/* Is c itself in a word, or is it written as %XX? */
+static int
+is_plain(unsigned char c)
+{
+	return c > ' ' && c < 0x7f && c != '%';
+}
+
+static size_t
+put_escaped(char *out, const char *text, size_t size)
+{
+	static const char hex[] = "0123456789abcdef";
+	size_t i, n = 0;
+
+	for (i = 0; i < size && text[i] != '\0'; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		if (is_plain(c)) {
+			out[n++] = (char)c;
+			continue;
+		}
+		out[n++] = '%';
+		out[n++] = hex[c >> 4];
+		out[n++] = hex[c & 15];
+	}
+	return n;
+}
+
+/* The value of a number or state as text; "" where it is left out. */
+static void
+number_text(const struct field *f, const void *at, char out[WORD_MAX])
+{
+	out[0] = '\0';
+	switch (f->type) {
+	case FIELD_INT:
+		if (*(const int *)at != 0)
+			snprintf(out, WORD_MAX, "%d", *(const int *)at);
+		break;
+	case FIELD_U32:
+		if (*(const uint32_t *)at != 0)
+			snprintf(
+			    out, WORD_MAX, "%" PRIu32, *(const uint32_t *)at);
+		break;
+	case FIELD_I64:
+		if (*(const int64_t *)at != 0)
+			snprintf(
+			    out, WORD_MAX, "%" PRId64, *(const int64_t *)at);
+		break;
+	case FIELD_U64:
+		if (*(const uint64_t *)at != 0)
+			snprintf(
+			    out, WORD_MAX, "%" PRIu64, *(const uint64_t *)at);
+		break;
+	case FIELD_STATE:
+		snprintf(out, WORD_MAX, "%s",
+		    worker_state_name(*(const enum worker_state *)at));
+		break;
+	case FIELD_STRING:
+		break;
+	}
+}
+
+static size_t
+put_field(char *out, const struct field *f, const struct record *r)
+{
+	const char *at = (const char *)r + f->offset;
+	char number[WORD_MAX];
+	const char *text = number;
+	size_t size = sizeof(number), n;
+
+	if (f->type == FIELD_STRING) {
+		text = at;
+		size = f->size;
+	} else
+		number_text(f, at, number);
+	if (text[0] == '\0')
+		return 0;
+	n = (size_t)sprintf(out, " %s=", f->key);
+	return n + put_escaped(out + n, text, size);
+}
+
+size_t
+record_format(const struct record *r, char out[RECORD_MAX])
+{
+	const struct kind *k = &kinds[r->kind];
+	char crc[CRC_DIGITS + 2];
+	size_t i, n = CRC_DIGITS + 1;
+
+	/* The longest record there can be fits: a test proves it. */
+	n += (size_t)sprintf(out + n, "%s", k->name);
+	for (i = 0; i < k->nfields; i++)
+		n += put_field(out + n, &k->fields[i], r);
+	snprintf(crc, sizeof(crc), "%08" PRIx32 " ",
+	    record_crc32(out + CRC_DIGITS + 1, n - CRC_DIGITS - 1));
+	memcpy(out, crc, CRC_DIGITS + 1);
+	out[n++] = '\n';
+	out[n] = '\0';
+	return n;
+}
+
+/* Strictly as record_format() writes it: an upper-case digit is a flipped
+ * bit. */
+static int
+hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return -1;
+}
+
+static int
+get_string(const char *text, char *out, size_t size)
+{
+	size_t n = 0;
+
+	while (*text != '\0') {
+		int high, low;
+
+		if (n + 1 >= size)
+			return -1;
+		if (*text != '%') {
+			out[n++] = *text++;
+			continue;
+		}
+		if ((high = hex_digit(text[1])) == -1 ||
+		    (low = hex_digit(text[2])) == -1 || high + low == 0)
+			return -1;
+		out[n++] = (char)(high << 4 | low);
+		text += 3;
+	}
+	memset(out + n, '\0', size - n);
+	return 0;
+}
+
+static int
+get_signed(const char *text, int64_t min, int64_t max, int64_t *v)
+{
+	const char *digits = text + (*text == '-');
+	char *end;
+
+	if (*digits < '0' || *digits > '9')
+		return -1;
+	errno = 0;
+	*v = strtoll(text, &end, 10);
+	return errno != 0 || *end != '\0' || *v < min || *v > max ? -1 : 0;
+}
+
+static int
+get_unsigned(const char *text, uint64_t max, uint64_t *v)
+{
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return -1;
+	errno = 0;
+	*v = strtoull(text, &end, 10);
+	return errno != 0 || *end != '\0' || *v > max ? -1 : 0;
+}
+
+static int
+get_state(const char *text, enum worker_state *s)
+{
+	int n = worker_state_by_name(text);
+
+	if (n == -1)
+		return -1;
+	*s = (enum worker_state)n;
+	return 0;
+}
+
+static int
+get_field(const struct field *f, const char *text, struct record *r)
+{
+	void *at = (char *)r + f->offset;
+	int64_t i;
+	uint64_t u;
+
+	switch (f->type) {
+	case FIELD_INT:
+		if (get_signed(text, INT32_MIN, INT32_MAX, &i) == -1)
+			return -1;
+		*(int *)at = (int)i;
+		return 0;
+	case FIELD_U32:
+		if (get_unsigned(text, UINT32_MAX, &u) == -1)
+			return -1;
+		*(uint32_t *)at = (uint32_t)u;
+		return 0;
+	case FIELD_I64:
+		return get_signed(text, INT64_MIN, INT64_MAX, at);
+	case FIELD_U64:
+		return get_unsigned(text, UINT64_MAX, at);
+	case FIELD_STATE:
+		return get_state(text, at);
+	case FIELD_STRING:
+		return get_string(text, at, f->size);
+	}
+	return -1;
+}
+
+/* word is "key=value"; an unknown key is a newer svd's. */
+static int
+get_word(const struct kind *k, char *word, struct record *r)
+{
+	char *value = strchr(word, '=');
+	size_t i;
+
+	if (value == NULL)
+		return -1;
+	*value++ = '\0';
+	for (i = 0; i < k->nfields; i++)
+		if (strcmp(k->fields[i].key, word) == 0)
+			return get_field(&k->fields[i], value, r);
+	return 0;
+}
+
+static const struct kind *
+kind_by_name(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < NKINDS; i++)
+		if (strcmp(kinds[i].name, name) == 0)
+			return &kinds[i];
+	return NULL;
+}
+
+static int
+crc_matches(const char *line, size_t len)
+{
+	uint32_t want = 0;
+	int i, digit;
+
+	if (len <= CRC_DIGITS + 1 || line[CRC_DIGITS] != ' ')
+		return 0;
+	for (i = 0; i < CRC_DIGITS; i++) {
+		if ((digit = hex_digit(line[i])) == -1)
+			return 0;
+		want = want << 4 | (uint32_t)digit;
+	}
+	return want ==
+	       record_crc32(line + CRC_DIGITS + 1, len - CRC_DIGITS - 1);
+}
+
+/* A worker without a name says nothing about anybody. */
+static int
+has_name(const struct record *r)
+{
+	if (r->kind == RECORD_WORKER)
+		return r->u.worker.name[0] != '\0';
+	return r->kind == RECORD_FLEET || r->u.history.name[0] != '\0';
+}
+
+int
+record_parse(const char *line, size_t len, struct record *r)
+{
+	char copy[RECORD_MAX];
+	char *rest = copy, *word;
+	const struct kind *k;
+
+	if (len >= RECORD_MAX || !crc_matches(line, len))
+		return -1;
+	len -= CRC_DIGITS + 1;
+	memcpy(copy, line + CRC_DIGITS + 1, len);
+	copy[len] = '\0';
+	if (strlen(copy) != len)
+		return -1;
+	memset(r, 0, sizeof(*r));
+	if ((k = kind_by_name(strsep(&rest, " "))) == NULL)
+		return -1;
+	r->kind = (enum record_kind)(k - kinds);
+	while ((word = strsep(&rest, " ")) != NULL)
+		if (get_word(k, word, r) == -1)
+			return -1;
+	return has_name(r) ? 0 : -1;
+}

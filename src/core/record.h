@@ -1,0 +1,107 @@
+/*
+ * record: one line of `state`, the fleet's journal in the runtime directory.
+ *
+ * A line is "CRC KIND key=value key=value ...\n": CRC is the CRC-32 (IEEE
+ * 802.3) of what follows it and one blank, in eight lower-case hexadecimal
+ * digits. Every line is absolute: the last valid line about a worker says all
+ * that there is to know of it, so replaying is reading. Pure: no system call.
+ *
+ *	fleet	the first line: schema, epoch, boot, pidns, name
+ *	worker	one worker after a step of its life
+ *	death	one entry of a worker's history, written when state is
+ *		rewritten; else a worker line with a new `deaths` count is one
+ *
+ * Times are CLOCK_MONOTONIC milliseconds, `rt` ones milliseconds since 1970.
+ * A key that is zero or empty is left out; an unknown one is skipped. Bytes of
+ * strings that are not printable ASCII, blanks and '%' are written as %XX.
+ */
+#ifndef SVD_CORE_RECORD_H
+#define SVD_CORE_RECORD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/identity.h"
+#include "core/fleet.h"
+#include "core/worker_fsm.h"
+
+#define RECORD_SCHEMA 1
+/* Bytes of a line, newline and NUL included: enough for every field at its
+ * longest, each byte of its strings escaped. */
+#define RECORD_MAX 3072
+#define RECORD_FAULT_MAX 160
+
+/* How a process ended. */
+struct death {
+	int64_t at;	 /* 0: no death */
+	int64_t at_rt;	 /* realtime, for people */
+	int64_t uptime;	 /* ms it had run */
+	uint64_t generation;
+	int pid;	 /* 0: never born */
+	int code;	 /* exit status, -1 if killed by a signal or unborn */
+	int signal;	 /* 0 if none */
+	int core;	 /* it left a core */
+	char fault[RECORD_FAULT_MAX]; /* set-up failure, "" if none: "directory
+					 '/x': No such file or directory" */
+};
+
+struct fleet_record {
+	int schema;
+	uint64_t epoch;	/* made anew by each keeper */
+	char boot_id[IDENTITY_BOOT_SIZE];
+	uint64_t pidns; /* inode of /proc/self/ns/pid, 0 without /proc */
+	char name[FLEET_NAME_MAX + 1];
+};
+
+struct worker_record {
+	char name[WORKER_NAME_SIZE];
+	enum worker_state state;
+	int want_up;
+	int degraded;
+	uint64_t token;	     /* of the birth under way or done, 0: none */
+	int pid;	     /* 0: none (yet) */
+	struct identity id;
+	uint64_t stop_token; /* the same for a running stop_command */
+	int stop_pid;
+	uint64_t generation; /* births so far; the intended one's number
+				while token is set and pid is 0 */
+	uint64_t restarts;   /* automatic ones */
+	uint64_t deaths;
+	uint32_t run;	     /* deaths in this run of deaths (backoff) */
+	uint32_t interrupted; /* set-ups that took a supervisor with them */
+	uint32_t fresh;	     /* deaths since the last start by hand */
+	int told;	     /* STOPPING: 0 nothing yet, 1 its stop signal or
+				command, 2 KILL */
+	int64_t since, since_rt; /* of state */
+	int64_t born;	     /* of the present process */
+	int64_t deadline;    /* of state's timer; 0: none */
+	char fault[RECORD_FAULT_MAX]; /* why the present set-up failed; its
+					 death is still to come */
+	struct death last;   /* .at == 0: none yet */
+};
+
+enum record_kind {
+	RECORD_FLEET,
+	RECORD_WORKER,
+	RECORD_DEATH
+};
+
+struct record {
+	enum record_kind kind;
+	union {
+		struct fleet_record fleet;
+		struct worker_record worker;
+		struct {
+			char name[WORKER_NAME_SIZE];
+			struct death death;
+		} history;
+	} u;
+};
+
+/* Formats r with checksum and newline; returns its length in bytes. */
+size_t record_format(const struct record *r, char out[RECORD_MAX]);
+/* Parses one line (len_bytes without its newline). -1: torn or foreign. */
+int record_parse(const char *line, size_t len_bytes, struct record *r);
+uint32_t record_crc32(const char *data, size_t len_bytes);
+
+#endif
