@@ -1,0 +1,120 @@
+/* proto_keeper: see proto_keeper.h. */
+#include "ipc/proto_keeper.h"
+
+#include <string.h>
+
+enum field_kind {
+	F_END,
+	F_32,
+	F_64,
+	F_TEXT /* the rest of the packet, NUL-terminated */
+};
+
+struct field {
+	enum field_kind kind;
+	size_t offset;
+};
+
+#define M32(f) { F_32, offsetof(struct keeper_msg, f) }
+#define M64(f) { F_64, offsetof(struct keeper_msg, f) }
+#define TEXT { F_TEXT, 0 }
+#define FIELDS_MAX 8
+
+static const struct field fields[KM_TYPES][FIELDS_MAX] = {
+	[KM_HELLO] = { M32(version), M64(epoch), M32(life), M32(pid), M32(code),
+	    M32(status), M32(count) },
+	[KM_FD] = { TEXT },
+	[KM_EXIT] = { M32(pid), M32(code), M32(status), M64(us) },
+	[KM_SIGNAL] = { M64(mask) },
+	[KM_PING] = { { F_END, 0 } },
+	[KM_READY] = { { F_END, 0 } },
+	[KM_HOLD] = { TEXT },
+	[KM_DROP] = { TEXT },
+	[KM_BORN] = { M32(pid) },
+	[KM_ACK] = { M32(pid) },
+	[KM_SIGNALLED] = { M64(mask) },
+	[KM_PONG] = { { F_END, 0 } },
+	[KM_LIMITS] = { M64(ms), M64(ms2) },
+	[KM_STOPPING] = { M32(code) },
+	[KM_QUIT] = { { F_END, 0 } },
+};
+
+static size_t
+put(unsigned char *out, const void *value, size_t n)
+{
+	uint64_t v = 0;
+	size_t i;
+
+	if (n == 4)
+		v = *(const uint32_t *)value;
+	else
+		v = *(const uint64_t *)value;
+	for (i = 0; i < n; i++)
+		out[i] = (unsigned char)(v >> (8 * i));
+	return n;
+}
+
+static void
+get(const unsigned char *in, void *value, size_t n)
+{
+	uint64_t v = 0;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		v |= (uint64_t)in[i] << (8 * i);
+	if (n == 4)
+		*(uint32_t *)value = (uint32_t)v;
+	else
+		*(uint64_t *)value = v;
+}
+
+size_t
+keeper_msg_encode(
+    const struct keeper_msg *m, unsigned char out[KEEPER_PACKET_MAX])
+{
+	const struct field *f;
+	const char *base = (const char *)m;
+	size_t len = 0;
+
+	out[len++] = (unsigned char)m->type;
+	for (f = fields[m->type]; f->kind != F_END; f++) {
+		if (f->kind == F_TEXT) {
+			if (m->text_len == 0 || m->text_len > KEEPER_TEXT_MAX)
+				return 0;
+			memcpy(out + len, m->text, m->text_len);
+			return len + m->text_len;
+		}
+		len += put(
+		    out + len, base + f->offset, f->kind == F_32 ? 4 : 8);
+	}
+	return len;
+}
+
+int
+keeper_msg_decode(
+    const unsigned char *packet, size_t len, struct keeper_msg *m)
+{
+	const struct field *f;
+	char *base = (char *)m;
+	size_t pos = 1, n;
+
+	memset(m, 0, sizeof(*m));
+	if (len < 1 || packet[0] == 0 || packet[0] >= KM_TYPES)
+		return -1;
+	m->type = packet[0];
+	for (f = fields[m->type]; f->kind != F_END; f++) {
+		if (f->kind == F_TEXT) {
+			if (pos >= len || packet[len - 1] != '\0')
+				return -1;
+			m->text = (const char *)packet + pos;
+			m->text_len = len - pos;
+			return 0;
+		}
+		n = f->kind == F_32 ? 4 : 8;
+		if (len - pos < n)
+			return -1;
+		get(packet + pos, base + f->offset, n);
+		pos += n;
+	}
+	return pos == len ? 0 : -1;
+}

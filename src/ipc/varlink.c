@@ -1,0 +1,184 @@
+/* varlink: see varlink.h. */
+#include "ipc/varlink.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Milliseconds as seconds keep their three digits, and no noise behind. */
+#define DUMP_FLAGS (JSON_COMPACT | JSON_REAL_PRECISION(15))
+#define KEEP_BYTES 65536 /* an empty buffer over this is given back */
+
+int
+varlink_pending(struct varlink_in *in)
+{
+	const struct buf *b = &in->buf;
+
+	if (in->scanned < b->len &&
+	    memchr(b->data + in->scanned, '\0', b->len - in->scanned) != NULL)
+		return 1;
+	in->scanned = b->len;
+	return 0;
+}
+
+static void
+consume(struct varlink_in *in, size_t len)
+{
+	buf_consume(&in->buf, len);
+	in->scanned = 0;
+	if (in->buf.len == 0 && in->buf.cap > KEEP_BYTES)
+		buf_release(&in->buf);
+}
+
+int
+varlink_take(struct varlink_in *in, size_t max, json_t **msg, struct err *e)
+{
+	json_error_t why;
+	size_t len;
+
+	if (!varlink_pending(in)) {
+		if (in->buf.len < max)
+			return 0;
+		return err_set(e, "message over %zu bytes", max);
+	}
+	len = strlen(in->buf.data);
+	if (len >= max)
+		return err_set(e, "message over %zu bytes", max);
+	*msg = json_loadb(in->buf.data, len, JSON_REJECT_DUPLICATES, &why);
+	if (*msg == NULL)
+		return err_set(e, "bad JSON: %s", why.text);
+	if (!json_is_object(*msg)) {
+		json_decref(*msg);
+		return err_set(e, "message is not an object");
+	}
+	consume(in, len + 1);
+	return 1;
+}
+
+void
+varlink_in_release(struct varlink_in *in)
+{
+	buf_release(&in->buf);
+	in->scanned = 0;
+}
+
+/* Absent is false; anything but a boolean is an error. */
+static int
+read_flag(json_t *msg, const char *key, int *v, struct err *e)
+{
+	json_t *flag = json_object_get(msg, key);
+
+	*v = json_is_true(flag);
+	if (flag != NULL && !json_is_boolean(flag))
+		return err_set(e, "'%s' is not a boolean", key);
+	return 0;
+}
+
+/* Absent is empty: an empty object is put into msg. */
+static int
+read_parameters(json_t *msg, json_t **parameters, struct err *e)
+{
+	*parameters = json_object_get(msg, "parameters");
+	if (*parameters == NULL || json_is_null(*parameters)) {
+		*parameters = json_object();
+		/* Takes the reference, also where it fails. */
+		if (json_object_set_new(msg, "parameters", *parameters) == -1)
+			return err_set(e, "out of memory");
+	}
+	if (!json_is_object(*parameters))
+		return err_set(e, "'parameters' is not an object");
+	return 0;
+}
+
+int
+varlink_read_call(json_t *msg, struct varlink_call *c, struct err *e)
+{
+	c->method = json_string_value(json_object_get(msg, "method"));
+	if (c->method == NULL)
+		return err_set(e, "call without a method");
+	if (read_flag(msg, "more", &c->more, e) == -1 ||
+	    read_flag(msg, "oneway", &c->oneway, e) == -1 ||
+	    read_flag(msg, "upgrade", &c->upgrade, e) == -1)
+		return -1;
+	return read_parameters(msg, &c->parameters, e);
+}
+
+int
+varlink_read_reply(json_t *msg, struct varlink_reply *r, struct err *e)
+{
+	json_t *error = json_object_get(msg, "error");
+
+	r->error = json_string_value(error);
+	if (error != NULL && r->error == NULL)
+		return err_set(e, "'error' is not a string");
+	if (read_flag(msg, "continues", &r->continues, e) == -1)
+		return -1;
+	return read_parameters(msg, &r->parameters, e);
+}
+
+static int
+dump_cb(const char *data, size_t len, void *arg)
+{
+	return buf_add(arg, data, len);
+}
+
+/* Takes over parameters. A key of NULL: the message has parameters only. */
+static int
+write_message(
+    struct buf *out, const char *key, const char *value, json_t *parameters)
+{
+	size_t before = out->len;
+	json_t *msg = json_object();
+	int rc = -1;
+
+	if (key != NULL &&
+	    json_object_set_new(msg, key, json_string(value)) == -1)
+		goto out;
+	if (json_object_set(msg, "parameters", parameters) == -1)
+		goto out;
+	rc = json_dump_callback(msg, dump_cb, out, DUMP_FLAGS);
+	if (rc == 0)
+		rc = buf_add(out, "", 1);
+out:
+	if (rc == -1)
+		out->len = before;
+	json_decref(msg);
+	json_decref(parameters);
+	return rc;
+}
+
+int
+varlink_write_call(struct buf *out, const char *method, json_t *parameters)
+{
+	return write_message(out, "method", method, parameters);
+}
+
+int
+varlink_write_reply(struct buf *out, json_t *parameters)
+{
+	return write_message(out, NULL, NULL, parameters);
+}
+
+int
+varlink_write_error(struct buf *out, const char *error, json_t *parameters)
+{
+	return write_message(out, "error", error, parameters);
+}
+
+json_t *
+varlink_string(const char *text)
+{
+	json_t *s;
+	char *copy, *p;
+
+	if (text == NULL || *text == '\0')
+		return json_null();
+	s = json_string(text);
+	if (s != NULL || (copy = strdup(text)) == NULL)
+		return s;
+	for (p = copy; *p != '\0'; p++)
+		if ((unsigned char)*p >= 0x80)
+			*p = '?';
+	s = json_string(copy);
+	free(copy);
+	return s;
+}

@@ -1,0 +1,69 @@
+/*
+ * varlink: messages of the control protocol, https://varlink.org.
+ *
+ * A message is a JSON object and a NUL. Used by both sides; what is here turns
+ * bytes into messages and back and never touches a descriptor.
+ */
+#ifndef SVD_IPC_VARLINK_H
+#define SVD_IPC_VARLINK_H
+
+#include <stddef.h>
+
+#include <jansson.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+#define VARLINK_CALL_MAX (1024 * 1024) /* bytes of a call, its NUL included */
+#define VARLINK_REPLY_MAX (64 * 1024 * 1024)
+#define VARLINK_SERVICE "org.varlink.service"
+
+/* What was received. Zero it to initialise it. */
+struct varlink_in {
+	struct buf buf;
+	size_t scanned; /* bytes known to hold no NUL, so that a message which
+	                   comes byte by byte is looked through once */
+};
+
+/* Is a whole message there? */
+int varlink_pending(struct varlink_in *in);
+/*
+ * Takes the next message: 1 and a new reference in *msg; 0 if it is not yet
+ * whole; -1 if it is over max_bytes, no JSON, or no object. After -1 the stream
+ * is of no more use.
+ */
+int varlink_take(
+    struct varlink_in *in, size_t max_bytes, json_t **msg, struct err *e);
+void varlink_in_release(struct varlink_in *in);
+
+struct varlink_call {
+	const char *method;
+	json_t *parameters; /* an object */
+	int more, oneway, upgrade;
+};
+
+/* Points into msg. -1: it is not a call. */
+int varlink_read_call(json_t *msg, struct varlink_call *c, struct err *e);
+
+struct varlink_reply {
+	const char *error;  /* NULL: it is none */
+	json_t *parameters; /* an object */
+	int continues;
+};
+
+int varlink_read_reply(json_t *msg, struct varlink_reply *r, struct err *e);
+
+/*
+ * These append one message and take over the reference to parameters; NULL
+ * stands for what could not be made for want of memory. -1 and out as it was:
+ * no memory.
+ */
+int varlink_write_call(struct buf *out, const char *method, json_t *parameters);
+int varlink_write_reply(struct buf *out, json_t *parameters);
+int varlink_write_error(struct buf *out, const char *error, json_t *parameters);
+
+/* A string of any bytes: those that are not UTF-8 become '?'. NULL or "":
+ * JSON's null. */
+json_t *varlink_string(const char *text);
+
+#endif
