@@ -1,0 +1,54 @@
+/* jobs: see jobs.h. */
+#include "keeper/jobs.h"
+
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/terminal.h"
+
+void
+jobs_init(struct keeper *k)
+{
+	pid_t pgrp;
+
+	k->terminal_fd = k->init_mode ? terminal_find() : -1;
+	k->terminal_was_ours = k->terminal_fd != -1 &&
+	    ioctl(k->terminal_fd, TIOCGPGRP, &pgrp) == 0 && pgrp == getpgrp();
+}
+
+/* Is there a shell above that would see us stopped and continue us? PID 1 and
+ * a session's leader have none. */
+static int
+has_shell(const struct keeper *k)
+{
+	return k->terminal_fd != -1 && getpid() != 1 && getsid(0) != getpid();
+}
+
+void
+jobs_check(struct keeper *k)
+{
+	siginfo_t si = { .si_pid = 0 };
+
+	if (!has_shell(k) || k->command == 0 ||
+	    waitid(P_PID, (id_t)k->command, &si, WSTOPPED | WNOHANG) == -1 ||
+	    si.si_pid == 0)
+		return;
+	terminal_hand_over(k->terminal_fd, k->command, getpgrp());
+	/* The rest of our job, as in `svd -- COMMAND | less`. */
+	kill(0, SIGTSTP);
+	kill(getpid(), SIGSTOP);
+	/* Continued: in the foreground if the shell gave us the terminal. */
+	terminal_hand_over(k->terminal_fd, getpgrp(), k->command);
+	kill(-k->command, SIGCONT);
+}
+
+void
+jobs_end(struct keeper *k)
+{
+	pid_t pgrp = getpgrp();
+
+	if (k->terminal_was_ours)
+		ioctl(k->terminal_fd, TIOCSPGRP, &pgrp);
+}

@@ -1,0 +1,227 @@
+/* keeper: see keeper.h. The loop, and the meaning of signals. */
+#include "keeper/keeper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/sys.h"
+#include "keeper/jobs.h"
+#include "keeper/life.h"
+#include "keeper/reap.h"
+#include "keeper/stop.h"
+
+#define ORPHANED_MS 60000 /* then orphans are reaped unseen */
+#define SIGNAL_BATCH 64
+
+static struct keeper keeper;
+
+/*
+ * The kernel tells a session's leader that its terminal has hung up; a shell
+ * tells its jobs, and the terminal is gone then. Either is the end of a
+ * foreground fleet, not a wish to reload.
+ */
+static int
+is_hang_up(const struct keeper *k, const struct signalfd_siginfo *si)
+{
+	int fd;
+
+	if (si->ssi_code == SI_KERNEL)
+		return 1;
+	if (!k->had_terminal)
+		return 0;
+	fd = open("/dev/tty", O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	if (fd == -1)
+		return 1;
+	close(fd);
+	return 0;
+}
+
+/* Container managers and systemd stop an init so. */
+static int
+init_signal(int sig)
+{
+	return sig == SIGRTMIN + 3 || sig == SIGPWR ? SIGTERM : sig;
+}
+
+/* A second TERM or INT needs nobody's answer. What came in one batch is one. */
+static void
+obey_stop(struct keeper *k, int sig, int asked_before)
+{
+	if (k->stop == STOP_NONE) {
+		log_info("stopping on signal %d", sig);
+		k->pending |= SIG_BIT(SIGTERM);
+		stop_ask(k);
+	} else if (asked_before && k->stop != STOP_KILL) {
+		log_warn("second signal %d: KILL to all", sig);
+		stop_kill(k, 128 + sig);
+	}
+}
+
+static void
+obey_signal(
+    struct keeper *k, const struct signalfd_siginfo *si, int asked_before)
+{
+	int sig = init_signal((int)si->ssi_signo);
+
+	if (sig == SIGCHLD || si->ssi_pid == (uint32_t)getpid())
+		return; /* also the SIGPIPE of a write of our own */
+	if (k->init_mode) {
+		k->pending |= SIG_BIT(sig);
+		return;
+	}
+	if (sig == SIGHUP && is_hang_up(k, si))
+		sig = SIGTERM;
+	switch (sig) {
+	case SIGTERM:
+	case SIGINT:
+		obey_stop(k, sig, asked_before);
+		break;
+	case SIGQUIT:
+		log_warn("stopping without grace on signal %d", sig);
+		stop_kill(k, 0);
+		break;
+	default:
+		k->pending |= SIG_BIT(sig);
+	}
+}
+
+static void
+read_signals(struct keeper *k)
+{
+	static struct signalfd_siginfo si[SIGNAL_BATCH];
+	enum stop_phase before = k->stop;
+	ssize_t n;
+	size_t i;
+
+	n = read(k->signal_fd, si, sizeof(si));
+	if (n <= 0)
+		return;
+	for (i = 0; i < (size_t)n / sizeof(si[0]); i++)
+		obey_signal(k, &si[i], before != STOP_NONE);
+}
+
+static int64_t
+next_deadline(const struct keeper *k)
+{
+	int64_t d = life_deadline(k);
+
+	if (k->stop_deadline != 0 && (d == 0 || k->stop_deadline < d))
+		d = k->stop_deadline;
+	if (k->orphaned_since != 0 &&
+	    (d == 0 || k->orphaned_since + ORPHANED_MS < d))
+		d = k->orphaned_since + ORPHANED_MS;
+	return d;
+}
+
+/* Sleeps until something happens. Everything is looked at afterwards, so what
+ * poll says is of no interest. */
+static void
+wait_for_something(const struct keeper *k, int more_to_read)
+{
+	struct pollfd p[2] = { { .fd = k->signal_fd, .events = POLLIN },
+		{ .fd = k->sup.sock, .events = POLLIN } };
+	struct timespec ts = { 0, 0 }, *timeout = NULL;
+	int64_t deadline = next_deadline(k), wait;
+
+	if (k->sup.pid != 0 && (k->sup.handed < k->sup.own_births))
+		p[1].events |= POLLOUT;
+	if (deadline != 0 || more_to_read) {
+		wait = more_to_read ? 0 : deadline - sys_now_ms();
+		if (wait > 0) {
+			ts.tv_sec = wait / 1000;
+			ts.tv_nsec = wait % 1000 * 1000000;
+		}
+		timeout = &ts;
+	}
+	/* The dead supervisor's socket would wake us for ever. */
+	ppoll(p, k->sup.pid != 0 && !k->sup.hung_up ? 2 : 1, timeout, NULL);
+}
+
+static int
+turn(struct keeper *k)
+{
+	int64_t now;
+	int more;
+
+	read_signals(k);
+	more = life_receive(k);
+	life_check_death(k);
+	now = sys_now_ms();
+	life_check_answers(k, now);
+	if (stop_check(k, now) == 1)
+		return 0;
+	if (k->stop != STOP_KILL) {
+		life_start(k);
+		life_hand_over(k);
+		life_send_signals(k);
+		reap_announce(k);
+	}
+	if (k->orphaned_since != 0 && now - k->orphaned_since >= ORPHANED_MS) {
+		reap_unannounced(k);
+		k->orphaned_since = now;
+	}
+	jobs_check(k);
+	wait_for_something(k, more);
+	return 1;
+}
+
+static int
+keeper_init(struct keeper *k, const struct keeper_options *o)
+{
+	char path[48];
+	size_t i;
+	int fd;
+
+	k->tail = o->tail;
+	k->init_mode = o->init_mode;
+	for (i = 0; i < o->nheld; i++)
+		if (vault_hold(&k->vault, o->held[i].name, o->held[i].fd) == -1)
+			return -1;
+	k->epoch = sys_random();
+	k->grace = 15000; /* until LIMITS says otherwise */
+	k->sup.sock = -1;
+	k->self_fd = sys_open_self();
+	fd = open("/dev/tty", O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	k->had_terminal = fd != -1;
+	if (fd != -1)
+		close(fd);
+	jobs_init(k);
+	/* Opened for good: /proc may be covered later. */
+	snprintf(
+	    path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+	k->children_fd = open(path, O_RDONLY | O_CLOEXEC);
+	k->signal_fd = sys_signalfd(SIG_ALL);
+	return k->signal_fd == -1 || k->self_fd == -1 ? -1 : 0;
+}
+
+int
+keeper_main(const struct keeper_options *o)
+{
+	struct keeper *k = &keeper;
+	size_t i;
+
+	/* First of all: what comes now waits for its turn. */
+	sys_signals_default();
+	sys_signals_ignore(SIG_BIT(SIGTTOU) | SIG_BIT(SIGTTIN));
+	sys_sigmask(SIG_ALL);
+	if (keeper_init(k, o) == -1 ||
+	    (getpid() != 1 && prctl(PR_SET_CHILD_SUBREAPER, 1) == -1)) {
+		log_error("cannot start: %s", strerror(errno));
+		return 1;
+	}
+	while (turn(k))
+		;
+	jobs_end(k);
+	for (i = 0; i < KEEPER_LITTER; i++)
+		if (o->litter[i] != NULL)
+			unlink(o->litter[i]);
+	return k->exit_code;
+}

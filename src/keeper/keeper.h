@@ -1,0 +1,82 @@
+/*
+ * keeper: PID 1, or a child subreaper. It reaps, holds descriptors, restarts
+ * the supervisor, and has the last word. It decides nothing else, reads no
+ * configuration, allocates nothing once it runs (all of struct keeper is
+ * static) and never blocks but in ppoll(2).
+ */
+#ifndef SVD_KEEPER_KEEPER_H
+#define SVD_KEEPER_KEEPER_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "ipc/proto_keeper.h"
+#include "keeper/vault.h"
+
+#define KEEPER_CHILDREN_MAX 65536 /* announced ones; workers are fewer */
+#define KEEPER_LITTER 2
+
+/* The supervisor's present life, and what is known of the last one. */
+struct keeper_supervisor {
+	pid_t pid;	 /* 0: there is none */
+	int sock;	 /* -1 while there is none */
+	int hung_up;	 /* it closed the socket; its death will follow */
+	uint32_t lives;	 /* so far, this one included */
+	int ready;
+	int64_t started; /* CLOCK_MONOTONIC ms, as all times here */
+	int64_t start_at; /* the next life, while there is none */
+	unsigned int young_deaths; /* in a row */
+	size_t own_births; /* entries of the vault it is handed: those before
+			      its own birth socket */
+	size_t handed;	 /* of them, already sent */
+	pid_t exit_sent; /* the exit that waits for its ACK, 0: none */
+	uint64_t signals_sent; /* wait for SIGNALLED */
+	int64_t exit_sent_at, signals_sent_at, ping_sent_at; /* 0: no wait */
+	int64_t next_ping;     /* 0: no watchdog */
+	int64_t kill_at;       /* it was found hung: ABRT was sent; 0: no */
+	enum keeper_obituary obituary;
+	int obituary_status;
+};
+
+enum stop_phase {
+	STOP_NONE,
+	STOP_ASKED, /* the supervisor was told; it must confirm */
+	STOP_CONFIRMED,
+	STOP_ALONE, /* it did not: TERM was sent to all */
+	STOP_KILL   /* KILL was sent to all; leave when nobody is left */
+};
+
+struct keeper {
+	struct vault vault;
+	struct keeper_supervisor sup;
+	pid_t children[KEEPER_CHILDREN_MAX];
+	size_t nchildren;
+	uint64_t pending; /* signals that no supervisor has answered */
+	uint64_t epoch;
+	int64_t grace, watchdog; /* ms, from LIMITS */
+	enum stop_phase stop;
+	int64_t stop_deadline; /* 0: none */
+	int kill_rounds;
+	int64_t orphaned_since; /* without a supervisor since; 0: has one */
+	int exit_code;
+	int init_mode;	/* svd -- COMMAND: every signal is passed on */
+	int signal_fd, self_fd, children_fd, terminal_fd;
+	int terminal_was_ours;
+	int had_terminal;
+	pid_t command;	/* init mode: the first child announced */
+	char **tail;	/* the supervisor's arguments, as given to us */
+};
+
+struct keeper_options {
+	char **tail;	/* arguments handed on to the supervisor */
+	const struct vault_entry *held; /* from the launcher; taken */
+	size_t nheld;
+	const char *litter[KEEPER_LITTER]; /* files removed at the very end,
+					      NULL: none */
+	int init_mode;
+};
+
+/* Its value is svd's exit status. */
+int keeper_main(const struct keeper_options *o);
+
+#endif

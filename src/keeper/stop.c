@@ -1,0 +1,142 @@
+/* stop: see stop.h. */
+#include "keeper/stop.h"
+
+#include <signal.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/sys.h"
+#include "keeper/reap.h"
+
+#define CONFIRM_MS 1000
+#define KILL_AGAIN_MS 100
+#define KILL_GIVE_UP 50 /* rounds: 5 s, then only state D can be left */
+
+void
+stop_ask(struct keeper *k)
+{
+	if (k->stop != STOP_NONE)
+		return;
+	k->stop = STOP_ASKED;
+	k->stop_deadline = sys_now_ms() + CONFIRM_MS;
+}
+
+void
+stop_confirmed(struct keeper *k, int exit_code)
+{
+	if (k->stop == STOP_KILL)
+		return;
+	if (k->exit_code == 0)
+		k->exit_code = exit_code;
+	k->stop = STOP_CONFIRMED;
+	k->stop_deadline = 0;
+}
+
+void
+stop_unconfirm(struct keeper *k)
+{
+	if (k->stop != STOP_CONFIRMED)
+		return;
+	k->stop = STOP_NONE;
+	k->pending |= SIG_BIT(SIGTERM);
+	stop_ask(k);
+}
+
+static void
+signal_announced(const struct keeper *k, int sig)
+{
+	size_t i;
+
+	for (i = 0; i < k->nchildren; i++)
+		kill(k->children[i], sig);
+}
+
+static void
+kill_child(struct keeper *k, pid_t pid)
+{
+	(void)k;
+	kill(pid, SIGKILL);
+}
+
+/*
+ * What the dying leave behind becomes our child in turn and is met in the next
+ * round.
+ */
+static void
+kill_all(struct keeper *k)
+{
+	size_t i;
+
+	if (k->sup.pid > 0)
+		kill(k->sup.pid, SIGKILL);
+	if (getpid() == 1) {
+		kill(-1, SIGKILL);
+		return;
+	}
+	for (i = 0; i < k->nchildren; i++) {
+		kill(-k->children[i], SIGKILL);
+		kill(k->children[i], SIGKILL);
+	}
+	reap_each_child(k, kill_child);
+}
+
+void
+stop_kill(struct keeper *k, int exit_code)
+{
+	if (k->stop == STOP_KILL)
+		return;
+	k->stop = STOP_KILL;
+	k->exit_code = exit_code;
+	k->kill_rounds = 0;
+	k->stop_deadline = sys_now_ms();
+}
+
+static void
+stop_alone(struct keeper *k, int64_t now)
+{
+	log_warn("the supervisor did not confirm the stop: TERM to %zu "
+		 "workers, KILL in %lld ms",
+	    k->nchildren, (long long)k->grace);
+	k->stop = STOP_ALONE;
+	k->stop_deadline = now + k->grace;
+	signal_announced(k, SIGTERM);
+	signal_announced(k, SIGCONT);
+}
+
+/* One round of killing; 1: nobody is left, or nobody that can be killed. */
+static int
+kill_round(struct keeper *k, int64_t now)
+{
+	if (reap_everything() == -1)
+		return 1;
+	if (k->kill_rounds++ == KILL_GIVE_UP) {
+		log_error("some process does not die, leaving it");
+		return 1;
+	}
+	kill_all(k);
+	k->stop_deadline = now + KILL_AGAIN_MS;
+	return 0;
+}
+
+int
+stop_check(struct keeper *k, int64_t now)
+{
+	/* In the last phase each death is a reason to look again. */
+	if (k->stop == STOP_KILL && reap_everything() == -1)
+		return 1;
+	if (k->stop_deadline == 0 || now < k->stop_deadline)
+		return 0;
+	switch (k->stop) {
+	case STOP_ASKED:
+		stop_alone(k, now);
+		return 0;
+	case STOP_ALONE:
+		stop_kill(k, k->exit_code);
+		return kill_round(k, now);
+	case STOP_KILL:
+		return kill_round(k, now);
+	default:
+		return 0;
+	}
+}

@@ -1,0 +1,22 @@
+/*
+ * stop: the end of the fleet, and the last word, which needs no supervisor, no
+ * memory, no disk and no new process.
+ */
+#ifndef SVD_KEEPER_STOP_H
+#define SVD_KEEPER_STOP_H
+
+#include "keeper/keeper.h"
+
+/* The supervisor is to end the fleet; if it does not say STOPPING within a
+ * second, the keeper does. */
+void stop_ask(struct keeper *k);
+/* It does; the first exit status that is not 0 stays. */
+void stop_confirmed(struct keeper *k, int exit_code);
+/* A supervisor died that had confirmed: its successor is asked again. */
+void stop_unconfirm(struct keeper *k);
+/* SIGKILL to everything but ourselves; then leave with exit_code. */
+void stop_kill(struct keeper *k, int exit_code);
+/* What is due. 1: nobody is left, leave. */
+int stop_check(struct keeper *k, int64_t now);
+
+#endif
