@@ -1,0 +1,218 @@
+/* births: see births.h. */
+#include "supervisor/births.h"
+
+#include <errno.h>
+#include <linux/sockios.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/sys.h"
+#include "ipc/proto_birth.h"
+#include "supervisor/supervisor.h"
+
+/* A predecessor was ended by the keeper after as long: what is not through
+ * by then will not be. */
+#define PATIENCE_MS 10000
+
+static struct worker *
+find_by_token(struct supervisor *s, uint64_t token)
+{
+	size_t i;
+
+	for (i = 0; token != 0 && i < s->fleet.nworkers; i++)
+		if (s->workers[i].rec.token == token ||
+		    s->workers[i].rec.stop_token == token)
+			return &s->workers[i];
+	return NULL;
+}
+
+static void
+describe_fault(const struct birth *b, const struct worker *w, char *out,
+    size_t size)
+{
+	const struct worker_conf *c = w->conf;
+	const char *subject = "";
+	struct err e;
+
+	if (b->stage == BIRTH_DIRECTORY)
+		subject = c->directory;
+	else if (b->stage == BIRTH_EXEC || b->stage == BIRTH_INTERPRETER)
+		subject = b->token == w->rec.stop_token ? c->stop_command[0]
+							: c->argv[0];
+	else if (b->stage == BIRTH_USER && c->user != NULL)
+		subject = c->user;
+	else if (b->stage == BIRTH_LIMITS && b->detail < LIMIT_COUNT)
+		subject = limit_name((enum limit_id)b->detail);
+	if (b->stage == BIRTH_EXEC && b->error == ENOENT)
+		err_set(&e, "command '%s' not found", subject);
+	else if (b->stage == BIRTH_EXEC && b->error == EACCES)
+		err_set(&e, "command '%s' is not executable", subject);
+	else
+		err_sys(&e, b->error, "%s%s%s%s", birth_stage_name(b->stage),
+		    *subject == '\0' ? "" : " '", subject,
+		    *subject == '\0' ? "" : "'");
+	memccpy(out, e.text, '\0', size);
+	out[size - 1] = '\0';
+}
+
+/* Records what one packet says. */
+static void
+obey(struct births *births, const struct birth *b)
+{
+	struct worker *w = find_by_token(births->sup, b->token);
+	char fault[RECORD_FAULT_MAX];
+
+	if (w == NULL)
+		return; /* the probe's, or of a life that is over */
+	if (b->error != 0) {
+		describe_fault(b, w, fault, sizeof(fault));
+		worker_set_up_failed(w, b->token, fault);
+	} else if (b->stage == BIRTH_BORN)
+		worker_born(w, b->token, b->pid, NULL);
+	else
+		w->stage = birth_stage_name(b->stage);
+}
+
+/* 1: at its end. */
+static int
+read_socket(struct births *births, int fd)
+{
+	unsigned char packet[BIRTH_PACKET_BYTES + 1];
+	struct birth b;
+	ssize_t n;
+
+	for (;;) {
+		n = recv(fd, packet, sizeof(packet), MSG_PEEK | MSG_DONTWAIT);
+		if (n == 0)
+			return 1;
+		if (n == -1)
+			return 0;
+		if (birth_decode(packet, (size_t)n, &b) == 0)
+			obey(births, &b);
+		recv(fd, packet, sizeof(packet), MSG_DONTWAIT);
+	}
+}
+
+static void
+elder_read(struct elder *el)
+{
+	if (el->fd == -1 || !read_socket(el->births, el->fd))
+		return;
+	loop_io_set(&el->io, 0);
+	fd_close(&el->fd);
+	link_drop(&el->births->sup->link, el->name);
+	el->births->nopen--;
+}
+
+static void
+elder_cb(struct loop_io *io, int events)
+{
+	struct elder *el = io->arg;
+
+	(void)events;
+	supervisor_births_changed(el->births->sup);
+}
+
+/* Its set-up hangs: at least we know who it is, or nobody can. */
+static void
+patience_cb(struct loop_timer *t)
+{
+	struct births *b = t->arg;
+	struct supervisor *s = b->sup;
+	size_t i;
+
+	for (i = 0; i < s->fleet.nworkers; i++) {
+		struct worker *w = &s->workers[i];
+
+		if (!w->unsettled || w->rec.pid == 0)
+			continue;
+		worker_set_up_hung(w);
+	}
+}
+
+static int
+adopt(struct births *b, struct elder *el, struct link_held *h)
+{
+	el->births = b;
+	el->fd = h->fd;
+	h->fd = -1;
+	memcpy(el->name, h->name, sizeof(el->name));
+	loop_io_init(b->sup->loop, &el->io, el->fd, elder_cb, el);
+	loop_io_set(&el->io, LOOP_READ);
+	b->nopen++;
+	return 0;
+}
+
+int
+births_init(
+    struct births *b, struct supervisor *sup, int own_fd, struct err *e)
+{
+	struct link *l = &sup->link;
+	size_t i;
+
+	*b = (struct births) { .sup = sup, .fd = own_fd };
+	loop_timer_init(sup->loop, &b->patience, patience_cb, b);
+	b->elders = calloc(l->nheld + 1, sizeof(*b->elders));
+	if (b->elders == NULL)
+		return err_sys(e, ENOMEM, "births");
+	for (i = 0; i < l->nheld; i++)
+		if (l->held[i].fd != -1 &&
+		    strncmp(l->held[i].name, "births:", 7) == 0)
+			adopt(b, &b->elders[b->nelders++], &l->held[i]);
+	if (b->nopen > 0)
+		loop_timer_start(&b->patience, PATIENCE_MS);
+	return 0;
+}
+
+void
+births_release(struct births *b)
+{
+	size_t i;
+
+	for (i = 0; i < b->nelders; i++) {
+		loop_io_set(&b->elders[i].io, 0);
+		fd_close(&b->elders[i].fd);
+	}
+	loop_timer_stop(&b->patience);
+	free(b->elders);
+	fd_close(&b->fd);
+}
+
+void
+births_read(struct births *b)
+{
+	size_t i;
+
+	for (i = 0; b->nopen > 0 && i < b->nelders; i++)
+		elder_read(&b->elders[i]);
+	read_socket(b, b->fd);
+	if (b->nopen == 0)
+		loop_timer_stop(&b->patience);
+}
+
+int
+births_pending(const struct births *b)
+{
+	return b->nopen > 0;
+}
+
+size_t
+births_unread_bytes(const struct births *b)
+{
+	int n = 0;
+
+	return ioctl(b->fd, SIOCINQ, &n) == -1 || n < 0 ? 0 : (size_t)n;
+}
+
+void
+births_take(struct births *b)
+{
+	unsigned char packet[BIRTH_PACKET_BYTES];
+
+	recv(b->fd, packet, sizeof(packet), MSG_DONTWAIT);
+}

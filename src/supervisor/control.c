@@ -1,0 +1,410 @@
+/*
+ * control: see control.h.
+ *
+ * A connection is in one of three states, told by what is watched of it:
+ *
+ *	reading	  nothing to answer: LOOP_READ
+ *	writing	  a reply is not sent yet, or another call was already read:
+ *		  LOOP_WRITE. Each turn of the loop serves one call.
+ *	waiting	  its call waits for workers: only its hang-up counts. The loop
+ *		  knows no such event (a readable one would be ready for ever
+ *		  where the client has sent more), so an epoll set of our own
+ *		  watches for it, and the loop watches that.
+ */
+#include "supervisor/control.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "ipc/varlink.h"
+#include "supervisor/outcome.h"
+#include "supervisor/supervisor.h"
+#include "supervisor/verbs.h"
+
+#define CLIENTS_MAX 256
+#define ACCEPTS_PER_TURN 16
+#define HANGUPS_PER_TURN 16
+#define READ_BYTES 16384
+#define KEEP_BYTES 65536 /* an empty buffer over this is given back */
+#define ACCEPT_PAUSE_MS 100
+#define IDLE_MS 1000 /* may be closed for want of descriptors */
+
+struct client {
+	struct control *control;
+	TAILQ_ENTRY(client) link;
+	int fd;
+	uid_t uid;
+	int64_t active_at; /* when it last sent or took a byte */
+	struct loop_io io;
+	struct varlink_in in;
+	struct buf out;
+	size_t sent;          /* bytes of out */
+	struct outcome *wait; /* its call waits for this */
+};
+
+TAILQ_HEAD(clients, client);
+
+struct control {
+	struct supervisor *sup;
+	struct loop_io accept_io;
+	struct loop_timer accept_pause;
+	int accept_failing; /* said so already */
+	int spare;          /* given up to serve when descriptors run out */
+	int hangups;        /* the epoll set of those that wait */
+	struct loop_io hangups_io;
+	struct loop_timer settled; /* some call need wait no more */
+	struct clients clients;    /* the longest idle first */
+	size_t nclients;
+};
+
+static int
+spare_open(void)
+{
+	return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static void
+client_free(struct client *cl)
+{
+	struct control *c = cl->control;
+
+	TAILQ_REMOVE(&c->clients, cl, link);
+	c->nclients--;
+	loop_io_set(&cl->io, 0);
+	/* Closing it would do, but for a child that stands before its exec. */
+	if (cl->wait != NULL)
+		epoll_ctl(c->hangups, EPOLL_CTL_DEL, cl->fd, NULL);
+	fd_close(&cl->fd);
+	varlink_in_release(&cl->in);
+	buf_release(&cl->out);
+	outcome_free(cl->wait);
+	free(cl);
+	if (c->spare == -1)
+		c->spare = spare_open();
+}
+
+static void
+client_touch(struct client *cl)
+{
+	struct control *c = cl->control;
+
+	cl->active_at = loop_now(c->sup->loop);
+	TAILQ_REMOVE(&c->clients, cl, link);
+	TAILQ_INSERT_TAIL(&c->clients, cl, link);
+}
+
+/* One that only waits for an answer is not idle. */
+static struct client *
+longest_idle(struct control *c)
+{
+	struct client *cl;
+
+	TAILQ_FOREACH (cl, &c->clients, link)
+		if (cl->wait == NULL)
+			return cl;
+	return TAILQ_FIRST(&c->clients);
+}
+
+/* -1: the client is gone. */
+static int
+client_flush(struct client *cl)
+{
+	ssize_t n;
+
+	while (cl->sent < cl->out.len) {
+		n = send(cl->fd, cl->out.data + cl->sent,
+		    cl->out.len - cl->sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1)
+			return errno == EAGAIN ? 0 : -1;
+		cl->sent += (size_t)n;
+	}
+	cl->out.len = cl->sent = 0;
+	if (cl->out.cap > KEEP_BYTES)
+		buf_release(&cl->out);
+	return 0;
+}
+
+/* -1: the client is gone, or has nothing more to ask. */
+static int
+client_read(struct client *cl)
+{
+	struct buf *b = &cl->in.buf;
+	ssize_t n;
+
+	if (buf_reserve(b, READ_BYTES) == -1)
+		return -1;
+	n = recv(cl->fd, b->data + b->len, READ_BYTES, MSG_DONTWAIT);
+	if (n == -1)
+		return errno == EAGAIN || errno == EINTR ? 0 : -1;
+	if (n == 0)
+		return -1;
+	b->len += (size_t)n;
+	return 0;
+}
+
+static void
+client_begin_wait(struct client *cl)
+{
+	struct epoll_event ev = {.data.ptr = cl};
+
+	/* Without memory for it, a hang-up is noticed when the answer comes. */
+	epoll_ctl(cl->control->hangups, EPOLL_CTL_ADD, cl->fd, &ev);
+}
+
+/* Serves one call, if a whole one is there. -1: the client has to go. */
+static int
+client_serve(struct client *cl)
+{
+	struct control *c = cl->control;
+	struct err e;
+	json_t *msg;
+	int rc;
+
+	rc = varlink_take(&cl->in, VARLINK_CALL_MAX, &msg, &e);
+	if (rc == -1)
+		log_info("control connection of uid %ld closed: %s",
+		    (long)cl->uid, e.text);
+	if (rc <= 0)
+		return rc;
+	rc = verbs_call(c->sup, cl->uid, msg, &cl->out, &cl->wait);
+	json_decref(msg);
+	if (rc == -1)
+		return -1;
+	if (cl->wait != NULL)
+		client_begin_wait(cl);
+	return client_flush(cl);
+}
+
+/* Watches for what its state asks for. */
+static void
+client_watch(struct client *cl)
+{
+	if (cl->wait != NULL)
+		loop_io_set(&cl->io, 0);
+	else if (cl->out.len > 0 || varlink_pending(&cl->in))
+		loop_io_set(&cl->io, LOOP_WRITE);
+	else
+		loop_io_set(&cl->io, LOOP_READ);
+}
+
+static int
+client_handle(struct client *cl, int events)
+{
+	client_touch(cl);
+	if ((events & LOOP_READ) && client_read(cl) == -1)
+		return -1;
+	if ((events & LOOP_WRITE) && client_flush(cl) == -1)
+		return -1;
+	return cl->out.len > 0 ? 0 : client_serve(cl);
+}
+
+static void
+client_cb(struct loop_io *io, int events)
+{
+	struct client *cl = io->arg;
+
+	if (client_handle(cl, events) == -1)
+		client_free(cl);
+	else
+		client_watch(cl);
+}
+
+static void
+hangups_cb(struct loop_io *io, int events)
+{
+	struct control *c = io->arg;
+	struct epoll_event ev[HANGUPS_PER_TURN];
+	int i, n;
+
+	(void)events;
+	n = epoll_wait(c->hangups, ev, HANGUPS_PER_TURN, 0);
+	for (i = 0; i < n; i++)
+		client_free(ev[i].data.ptr);
+}
+
+static int
+client_answer(struct client *cl)
+{
+	struct outcome *o = cl->wait;
+
+	cl->wait = NULL;
+	epoll_ctl(cl->control->hangups, EPOLL_CTL_DEL, cl->fd, NULL);
+	client_touch(cl);
+	if (verbs_answer(o, &cl->out) == -1)
+		return -1;
+	return client_flush(cl);
+}
+
+/* Once around: an answered client goes to the end of the list. */
+static void
+settled_cb(struct loop_timer *t)
+{
+	struct control *c = t->arg;
+	struct client *cl, *next;
+	size_t n = c->nclients;
+
+	for (cl = TAILQ_FIRST(&c->clients); n > 0; cl = next, n--) {
+		next = TAILQ_NEXT(cl, link);
+		if (cl->wait == NULL || cl->wait->unsettled > 0)
+			continue;
+		if (client_answer(cl) == -1)
+			client_free(cl);
+		else
+			client_watch(cl);
+	}
+}
+
+/* Called in the midst of a worker's step, perhaps of one that a call has just
+ * ordered: the answer is left to the next turn. */
+void
+control_worker_changed(struct control *c, struct worker *w)
+{
+	struct client *cl;
+
+	if (c == NULL)
+		return;
+	TAILQ_FOREACH (cl, &c->clients, link)
+		if (cl->wait != NULL && outcome_look(cl->wait, w) &&
+		    !c->settled.active)
+			loop_timer_start(&c->settled, 0);
+}
+
+/* Takes fd. -1: no memory, or it is no socket of ours. */
+static int
+client_new(struct control *c, int fd)
+{
+	struct client *cl = calloc(1, sizeof(*cl));
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+
+	if (cl == NULL ||
+	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == -1) {
+		free(cl);
+		fd_close(&fd);
+		return -1;
+	}
+	if (c->nclients == CLIENTS_MAX)
+		client_free(longest_idle(c));
+	cl->control = c;
+	cl->fd = fd;
+	cl->uid = cred.uid;
+	cl->active_at = loop_now(c->sup->loop);
+	TAILQ_INSERT_TAIL(&c->clients, cl, link);
+	c->nclients++;
+	loop_io_init(c->sup->loop, &cl->io, fd, client_cb, cl);
+	loop_io_set(&cl->io, LOOP_READ);
+	return 0;
+}
+
+/*
+ * What to do about a failed accept: 1 try again, 0 leave it for now. Out of
+ * descriptors, the spare one serves one client more, so that status and kill
+ * work on; after that whoever has been idle must go.
+ */
+static int
+accept_failed(struct control *c, int errnum)
+{
+	struct client *cl;
+
+	if (errnum == EINTR || errnum == ECONNABORTED)
+		return 1;
+	if (errnum == EAGAIN)
+		return 0;
+	if (c->spare != -1) {
+		fd_close(&c->spare);
+		return 1;
+	}
+	if (!c->accept_failing)
+		log_warn(
+		    "cannot accept a control connection: %s", strerror(errnum));
+	c->accept_failing = 1;
+	cl = longest_idle(c);
+	if (cl != NULL && cl->wait == NULL &&
+	    loop_now(c->sup->loop) - cl->active_at >= IDLE_MS)
+		client_free(cl);
+	loop_io_set(&c->accept_io, 0);
+	loop_timer_start(&c->accept_pause, ACCEPT_PAUSE_MS);
+	return 0;
+}
+
+static void
+accept_cb(struct loop_io *io, int events)
+{
+	struct control *c = io->arg;
+	int i, fd;
+
+	(void)events;
+	for (i = 0; i < ACCEPTS_PER_TURN; i++) {
+		fd = accept4(io->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (fd == -1 && accept_failed(c, errno))
+			continue;
+		if (fd == -1)
+			return;
+		c->accept_failing = 0;
+		if (client_new(c, fd) == -1)
+			log_warn("cannot serve a control connection: %s",
+			    strerror(errno));
+	}
+}
+
+static void
+accept_pause_cb(struct loop_timer *t)
+{
+	struct control *c = t->arg;
+
+	loop_io_set(&c->accept_io, LOOP_READ);
+}
+
+struct control *
+control_new(struct supervisor *s, int listener)
+{
+	struct control *c = calloc(1, sizeof(*c));
+	int flags = fcntl(listener, F_GETFL);
+
+	if (c == NULL)
+		return NULL;
+	c->hangups = epoll_create1(EPOLL_CLOEXEC);
+	/* A client that is gone before its accept must not block us. */
+	if (c->hangups == -1 || flags == -1 ||
+	    fcntl(listener, F_SETFL, flags | O_NONBLOCK) == -1) {
+		fd_close(&c->hangups);
+		free(c);
+		return NULL;
+	}
+	c->sup = s;
+	c->spare = spare_open();
+	TAILQ_INIT(&c->clients);
+	loop_timer_init(s->loop, &c->accept_pause, accept_pause_cb, c);
+	loop_timer_init(s->loop, &c->settled, settled_cb, c);
+	loop_io_init(s->loop, &c->hangups_io, c->hangups, hangups_cb, c);
+	loop_io_set(&c->hangups_io, LOOP_READ);
+	loop_io_init(s->loop, &c->accept_io, listener, accept_cb, c);
+	loop_io_set(&c->accept_io, LOOP_READ);
+	return c;
+}
+
+void
+control_free(struct control *c)
+{
+	if (c == NULL)
+		return;
+	loop_io_set(&c->accept_io, 0);
+	loop_io_set(&c->hangups_io, 0);
+	loop_timer_stop(&c->accept_pause);
+	loop_timer_stop(&c->settled);
+	while (!TAILQ_EMPTY(&c->clients))
+		client_free(TAILQ_FIRST(&c->clients));
+	fd_close(&c->hangups);
+	fd_close(&c->spare);
+	free(c);
+}

@@ -1,0 +1,21 @@
+/*
+ * control: the Varlink server on control.sock. One call at a time a
+ * connection; while a client does not read its reply, nothing more is read
+ * from it. Verbs are in verbs.c.
+ */
+#ifndef SVD_SUPERVISOR_CONTROL_H
+#define SVD_SUPERVISOR_CONTROL_H
+
+struct supervisor;
+struct worker;
+struct control;
+
+/* listener: a listening socket, borrowed (the keeper holds it). NULL and
+ * errno: no memory. */
+struct control *control_new(struct supervisor *s, int listener);
+void control_free(struct control *c);
+/* Some worker changed: calls that wait for an outcome look again, and are
+ * answered from the loop's next turn. May be called anywhere; c may be NULL. */
+void control_worker_changed(struct control *c, struct worker *w);
+
+#endif

@@ -1,0 +1,47 @@
+/*
+ * link: the supervisor's end of its socket to the keeper.
+ */
+#ifndef SVD_SUPERVISOR_LINK_H
+#define SVD_SUPERVISOR_LINK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "ipc/proto_keeper.h"
+
+struct link_held {
+	char name[KEEPER_NAME_MAX + 1];
+	int fd; /* ours, a copy of the keeper's; -1 once taken */
+};
+
+struct link {
+	int sock;
+	int keeper_pid;
+	uint64_t epoch;
+	uint32_t life; /* 1: the first supervisor of this keeper */
+	enum keeper_obituary predecessor;
+	int predecessor_status;
+	struct link_held *held;
+	size_t nheld;
+};
+
+/* Takes sock; waits for HELLO and all that is held. */
+int link_open(struct link *l, int sock, struct err *e);
+void link_close(struct link *l);
+/* The descriptor held under that name, now the caller's; -1: none. */
+int link_take(struct link *l, const char *name);
+/*
+ * One message from the keeper, not waiting; packet must live as long as m is
+ * used. 1: there is one, 0: none now, -1: the keeper is gone.
+ */
+int link_receive(struct link *l, unsigned char packet[KEEPER_PACKET_MAX],
+    struct keeper_msg *m);
+/* Sends; waits where the keeper has not kept up. fd: borrowed, or -1. A
+ * keeper that is gone is noticed when receiving. */
+void link_send(struct link *l, const struct keeper_msg *m, int fd);
+void link_send_pid(struct link *l, enum keeper_msg_type type, int pid);
+void link_hold(struct link *l, const char *name, int fd);
+void link_drop(struct link *l, const char *name);
+
+#endif

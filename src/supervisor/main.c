@@ -1,0 +1,400 @@
+/*
+ * main: how a supervisor comes to life, first or as a successor, and what the
+ * keeper tells it.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/sys.h"
+#include "conf/conf.h"
+#include "conf/source.h"
+#include "supervisor/child.h"
+#include "supervisor/control.h"
+#include "supervisor/supervisor.h"
+
+#define KEEPER_BATCH 32 /* messages read in one turn of the loop */
+#define STATE_RETRY_MS 1000
+
+static struct worker *
+find_by_pid(struct supervisor *s, int pid)
+{
+	size_t i;
+
+	for (i = 0; i < s->fleet.nworkers; i++)
+		if (s->workers[i].rec.pid == pid ||
+		    s->workers[i].rec.stop_pid == pid)
+			return &s->workers[i];
+	return NULL;
+}
+
+/* Recorded first, then acknowledged. Whoever we do not know is an orphan, once
+ * every birth that was announced has been read. */
+static void
+on_exit_msg(struct supervisor *s, const struct keeper_msg *m)
+{
+	struct worker *w;
+	struct death d = { .at = loop_now(s->loop),
+		.at_rt = loop_realtime(s->loop),
+		.pid = m->pid,
+		.code = -1 };
+
+	births_read(&s->births);
+	if (m->code == CLD_EXITED)
+		d.code = m->status;
+	else
+		d.signal = m->status;
+	d.core = m->code == CLD_DUMPED;
+	w = find_by_pid(s, m->pid);
+	if (w != NULL)
+		worker_ended(w, m->pid, &d);
+	link_send_pid(&s->link, KM_ACK, m->pid);
+	supervisor_births_changed(s);
+}
+
+/* Init mode: what COMMAND cannot hear yet waits for its birth. */
+static void
+pass_on_signals(struct supervisor *s)
+{
+	struct worker *w = &s->workers[0];
+	struct err e;
+	int sig;
+
+	if (w->rec.pid == 0 || w->rec.state != WS_RUNNING)
+		return;
+	for (sig = 1; sig <= 64; sig++)
+		if (s->init_signals & SIG_BIT(sig))
+			worker_signal(w, sig, &e);
+	s->init_signals = 0;
+}
+
+static void
+on_signal_msg(struct supervisor *s, const struct keeper_msg *m)
+{
+	struct keeper_msg answer = { .type = KM_SIGNALLED, .mask = m->mask };
+
+	if (s->init_mode) {
+		s->init_signals |= m->mask;
+		pass_on_signals(s);
+	} else {
+		if (m->mask & SIG_BIT(SIGTERM))
+			supervisor_stop(s, 1, 0);
+		if (m->mask & SIG_BIT(SIGHUP))
+			log_warn("reload is not supported by this version");
+	}
+	link_send(&s->link, &answer, -1);
+}
+
+static void
+obey_keeper(struct supervisor *s, const struct keeper_msg *m)
+{
+	struct keeper_msg pong = { .type = KM_PONG };
+
+	switch (m->type) {
+	case KM_EXIT:
+		on_exit_msg(s, m);
+		break;
+	case KM_SIGNAL:
+		on_signal_msg(s, m);
+		break;
+	case KM_PING:
+		link_send(&s->link, &pong, -1);
+		break;
+	default:
+		log_warn("keeper's message %d is unknown", (int)m->type);
+	}
+}
+
+static void
+keeper_cb(struct loop_io *io, int events)
+{
+	unsigned char packet[KEEPER_PACKET_MAX];
+	struct supervisor *s = io->arg;
+	struct keeper_msg m;
+	int i, rc = 0;
+
+	(void)events;
+	for (i = 0; i < KEEPER_BATCH; i++) {
+		rc = link_receive(&s->link, packet, &m);
+		if (rc != 1)
+			break;
+		obey_keeper(s, &m);
+	}
+	if (rc == -1) {
+		log_error("the keeper is gone");
+		_exit(1);
+	}
+}
+
+static void
+spawn_cb(struct loop_timer *t)
+{
+	struct supervisor *s = t->arg;
+
+	supervisor_spawn_turn(s);
+	if (s->init_signals != 0)
+		pass_on_signals(s);
+}
+
+/* The journal is looked after once in a while, not within a step. */
+static void
+state_cb(struct loop_timer *t)
+{
+	struct supervisor *s = t->arg;
+
+	state_maintain(&s->state);
+	if (s->state.failed)
+		loop_timer_start(t, STATE_RETRY_MS);
+}
+
+static void
+dump_cb(struct state *st, void *arg)
+{
+	struct supervisor *s = arg;
+	size_t i;
+
+	for (i = 0; i < s->fleet.nworkers; i++)
+		if (s->workers[i].known || s->workers[i].rec.since != 0)
+			worker_dump(&s->workers[i], st);
+}
+
+static void
+hold_state(struct state *st, void *arg)
+{
+	struct supervisor *s = arg;
+
+	link_hold(&s->link, "state", st->fd);
+}
+
+static void
+grown_cb(struct state *st, void *arg)
+{
+	struct supervisor *s = arg;
+
+	(void)st;
+	if (!s->state_retry.active)
+		loop_timer_start(&s->state_retry, st->failed ? STATE_RETRY_MS : 0);
+}
+
+static void
+replay_cb(const struct record *r, void *arg)
+{
+	struct supervisor *s = arg;
+	const char *name = r->kind == RECORD_DEATH ? r->u.history.name
+						   : r->u.worker.name;
+	size_t i;
+
+	for (i = 0; i < s->fleet.nworkers; i++) {
+		struct worker *w = &s->workers[i];
+
+		if (strcmp(w->rec.name, name) != 0)
+			continue;
+		if (r->kind == RECORD_DEATH)
+			worker_remember(w, &r->u.history.death);
+		else
+			worker_replay(w, &r->u.worker);
+		s->last_token = w->rec.token > s->last_token ? w->rec.token
+							     : s->last_token;
+		return;
+	}
+}
+
+static int
+load_fleet(struct supervisor *s, const char *path, struct err *e)
+{
+	struct diags d = { 0 };
+	struct sources *src;
+	int fd = link_take(&s->link, "fleet"), rc;
+
+	if (fd == -1)
+		return err_set(e, "the keeper holds no fleet file");
+	src = sources_load(fd, e);
+	fd_close(&fd);
+	if (src == NULL)
+		return -1;
+	rc = conf_load(&s->fleet, path, src, &d);
+	if (rc == -1)
+		err_set(e, "%s", d.n > 0 ? d.list[0].text : "no fleet");
+	diags_release(&d);
+	sources_free(src);
+	return rc;
+}
+
+/* One worker, essential, without anything of its own. */
+static int
+command_fleet(struct supervisor *s, char **command, struct err *e)
+{
+	static char *no_environment[] = { NULL };
+	struct worker_conf *c = calloc(1, sizeof(*c));
+
+	if (c == NULL)
+		return err_sys(e, ENOMEM, "fleet");
+	snprintf(s->fleet.name, sizeof(s->fleet.name), "init");
+	snprintf(c->name, sizeof(c->name), "command");
+	snprintf(c->group_name, sizeof(c->group_name), "command");
+	c->numprocs = 1;
+	c->argv = command;
+	c->autostart = c->essential = 1;
+	c->restart = RESTART_NO;
+	c->environment = no_environment;
+	c->umask = CHILD_UMASK_LEAVE;
+	c->std_in.kind = c->std_out.kind = c->std_err.kind = STREAM_INHERIT;
+	c->stop_signal = SIGTERM;
+	c->stop_timeout = 15000;
+	c->restart_interval = 60000;
+	c->success.code[0] = 1;
+	s->fleet.workers = c;
+	s->fleet.nworkers = 1;
+	return 0;
+}
+
+static int
+make_workers(struct supervisor *s, struct err *e)
+{
+	size_t i, n = s->fleet.nworkers;
+
+	s->workers = calloc(n + 1, sizeof(*s->workers));
+	s->sessions = calloc(2 * n + 1, sizeof(*s->sessions));
+	if (s->workers == NULL || s->sessions == NULL)
+		return err_sys(e, ENOMEM, "workers");
+	for (i = 0; i < n; i++)
+		worker_init(&s->workers[i], s, &s->fleet.workers[i]);
+	return 0;
+}
+
+/* Workers get back the soft limit that svd was started with. */
+static void
+raise_nofile(struct rlimit *before)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, before) == -1)
+		return;
+	l = *before;
+	l.rlim_cur = l.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &l);
+}
+
+static int
+open_state(struct supervisor *s, struct err *e)
+{
+	struct fleet_record header;
+
+	state_fill_header(&header, s->fleet.name, s->link.epoch);
+	s->state = (struct state) { .fd = -1,
+		.dump = dump_cb,
+		.changed_fd = hold_state,
+		.grown = grown_cb,
+		.arg = s };
+	return state_open(&s->state, link_take(&s->link, "state"),
+	    s->runtime_dir, &header, replay_cb, e);
+}
+
+static int
+open_control(struct supervisor *s, struct err *e)
+{
+	int fd = link_take(&s->link, "control");
+
+	if (fd == -1)
+		return 0; /* init mode without a runtime directory */
+	s->control = control_new(s, fd);
+	return s->control == NULL ? err_sys(e, errno, "control socket") : 0;
+}
+
+static int
+init(struct supervisor *s, const struct supervisor_options *o, struct err *e)
+{
+	s->runtime_dir = o->runtime_dir;
+	s->init_mode = o->fleet_path == NULL;
+	TAILQ_INIT(&s->spawns);
+	raise_nofile(&s->spawner.nofile);
+	if (link_open(&s->link, o->keeper_fd, e) == -1)
+		return -1;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != s->link.keeper_pid)
+		return err_set(e, "the keeper is gone");
+	if ((s->init_mode ? command_fleet(s, o->command, e)
+			  : load_fleet(s, o->fleet_path, e)) == -1)
+		return -1;
+	s->loop = loop_new();
+	if (s->loop == NULL)
+		return err_sys(e, ENOMEM, "event loop");
+	loop_timer_init(s->loop, &s->spawn_turn, spawn_cb, s);
+	loop_timer_init(s->loop, &s->state_retry, state_cb, s);
+	s->spawner.init_mode = s->init_mode;
+	s->spawner.fleet_name = s->fleet.name;
+	if (make_workers(s, e) == -1 || open_state(s, e) == -1 ||
+	    births_init(&s->births, s, o->birth_read_fd, e) == -1 ||
+	    spawner_init(&s->spawner, s->link.keeper_pid, o->birth_read_fd,
+		o->birth_write_fd, e) == -1)
+		return -1;
+	return open_control(s, e);
+}
+
+static void
+report_for_duty(struct supervisor *s)
+{
+	struct keeper_msg limits = { .type = KM_LIMITS,
+		.ms2 = (uint64_t)s->fleet.supervisor_watchdog };
+	struct keeper_msg ready = { .type = KM_READY };
+	size_t i;
+
+	for (i = 0; i < s->fleet.nworkers; i++) {
+		const struct worker *w = &s->workers[i];
+
+		if ((uint64_t)w->conf->stop_timeout > limits.ms)
+			limits.ms = (uint64_t)w->conf->stop_timeout;
+		if (w->rec.pid != 0)
+			link_send_pid(&s->link, KM_BORN, w->rec.pid);
+		if (w->rec.stop_pid != 0)
+			link_send_pid(&s->link, KM_BORN, w->rec.stop_pid);
+	}
+	link_send(&s->link, &limits, -1);
+	link_send(&s->link, &ready, -1);
+}
+
+/* A first supervisor that cannot start ends the fleet; a successor's place is
+ * taken by the next. */
+static int
+give_up(struct supervisor *s, const struct err *e)
+{
+	struct keeper_msg m = { .type = KM_STOPPING, .code = 1 };
+
+	log_error("%s", e->text);
+	if (s->link.life == 1) {
+		link_send(&s->link, &m, -1);
+		m.type = KM_QUIT;
+		link_send(&s->link, &m, -1);
+	}
+	return 1;
+}
+
+int
+supervisor_main(const struct supervisor_options *o)
+{
+	static struct supervisor s;
+	struct err e;
+
+	log_init("supervisor", (enum log_level)o->log_level);
+	sys_signals_default();
+	sys_signals_ignore(SIG_BIT(SIGINT) | SIG_BIT(SIGQUIT) |
+	    SIG_BIT(SIGHUP) | SIG_BIT(SIGTSTP) | SIG_BIT(SIGTTIN) |
+	    SIG_BIT(SIGTTOU) | SIG_BIT(SIGPIPE));
+	sys_sigmask(0);
+	if (init(&s, o, &e) == -1)
+		return give_up(&s, &e);
+	loop_io_init(s.loop, &s.keeper_io, s.link.sock, keeper_cb, &s);
+	loop_io_set(&s.keeper_io, LOOP_READ);
+	births_read(&s.births);
+	report_for_duty(&s);
+	supervisor_births_changed(&s);
+	loop_run(s.loop);
+	return 0;
+}

@@ -1,0 +1,228 @@
+/* outcome: see outcome.h. */
+#include "supervisor/outcome.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/backoff.h"
+#include "ipc/varlink.h"
+#include "supervisor/worker.h"
+
+const char outcome_types[] =
+    "# What became of one instance: done, or not (yet), or error says why "
+    "not.\n"
+    "type Result (name: string, done: bool, state: string, pid: int,\n"
+    "  error: ?string)\n";
+
+struct outcome *
+outcome_new(enum outcome_kind kind)
+{
+	struct outcome *o = calloc(1, sizeof(*o));
+
+	if (o != NULL)
+		o->kind = kind;
+	return o;
+}
+
+void
+outcome_free(struct outcome *o)
+{
+	if (o == NULL)
+		return;
+	free(o->targets);
+	free(o);
+}
+
+int
+outcome_add(struct outcome *o, struct worker *w)
+{
+	size_t cap = o->cap == 0 ? 4 : o->cap * 2;
+	struct target *targets = o->targets;
+
+	if (o->ntargets == o->cap) {
+		targets = realloc(targets, cap * sizeof(*targets));
+		if (targets == NULL)
+			return -1;
+		o->targets = targets;
+		o->cap = cap;
+	}
+	targets[o->ntargets++] = (struct target){
+	    .worker = w,
+	    .generation = w->rec.generation,
+	    .pid = w->rec.pid,
+	};
+	return 0;
+}
+
+static int
+by_worker(const void *a, const void *b)
+{
+	const struct target *x = a, *y = b;
+
+	return (x->worker > y->worker) - (x->worker < y->worker);
+}
+
+void
+outcome_begin(struct outcome *o)
+{
+	size_t i, n = 0;
+
+	if (o->ntargets == 0)
+		return;
+	qsort(o->targets, o->ntargets, sizeof(*o->targets), by_worker);
+	for (i = 1; i < o->ntargets; i++)
+		if (o->targets[i].worker != o->targets[n].worker)
+			o->targets[++n] = o->targets[i];
+	o->ntargets = n + 1;
+	o->unsettled = o->ntargets;
+}
+
+void
+outcome_settle(struct outcome *o, struct target *t, const char *error)
+{
+	if (t->settled)
+		return;
+	t->settled = 1;
+	t->done = error == NULL;
+	if (error != NULL)
+		snprintf(t->error, sizeof(t->error), "%s", error);
+	o->unsettled--;
+}
+
+/* Why w is not up. */
+static void
+settle_failed(struct outcome *o, struct target *t)
+{
+	const struct worker *w = t->worker;
+	char text[sizeof(t->error)];
+
+	if (w->error[0] != '\0')
+		outcome_settle(o, t, w->error);
+	else if (w->rec.last.at != 0)
+		outcome_settle(
+		    o, t, death_describe(&w->rec.last, text, sizeof(text)));
+	else
+		outcome_settle(o, t, worker_state_name(w->rec.state));
+}
+
+static void
+judge_up(struct outcome *o, struct target *t)
+{
+	const struct worker *w = t->worker;
+
+	switch (w->rec.state) {
+	case WS_RUNNING:
+		if (w->conf->type == WORKER_DAEMON && worker_ready(w))
+			outcome_settle(o, t, NULL);
+		return;
+	case WS_EXITED:
+		if (worker_as_wanted(w))
+			outcome_settle(o, t, NULL);
+		else
+			settle_failed(o, t);
+		return;
+	case WS_BACKOFF:
+	case WS_FAILED:
+		settle_failed(o, t);
+		return;
+	default:
+		/* Only somebody else's call or the fleet's end can do this. */
+		if (!w->rec.want_up)
+			outcome_settle(o, t, "stopped meanwhile");
+	}
+}
+
+static void
+judge_down(struct outcome *o, struct target *t)
+{
+	const struct worker_record *r = &t->worker->rec;
+
+	if (r->want_up)
+		outcome_settle(o, t, "started meanwhile");
+	else if (r->pid == 0 &&
+		 (r->state == WS_STOPPED || r->state == WS_EXITED ||
+		     r->state == WS_FAILED))
+		outcome_settle(o, t, NULL);
+}
+
+/* The generation of the call, still up or ended before its TERM came, is to be
+ * followed by another. */
+static void
+judge_new(struct outcome *o, struct target *t)
+{
+	const struct worker_record *r = &t->worker->rec;
+
+	if (r->generation != t->generation ||
+	    (r->state != WS_RUNNING && r->state != WS_EXITED))
+		judge_up(o, t);
+}
+
+static void
+judge_gone(struct outcome *o, struct target *t)
+{
+	const struct worker_record *r = &t->worker->rec;
+
+	if (t->pid == 0 || r->pid != t->pid || r->generation != t->generation)
+		outcome_settle(o, t, NULL);
+}
+
+static void
+judge(struct outcome *o, struct target *t)
+{
+	static void (*const judges[])(struct outcome *, struct target *) = {
+	    [OUTCOME_UP] = judge_up,
+	    [OUTCOME_DOWN] = judge_down,
+	    [OUTCOME_NEW] = judge_new,
+	    [OUTCOME_GONE] = judge_gone,
+	};
+
+	if (!t->settled)
+		judges[o->kind](o, t);
+}
+
+int
+outcome_look_all(struct outcome *o)
+{
+	size_t i;
+
+	for (i = 0; i < o->ntargets; i++)
+		judge(o, &o->targets[i]);
+	return o->unsettled == 0;
+}
+
+int
+outcome_look(struct outcome *o, const struct worker *w)
+{
+	struct target key = {.worker = (struct worker *)w}, *t;
+
+	t = bsearch(&key, o->targets, o->ntargets, sizeof(key), by_worker);
+	if (t != NULL)
+		judge(o, t);
+	return o->unsettled == 0;
+}
+
+static json_t *
+result(const struct target *t)
+{
+	const struct worker_record *r = &t->worker->rec;
+
+	return json_pack("{s:s, s:b, s:s, s:i, s:o}", "name", r->name, "done",
+	    t->done, "state", worker_state_name(r->state), "pid", r->pid,
+	    "error", varlink_string(t->error));
+}
+
+json_t *
+outcome_results(const struct outcome *o)
+{
+	json_t *results = json_array();
+	size_t i;
+
+	for (i = 0; results != NULL && i < o->ntargets; i++)
+		if (json_array_append_new(results, result(&o->targets[i])) ==
+		    -1) {
+			json_decref(results);
+			return NULL;
+		}
+	return results;
+}

@@ -1,0 +1,57 @@
+/*
+ * outcome: the workers that one call names, and whether each has come to where
+ * the call wants it. Knows nothing of connections: verbs.c makes it, control.c
+ * keeps it until all is settled.
+ */
+#ifndef SVD_SUPERVISOR_OUTCOME_H
+#define SVD_SUPERVISOR_OUTCOME_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "core/record.h"
+
+struct worker;
+
+enum outcome_kind {
+	OUTCOME_NONE, /* a mere list of workers: never looked at */
+	OUTCOME_UP,   /* running and ready; a oneshot: ended with success */
+	OUTCOME_DOWN, /* no process left */
+	OUTCOME_NEW,  /* up, in a generation that began after the call */
+	OUTCOME_GONE  /* the process that was there at the call is gone */
+};
+
+struct target {
+	struct worker *worker;
+	uint64_t generation; /* at the call */
+	int pid;             /* at the call */
+	int settled;         /* what follows is the answer */
+	int done;
+	char error[RECORD_FAULT_MAX + 64]; /* "" if done */
+};
+
+struct outcome {
+	enum outcome_kind kind;
+	struct target *targets; /* sorted by worker, each once */
+	size_t ntargets, cap, unsettled;
+};
+
+struct outcome *outcome_new(enum outcome_kind kind); /* NULL: no memory */
+void outcome_free(struct outcome *o);                /* NULL is allowed */
+/* -1: no memory. */
+int outcome_add(struct outcome *o, struct worker *w);
+/* After the last add, before anything is done. */
+void outcome_begin(struct outcome *o);
+/* Ends the wait for one of them; error NULL: done. */
+void outcome_settle(struct outcome *o, struct target *t, const char *error);
+/* Looks at all workers, or at the one that changed; a target once settled
+ * stays so. Returns whether all are. */
+int outcome_look_all(struct outcome *o);
+int outcome_look(struct outcome *o, const struct worker *w);
+/* []Result, a new reference; NULL: no memory. */
+json_t *outcome_results(const struct outcome *o);
+extern const char outcome_types[]; /* IDL of Result */
+
+#endif

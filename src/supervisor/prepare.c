@@ -1,0 +1,342 @@
+/* prepare: see prepare.h. */
+#include "supervisor/prepare.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+#define PATH_DEFAULT                                                           \
+	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define OWN_VARIABLES 6
+
+static int
+out_of_memory(struct err *e)
+{
+	return err_sys(e, ENOMEM, "preparing");
+}
+
+/* A number is taken as it is where no such name is known. */
+static int
+find_user(const char *name, struct passwd *pw, struct err *e)
+{
+	struct passwd *found;
+	char *end;
+	unsigned long id;
+
+	errno = 0;
+	found = getpwnam(name);
+	if (found == NULL) {
+		id = strtoul(name, &end, 10);
+		if (*name == '\0' || *end != '\0' || id >= (uid_t)-1)
+			return err_set(e, "user: unknown user '%s'", name);
+		found = getpwuid((uid_t)id);
+		if (found == NULL) {
+			*pw = (struct passwd) { .pw_uid = (uid_t)id,
+				.pw_gid = (gid_t)id };
+			return 0;
+		}
+	}
+	*pw = *found;
+	return 0;
+}
+
+static int
+find_group(const char *name, gid_t *gid, struct err *e)
+{
+	struct group *gr = getgrnam(name);
+	unsigned long id;
+	char *end;
+
+	if (gr != NULL) {
+		*gid = gr->gr_gid;
+		return 0;
+	}
+	id = strtoul(name, &end, 10);
+	if (*name == '\0' || *end != '\0' || id >= (gid_t)-1)
+		return err_set(e, "user: unknown group '%s'", name);
+	*gid = (gid_t)id;
+	return 0;
+}
+
+/* Nothing to do where the worker runs as svd does; else also the groups that
+ * the user is a member of. */
+static int
+prepare_user(struct preparation *p, const struct worker_conf *c, struct err *e)
+{
+	struct child_job *j = &p->job;
+	struct passwd pw = { .pw_uid = geteuid(), .pw_gid = getegid() };
+	int n = CHILD_GROUPS_MAX;
+
+	if (c->user == NULL && c->group == NULL)
+		return 0;
+	if (c->user != NULL && find_user(c->user, &pw, e) == -1)
+		return -1;
+	j->uid = pw.pw_uid;
+	j->gid = pw.pw_gid;
+	if (c->group != NULL && find_group(c->group, &j->gid, e) == -1)
+		return -1;
+	/* Not root: the configuration's check let only ourselves through. */
+	if (geteuid() != 0)
+		return 0;
+	j->set_user = 1;
+	if (pw.pw_name == NULL)
+		return 0;
+	if (getgrouplist(pw.pw_name, j->gid, j->groups, &n) == -1)
+		return err_set(e, "user: '%s' is in more than %d groups",
+		    c->user, CHILD_GROUPS_MAX);
+	j->ngroups = (size_t)n;
+	return 0;
+}
+
+static size_t
+count(char *const *list)
+{
+	size_t n = 0;
+
+	while (list[n] != NULL)
+		n++;
+	return n;
+}
+
+/* Does some "K=V" of list set the variable of entry? */
+static int
+is_set_by(const char *entry, char *const *list)
+{
+	size_t len = strcspn(entry, "=");
+
+	for (; *list != NULL; list++)
+		if (strncmp(entry, *list, len) == 0 && (*list)[len] == '=')
+			return 1;
+	return 0;
+}
+
+/* What was meant for svd itself must not reach its workers. */
+static int
+is_ours(const char *entry)
+{
+	static const char *const names[] = { "LISTEN_FDNAMES", "LISTEN_FDS",
+		"LISTEN_PID", "NOTIFY_SOCKET", "WATCHDOG_PID",
+		"WATCHDOG_USEC" };
+	size_t i, len = strcspn(entry, "=");
+
+	for (i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (len == strlen(names[i]) &&
+		    strncmp(entry, names[i], len) == 0)
+			return 1;
+	return strncmp(entry, "SVD_", 4) == 0;
+}
+
+/* svd's own variables, NUL after NUL in env_text; the count is returned. */
+static int
+own_variables(struct preparation *p, const struct spawner *sp,
+    const struct spawn_request *r)
+{
+	struct buf *b = &p->env_text;
+	int n = 4;
+
+	if (buf_addf(b, "SVD_FLEET=%s%c", sp->fleet_name, 0) == -1 ||
+	    buf_addf(b, "SVD_WORKER=%s%c", r->conf->name, 0) == -1 ||
+	    buf_addf(b, "SVD_INSTANCE=%d%c", r->conf->instance, 0) == -1 ||
+	    buf_addf(b, "SVD_GENERATION=%llu%c",
+		(unsigned long long)r->generation, 0) == -1)
+		return -1;
+	if (r->main_pid != 0) {
+		n++;
+		if (buf_addf(b, "SVD_MAINPID=%d%c", (int)r->main_pid, 0) == -1)
+			return -1;
+	}
+	return n;
+}
+
+/* svd's own environment, then the worker's, then what svd adds. */
+static int
+prepare_environment(struct preparation *p, const struct spawner *sp,
+    const struct spawn_request *r, struct err *e)
+{
+	char *const *env = r->conf->environment, *own;
+	size_t n = 0;
+	int i, nown;
+
+	nown = sp->init_mode ? 0 : own_variables(p, sp, r);
+	if (nown == -1)
+		return out_of_memory(e);
+	p->envp = calloc(count(environ) + count(env) + OWN_VARIABLES + 1,
+	    sizeof(*p->envp));
+	if (p->envp == NULL)
+		return out_of_memory(e);
+	for (char **v = environ; *v != NULL; v++)
+		if (!is_set_by(*v, env) && (sp->init_mode || !is_ours(*v)))
+			p->envp[n++] = *v;
+	for (; *env != NULL; env++)
+		p->envp[n++] = *env;
+	own = p->env_text.data;
+	for (i = 0; i < nown; i++, own += strlen(own) + 1)
+		p->envp[n++] = own;
+	p->job.envp = p->envp;
+	return 0;
+}
+
+static const char *
+search_path(char *const *envp)
+{
+	for (; *envp != NULL; envp++)
+		if (strncmp(*envp, "PATH=", 5) == 0)
+			return *envp + 5;
+	return PATH_DEFAULT;
+}
+
+/* Where the program may be: itself if it has a slash, else along the worker's
+ * own PATH. The text moves while it grows: pointers come last. */
+static int
+prepare_paths(struct preparation *p, const char *command, struct err *e)
+{
+	const char *path = search_path(p->envp), *s;
+	size_t n = 1, i, len;
+	char *at;
+
+	if (strchr(command, '/') != NULL)
+		path = NULL;
+	for (s = path; s != NULL && *s != '\0'; s++)
+		n += *s == ':';
+	p->paths = calloc(n + 1, sizeof(*p->paths));
+	if (p->paths == NULL)
+		return out_of_memory(e);
+	for (i = 0; i < n; i++) {
+		len = path == NULL ? 0 : strcspn(path, ":");
+		if (buf_addf(&p->path_text, "%.*s%s%s%c", (int)len,
+			path == NULL ? "" : path, len > 0 ? "/" : "", command,
+			0) == -1)
+			return out_of_memory(e);
+		path = path == NULL ? NULL : path + len + 1;
+	}
+	at = p->path_text.data;
+	for (i = 0; i < n; i++, at += strlen(at) + 1)
+		p->paths[i] = at;
+	p->job.paths = p->paths;
+	return 0;
+}
+
+/* O_NONBLOCK, lest a FIFO hang us; then off again, as programs expect. */
+static int
+open_file(const char *path, int flags, int *fd, struct err *e)
+{
+	*fd = open(path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0640);
+	if (*fd == -1 || fcntl(*fd, F_SETFL, flags & ~O_CREAT) == -1)
+		return err_sys(e, errno, "streams: cannot open '%s'", path);
+	return 0;
+}
+
+static int
+open_stream(const struct stream_conf *s, int flags, int *fd, struct err *e)
+{
+	switch (s->kind) {
+	case STREAM_NULL:
+		return open_file("/dev/null", flags & ~O_CREAT, fd, e);
+	case STREAM_FILE:
+		return open_file(s->path, flags, fd, e);
+	default:
+		return 0;
+	}
+}
+
+static int
+prepare_streams(
+    struct preparation *p, const struct worker_conf *c, struct err *e)
+{
+	int out = O_WRONLY | O_APPEND | O_CREAT, *fds = p->job.streams;
+
+	if (open_stream(&c->std_in, O_RDONLY, &fds[0], e) == -1 ||
+	    open_stream(&c->std_out, out, &fds[1], e) == -1)
+		return -1;
+	if (c->std_err.kind != STREAM_STDOUT)
+		return open_stream(&c->std_err, out, &fds[2], e);
+	fds[2] = fcntl(
+	    fds[1] == -1 ? STDOUT_FILENO : fds[1], F_DUPFD_CLOEXEC, 3);
+	if (fds[2] == -1)
+		return err_sys(e, errno, "streams: cannot copy stdout");
+	return 0;
+}
+
+static void
+prepare_limits(struct preparation *p, const struct spawner *sp,
+    const struct worker_conf *c)
+{
+	struct child_job *j = &p->job;
+	int i;
+
+	j->limits[LIMIT_NOFILE].set = 1;
+	j->limits[LIMIT_NOFILE].value = sp->nofile;
+	for (i = 0; i < LIMIT_COUNT; i++) {
+		if (!c->limits[i].set)
+			continue;
+		j->limits[i].set = 1;
+		j->limits[i].value = (struct rlimit) {
+			.rlim_cur = c->limits[i].soft == LIMIT_INFINITY
+			    ? RLIM_INFINITY
+			    : c->limits[i].soft,
+			.rlim_max = c->limits[i].hard == LIMIT_INFINITY
+			    ? RLIM_INFINITY
+			    : c->limits[i].hard };
+	}
+	j->nice = c->nice;
+	j->nice_set = c->nice_set;
+	if (c->oom_score_adj_set) {
+		snprintf(p->oom_score_adj, sizeof(p->oom_score_adj), "%d",
+		    c->oom_score_adj);
+		j->oom_score_adj = p->oom_score_adj;
+	}
+}
+
+static void
+prepare_session(struct preparation *p, const struct spawner *sp)
+{
+	p->job.job_control = sp->init_mode;
+	p->job.terminal = sp->init_mode ? sp->terminal : -1;
+	p->job.terminal_from = sp->init_mode ? getpgid(sp->keeper) : 0;
+}
+
+int
+prepare(struct preparation *p, const struct spawner *sp,
+    const struct spawn_request *r, struct err *e)
+{
+	const struct worker_conf *c = r->conf;
+	int *fds = p->job.streams;
+
+	memset(p, 0, sizeof(*p));
+	fds[0] = fds[1] = fds[2] = -1;
+	p->job.token = r->token;
+	p->job.birth_write = sp->birth_write;
+	p->job.argv = r->argv;
+	p->job.directory = c->directory;
+	p->job.umask = c->umask;
+	prepare_limits(p, sp, c);
+	prepare_session(p, sp);
+	if (prepare_user(p, c, e) == -1 ||
+	    prepare_environment(p, sp, r, e) == -1 ||
+	    prepare_paths(p, r->argv[0], e) == -1 ||
+	    prepare_streams(p, c, e) == -1)
+		return -1;
+	return 0;
+}
+
+void
+prepare_release(struct preparation *p)
+{
+	int i;
+
+	for (i = 0; i < 3; i++)
+		if (p->job.streams[i] > 2)
+			fd_close(&p->job.streams[i]);
+	free(p->paths);
+	free(p->envp);
+	buf_release(&p->path_text);
+	buf_release(&p->env_text);
+}

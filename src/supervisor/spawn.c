@@ -1,0 +1,171 @@
+/* spawn: see spawn.h. */
+#include "supervisor/spawn.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/sys.h"
+#include "base/terminal.h"
+#include "ipc/proto_birth.h"
+#include "supervisor/prepare.h"
+
+#define STACK_BYTES (64 << 10)
+#define ANNOUNCE_MS 5000
+
+static int
+child_entry(void *job)
+{
+	child_run(job);
+}
+
+/* The child's own stack, while its parent, whose memory it shares, sleeps. */
+static pid_t
+clone_sibling(const struct child_job *job, int *pidfd)
+{
+	static unsigned char stack[STACK_BYTES] __attribute__((aligned(64)));
+
+	return clone(child_entry, stack + sizeof(stack),
+	    CLONE_PARENT | CLONE_VM | CLONE_VFORK | CLONE_PIDFD, (void *)job,
+	    pidfd);
+}
+
+/* The pid in the next birth, which is left where it is. -1: there is none. */
+static pid_t
+announced_pid(int birth_read)
+{
+	struct pollfd p = { .fd = birth_read, .events = POLLIN };
+	unsigned char packet[BIRTH_PACKET_BYTES];
+	struct birth b;
+	ssize_t n;
+
+	errno = ETIMEDOUT;
+	if (poll(&p, 1, ANNOUNCE_MS) != 1)
+		return -1;
+	n = recv(birth_read, packet, sizeof(packet), MSG_PEEK | MSG_DONTWAIT);
+	return n <= 0 || birth_decode(packet, (size_t)n, &b) == -1 ? -1 : b.pid;
+}
+
+/*
+ * Both calls return once the program runs; then the intermediate ends, and the
+ * keeper inherits the child. Where vfork is in truth a fork (under valgrind),
+ * they return at once and share no memory: the pid is taken from the birth.
+ */
+static pid_t
+vfork_twice(const struct child_job *job, int birth_read)
+{
+	int status;
+	pid_t middle;
+
+	middle = vfork();
+	if (middle == 0) {
+		pid_t pid = vfork();
+
+		if (pid == 0)
+			child_run(job);
+		_exit(pid == -1 ? errno : 0);
+	}
+	if (middle == -1)
+		return -1;
+	while (waitpid(middle, &status, 0) == -1 && errno == EINTR)
+		;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return announced_pid(birth_read);
+	errno = WIFEXITED(status) ? WEXITSTATUS(status) : EAGAIN;
+	return -1;
+}
+
+/* Every signal is blocked, so that none finds the child half set up. */
+static pid_t
+make_process(struct spawner *sp, const struct child_job *job, int *pidfd)
+{
+	pid_t pid;
+	int error;
+
+	*pidfd = -1;
+	sys_sigmask(SIG_ALL);
+	if (sp->double_vfork)
+		pid = vfork_twice(job, sp->birth_read);
+	else
+		pid = clone_sibling(job, pidfd);
+	error = errno;
+	sys_sigmask(0);
+	/* A child that became another user cleared this for both of us. */
+	if (job->set_user)
+		prctl(PR_SET_DUMPABLE, 1);
+	errno = error;
+	return pid;
+}
+
+/* 1 if the probe's parent is the keeper, 0 if not, -1 if there was none. */
+static int
+probe(struct spawner *sp)
+{
+	struct child_job job = { .birth_write = sp->birth_write };
+	unsigned char packet[BIRTH_PACKET_BYTES];
+	struct birth b;
+	ssize_t n;
+	int pidfd;
+
+	if (make_process(sp, &job, &pidfd) == -1)
+		return -1;
+	fd_close(&pidfd);
+	n = recv(sp->birth_read, packet, sizeof(packet), MSG_DONTWAIT);
+	if (n <= 0 || birth_decode(packet, (size_t)n, &b) == -1)
+		return -1;
+	return b.parent == sp->keeper;
+}
+
+int
+spawner_init(struct spawner *sp, pid_t keeper, int birth_read, int birth_write,
+    struct err *e)
+{
+	const char *way = getenv("SVD_SPAWN");
+
+	sp->keeper = keeper;
+	sp->birth_read = birth_read;
+	sp->birth_write = birth_write;
+	sp->double_vfork = way != NULL && strcmp(way, "vfork") == 0;
+	sp->terminal = terminal_find();
+	if (!sp->double_vfork && probe(sp) != 1) {
+		log_warn("clone(CLONE_PARENT) does not work here: workers are "
+			 "made by a double vfork");
+		sp->double_vfork = 1;
+	}
+	if (sp->double_vfork && probe(sp) == -1)
+		return err_sys(e, errno, "cannot make a process");
+	return 0;
+}
+
+int
+spawn_process(struct spawner *sp, const struct spawn_request *r, pid_t *pid,
+    struct identity *id, struct err *e)
+{
+	static struct preparation p; /* the child reads it */
+	int pidfd, rc = -1;
+
+	*id = (struct identity) { 0 };
+	if (prepare(&p, sp, r, e) == -1)
+		goto out;
+	*pid = make_process(sp, &p.job, &pidfd);
+	if (*pid == -1) {
+		err_sys(e, errno, "fork");
+		goto out;
+	}
+	if (pidfd == -1)
+		pidfd = sys_pidfd_open(*pid);
+	identity_take(*pid, pidfd, id);
+	fd_close(&pidfd);
+	rc = 0;
+out:
+	prepare_release(&p);
+	return rc;
+}

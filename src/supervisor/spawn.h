@@ -1,0 +1,52 @@
+/*
+ * spawn: makes a process that is the keeper's child, and sets it up.
+ *
+ * As a rule by one clone(CLONE_PARENT|CLONE_VM|CLONE_VFORK): no page table is
+ * copied and the call returns when the program runs. Where the kernel or its
+ * imitation does not honour CLONE_PARENT, a double vfork: the intermediate's
+ * death hands the child to the keeper.
+ */
+#ifndef SVD_SUPERVISOR_SPAWN_H
+#define SVD_SUPERVISOR_SPAWN_H
+
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "core/fleet.h"
+#include "core/record.h"
+
+struct spawner {
+	pid_t keeper;
+	int birth_read, birth_write; /* borrowed */
+	int double_vfork; /* CLONE_PARENT is not to be had */
+	int init_mode;
+	int terminal; /* init mode: svd's, or -1 */
+	struct rlimit nofile; /* as svd found it; workers get it back */
+	const char *fleet_name;
+};
+
+struct spawn_request {
+	uint64_t token;
+	const struct worker_conf *conf;
+	char **argv;	     /* conf->argv, or conf->stop_command */
+	uint64_t generation;
+	pid_t main_pid;	     /* stop_command: the process to be stopped */
+};
+
+/*
+ * Finds out how processes can be made here. birth_read, birth_write: the
+ * supervisor's own pair, borrowed; sp's other members are filled before. The environment variable SVD_SPAWN=vfork
+ * asks for the double vfork.
+ */
+int spawner_init(struct spawner *sp, pid_t keeper, int birth_read,
+    int birth_write, struct err *e);
+/*
+ * 0: *pid has been born, and runs its program or is dead; the birth socket
+ * tells which. -1: there is no process, *e begins with the stage.
+ */
+int spawn_process(struct spawner *sp, const struct spawn_request *r,
+    pid_t *pid, struct identity *id, struct err *e);
+
+#endif

@@ -1,0 +1,229 @@
+/*
+ * supervisor: see supervisor.h. What concerns the fleet as a whole: the queue
+ * of births, the end of the fleet, names.
+ */
+#include "supervisor/supervisor.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "base/proctree.h"
+#include "core/backoff.h"
+#include "supervisor/control.h"
+
+#define SPAWN_BATCH 16 /* births in one turn of the loop */
+#define EXIT_NO_STATUS 10
+
+uint64_t
+supervisor_new_token(struct supervisor *s)
+{
+	return ++s->last_token;
+}
+
+void
+supervisor_queue_spawn(struct supervisor *s, struct worker *w)
+{
+	if (w->spawn_queued)
+		return;
+	w->spawn_queued = 1;
+	TAILQ_INSERT_TAIL(&s->spawns, w, spawn_link);
+	if (!s->spawn_turn.active)
+		loop_timer_start(&s->spawn_turn, 0);
+}
+
+void
+supervisor_unqueue_spawn(struct supervisor *s, struct worker *w)
+{
+	if (!w->spawn_queued)
+		return;
+	w->spawn_queued = 0;
+	TAILQ_REMOVE(&s->spawns, w, spawn_link);
+}
+
+/* The same turn serves the dead, so that nothing of a predecessor lives when
+ * its successor is born; one look at our orphans for all of them. */
+void
+supervisor_sweep_session(struct supervisor *s, int sid)
+{
+	if (s->nsessions == 2 * s->fleet.nworkers)
+		supervisor_sweep(s);
+	s->sessions[s->nsessions++] = sid;
+	if (!s->spawn_turn.active)
+		loop_timer_start(&s->spawn_turn, 0);
+}
+
+void
+supervisor_sweep(struct supervisor *s)
+{
+	if (s->nsessions == 0)
+		return;
+	proctree_kill_sessions(s->link.keeper_pid, s->sessions, s->nsessions);
+	s->nsessions = 0;
+}
+
+void
+supervisor_spawn_turn(struct supervisor *s)
+{
+	struct worker *w;
+	int i;
+
+	supervisor_sweep(s);
+	for (i = 0; i < SPAWN_BATCH; i++) {
+		w = TAILQ_FIRST(&s->spawns);
+		if (w == NULL)
+			break;
+		supervisor_unqueue_spawn(s, w);
+		worker_spawn(w);
+	}
+	if (!TAILQ_EMPTY(&s->spawns) || s->nsessions > 0)
+		loop_timer_start(&s->spawn_turn, 0);
+	supervisor_check_end(s);
+}
+
+static int
+is_named(const struct worker *w, const char *name)
+{
+	return strcmp(name, "all") == 0 ||
+	    strcmp(name, w->conf->name) == 0 ||
+	    strcmp(name, w->conf->group_name) == 0;
+}
+
+int
+supervisor_each_named(struct supervisor *s, const char *name,
+    void (*fn)(struct worker *w, void *arg), void *arg)
+{
+	size_t i;
+	int n = 0;
+
+	for (i = 0; i < s->fleet.nworkers; i++) {
+		if (!is_named(&s->workers[i], name))
+			continue;
+		n++;
+		if (fn != NULL)
+			fn(&s->workers[i], arg);
+	}
+	return n;
+}
+
+static void
+say_stopping(struct supervisor *s)
+{
+	struct keeper_msg m = { .type = KM_STOPPING, .code = s->exit_code };
+
+	link_send(&s->link, &m, -1);
+}
+
+void
+supervisor_stop(struct supervisor *s, int with_grace, int exit_code)
+{
+	struct err e;
+	size_t i;
+
+	if (!s->stopping) {
+		s->stopping = 1;
+		s->exit_code = exit_code;
+		log_info("stopping the fleet");
+	}
+	/* Said each time: a successor of ours is asked again. */
+	say_stopping(s);
+	for (i = 0; i < s->fleet.nworkers; i++) {
+		worker_command(&s->workers[i], EV_STOP);
+		if (!with_grace)
+			worker_kill(&s->workers[i], &e);
+	}
+	supervisor_check_end(s);
+}
+
+/* 128+n, its status, or 10 where it has none: it never ran. */
+static int
+essential_status(const struct worker *w)
+{
+	const struct death *d = &w->rec.last;
+
+	if (d->signal != 0)
+		return 128 + d->signal;
+	return d->code >= 0 ? d->code : EXIT_NO_STATUS;
+}
+
+static int
+count_alive(const struct supervisor *s)
+{
+	size_t i;
+	int n = 0;
+
+	for (i = 0; i < s->fleet.nworkers; i++)
+		n += worker_alive(&s->workers[i]);
+	return n;
+}
+
+/*
+ * Looked at when a worker has come to rest, from the top of the loop rather
+ * than from within its step: the end of one may be the end of all.
+ */
+void
+supervisor_check_end(struct supervisor *s)
+{
+	struct keeper_msg quit = { .type = KM_QUIT };
+	size_t i;
+
+	if (s->quit || !s->resumed)
+		return;
+	for (i = 0; i < s->fleet.nworkers && !s->stopping; i++) {
+		struct worker *w = &s->workers[i];
+
+		if (!w->conf->essential || (w->rec.state != WS_EXITED &&
+					       w->rec.state != WS_FAILED))
+			continue;
+		log_info("%s is essential and has ended", w->rec.name);
+		supervisor_stop(s, 1, essential_status(w));
+		return;
+	}
+	if (count_alive(s) > 0 || !TAILQ_EMPTY(&s->spawns))
+		return;
+	if (!s->stopping && s->fleet.on_empty == ON_EMPTY_EXIT) {
+		log_info("nothing is left to run");
+		supervisor_stop(s, 1, 0);
+		return;
+	}
+	if (!s->stopping)
+		return;
+	supervisor_sweep(s);
+	s->quit = 1;
+	link_send(&s->link, &quit, -1);
+	loop_stop(s->loop);
+}
+
+void
+supervisor_worker_changed(struct supervisor *s, struct worker *w)
+{
+	if (s->control != NULL)
+		control_worker_changed(s->control, w);
+	if (!worker_alive(w) && !s->spawn_turn.active)
+		loop_timer_start(&s->spawn_turn, 0);
+}
+
+/* Every process of earlier lives is known now, or was never born. */
+static void
+settle(struct supervisor *s)
+{
+	size_t i;
+
+	s->resumed = 1;
+	for (i = 0; i < s->fleet.nworkers; i++) {
+		struct worker *w = &s->workers[i];
+
+		if (w->known)
+			worker_resume(w);
+		else if (w->conf->autostart && !s->stopping)
+			worker_command(w, EV_START);
+	}
+	supervisor_check_end(s);
+}
+
+void
+supervisor_births_changed(struct supervisor *s)
+{
+	births_read(&s->births);
+	if (!s->resumed && !births_pending(&s->births))
+		settle(s);
+}

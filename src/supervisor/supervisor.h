@@ -1,0 +1,83 @@
+/*
+ * supervisor: the role that decides. One thread, one loop; holds nothing that
+ * its successor could not have again from the keeper, `state` and the snapshot
+ * of the fleet file.
+ */
+#ifndef SVD_SUPERVISOR_SUPERVISOR_H
+#define SVD_SUPERVISOR_SUPERVISOR_H
+
+#include <sys/queue.h>
+
+#include "core/fleet.h"
+#include "supervisor/births.h"
+#include "supervisor/link.h"
+#include "supervisor/loop.h"
+#include "supervisor/spawn.h"
+#include "supervisor/state.h"
+#include "supervisor/worker.h"
+
+struct control;
+
+TAILQ_HEAD(spawn_queue, worker);
+
+struct supervisor {
+	struct loop *loop;
+	struct fleet fleet;
+	struct worker *workers; /* fleet.nworkers of them */
+	struct spawner spawner;
+	struct births births;
+	struct link link;   /* to the keeper */
+	struct state state; /* the journal */
+	struct control *control; /* NULL in init mode without -r */
+	struct spawn_queue spawns;
+	struct loop_timer spawn_turn;
+	const char *runtime_dir; /* NULL in init mode without -r */
+	uint64_t last_token;
+	struct loop_io keeper_io;
+	struct loop_timer state_retry;
+	int *sessions; /* dead leaders, room for each worker twice */
+	size_t nsessions;
+	int init_mode;
+	uint64_t init_signals; /* to be passed on once COMMAND is born */
+	int resumed;	/* all births of earlier lives are settled */
+	int stopping;	/* the fleet is going down */
+	int exit_code;
+	int quit;	/* the keeper was told that it is over */
+};
+
+/* What main.c knows. */
+struct supervisor_options {
+	int keeper_fd;		  /* SEQPACKET to the keeper; taken */
+	int birth_read_fd, birth_write_fd; /* taken */
+	const char *runtime_dir;  /* or NULL */
+	const char *fleet_path;	  /* NULL: init mode */
+	char **command;		  /* init mode: argv */
+	int log_level;
+};
+
+/* Never returns before the fleet has ended; its value is the exit status. */
+int supervisor_main(const struct supervisor_options *o);
+
+/* `web` is all its instances, `web:2` one, `all` every worker. Calls fn for
+ * each; returns how many there were. */
+int supervisor_each_named(struct supervisor *s, const char *name,
+    void (*fn)(struct worker *w, void *arg), void *arg);
+/* A graceful stop of the fleet; with_grace 0: KILL at once. */
+void supervisor_stop(struct supervisor *s, int with_grace, int exit_code);
+/* Called by worker.c after each change of a worker. */
+void supervisor_worker_changed(struct supervisor *s, struct worker *w);
+/* Some process of an earlier life has been heard of. */
+void supervisor_births_changed(struct supervisor *s);
+/* What is left of the session of this dead leader is to be killed, before the
+ * next birth. */
+void supervisor_sweep_session(struct supervisor *s, int sid);
+uint64_t supervisor_new_token(struct supervisor *s);
+void supervisor_sweep(struct supervisor *s);
+/* Sweeps, and makes a bounded number of the queued births. */
+void supervisor_spawn_turn(struct supervisor *s);
+/* Is this the end of the fleet? */
+void supervisor_check_end(struct supervisor *s);
+void supervisor_queue_spawn(struct supervisor *s, struct worker *w);
+void supervisor_unqueue_spawn(struct supervisor *s, struct worker *w);
+
+#endif

@@ -1,0 +1,208 @@
+/* view: see view.h. Names and units are those of svctl(8). */
+#include "supervisor/view.h"
+
+#include <stdio.h>
+
+#include "core/backoff.h"
+#include "ipc/varlink.h"
+#include "supervisor/supervisor.h"
+
+#define TIME_SIZE 40
+#define TOLD_KILL 2 /* worker_record.told */
+#define TEXT_SIZE 160
+#define REASON_SIZE (RECORD_FAULT_MAX + 64)
+
+const char view_types[] =
+    "# How a process ended. code and signal are null where it did not end so;\n"
+    "# known is false where nobody saw its status.\n"
+    "type Exit (code: ?int, signal: ?int, reason: string, at: string,\n"
+    "  known: bool)\n"
+    "\n"
+    "# One instance. state is STOPPED, WAITING, STARTING, RUNNING, BACKOFF,\n"
+    "# STOPPING, EXITED or FAILED, want is up or down, pid 0 is none; uptime\n"
+    "# and next_start are seconds.\n"
+    "type Worker (name: string, state: string, want: string, ready: bool,\n"
+    "  pid: int, generation: int, since: string, uptime: float,\n"
+    "  restarts: int, next_start: ?float, last_exit: ?Exit,\n"
+    "  floor: ?string, error: ?string)\n"
+    "\n"
+    "# One death; uptime is seconds.\n"
+    "type Death (at: string, reason: string, code: ?int, signal: ?int,\n"
+    "  uptime: float, generation: int)\n"
+    "\n"
+    "# Why an instance is as it is; deaths has the newest last.\n"
+    "type Reason (name: string, state: string, want: string, pid: int,\n"
+    "  since: string, waiting_for: ?string, until: ?string,\n"
+    "  next_start: ?float, deaths: []Death, error: ?string)\n";
+
+static json_t *
+seconds(int64_t ms)
+{
+	return json_real((double)(ms > 0 ? ms : 0) / 1000.);
+}
+
+static json_t *
+number_unless(int value, int none)
+{
+	return value == none ? json_null() : json_integer(value);
+}
+
+static const char *
+want_name(const struct worker *w)
+{
+	return w->rec.want_up ? "up" : "down";
+}
+
+/* The exit status counts only for what was born and not killed. */
+static json_t *
+death_code(const struct death *d)
+{
+	if (d->signal != 0 || d->fault[0] != '\0')
+		return json_null();
+	return number_unless(d->code, -1);
+}
+
+static int
+death_known(const struct death *d)
+{
+	return d->code != -1 || d->signal != 0 || d->fault[0] != '\0';
+}
+
+static json_t *
+view_exit(const struct death *d)
+{
+	char reason[REASON_SIZE], at[TIME_SIZE];
+
+	if (d->at == 0)
+		return json_null();
+	return json_pack("{s:o, s:o, s:o, s:s, s:b}", "code", death_code(d),
+	    "signal", number_unless(d->signal, 0), "reason",
+	    varlink_string(death_describe(d, reason, sizeof(reason))), "at",
+	    units_format_time(d->at_rt, at, sizeof(at)), "known",
+	    death_known(d));
+}
+
+static json_t *
+view_next_start(const struct worker *w, int64_t now)
+{
+	if (w->rec.state != WS_BACKOFF || w->rec.deadline == 0)
+		return json_null();
+	return seconds(w->rec.deadline - now);
+}
+
+json_t *
+view_worker(const struct supervisor *s, const struct worker *w)
+{
+	const struct worker_record *r = &w->rec;
+	int64_t now = loop_now(s->loop);
+	char since[TIME_SIZE];
+
+	return json_pack("{s:s, s:s, s:s, s:b, s:i, s:I, s:s, s:o, s:I, s:o, "
+			 "s:o, s:n, s:o}",
+	    "name", r->name, "state", worker_state_name(r->state), "want",
+	    want_name(w), "ready", worker_ready(w), "pid", r->pid, "generation",
+	    (json_int_t)r->generation, "since",
+	    units_format_time(r->since_rt, since, sizeof(since)), "uptime",
+	    seconds(r->pid == 0 ? 0 : now - r->born), "restarts",
+	    (json_int_t)r->restarts, "next_start", view_next_start(w, now),
+	    "last_exit", view_exit(&r->last), "floor", "error",
+	    varlink_string(w->error));
+}
+
+static json_t *
+view_death(const struct death *d)
+{
+	char reason[REASON_SIZE], at[TIME_SIZE];
+
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:I}", "at",
+	    units_format_time(d->at_rt, at, sizeof(at)), "reason",
+	    varlink_string(death_describe(d, reason, sizeof(reason))), "code",
+	    death_code(d), "signal", number_unless(d->signal, 0), "uptime",
+	    seconds(d->uptime), "generation", (json_int_t)d->generation);
+}
+
+/* The last deaths, the newest last. */
+static json_t *
+view_deaths(const struct worker *w)
+{
+	json_t *deaths = json_array();
+	size_t i, n = w->history_len;
+
+	if (n > WORKER_HISTORY_MIN)
+		n = WORKER_HISTORY_MIN;
+	for (i = n; deaths != NULL && i > 0; i--) {
+		size_t at =
+		    (w->history_next + w->history_cap - i) % w->history_cap;
+
+		if (json_array_append_new(
+			deaths, view_death(&w->history[at])) == -1) {
+			json_decref(deaths);
+			return NULL;
+		}
+	}
+	return deaths;
+}
+
+/* What it waits for, as a sentence's end; "" for nothing. left: how long its
+ * deadline is away. */
+static void
+waiting_text(const struct worker *w, const char *left, char *out)
+{
+	const struct worker_record *r = &w->rec;
+
+	out[0] = '\0';
+	switch (r->state) {
+	case WS_WAITING:
+		snprintf(out, TEXT_SIZE, "the workers that it requires");
+		break;
+	case WS_STARTING:
+		if (r->pid == 0)
+			snprintf(out, TEXT_SIZE, "its process to be made");
+		else
+			snprintf(out, TEXT_SIZE, "its process %d to be ready",
+			    r->pid);
+		break;
+	case WS_BACKOFF:
+		snprintf(out, TEXT_SIZE, "its next start in %s", left);
+		break;
+	case WS_STOPPING:
+		if (r->told == TOLD_KILL)
+			snprintf(out, TEXT_SIZE,
+			    "its process %d, killed, to be gone", r->pid);
+		else if (r->deadline != 0)
+			snprintf(out, TEXT_SIZE,
+			    "its process %d to end, KILL in %s", r->pid, left);
+		else
+			snprintf(
+			    out, TEXT_SIZE, "its process %d to end", r->pid);
+		break;
+	case WS_FAILED:
+		snprintf(out, TEXT_SIZE, "a start by hand");
+		break;
+	default:
+		break;
+	}
+}
+
+json_t *
+view_reason(const struct supervisor *s, const struct worker *w)
+{
+	const struct worker_record *r = &w->rec;
+	int64_t now = loop_now(s->loop);
+	int64_t left = r->deadline > now ? r->deadline - now : 0;
+	char waiting[TEXT_SIZE], since[TIME_SIZE], until[TIME_SIZE] = "";
+	char text[TIME_SIZE];
+
+	waiting_text(
+	    w, units_format_duration(left, text, sizeof(text)), waiting);
+	if (r->deadline != 0)
+		units_format_time(
+		    loop_realtime(s->loop) + left, until, sizeof(until));
+	return json_pack("{s:s, s:s, s:s, s:i, s:s, s:o, s:o, s:o, s:o, s:o}",
+	    "name", r->name, "state", worker_state_name(r->state), "want",
+	    want_name(w), "pid", r->pid, "since",
+	    units_format_time(r->since_rt, since, sizeof(since)), "waiting_for",
+	    varlink_string(waiting), "until", varlink_string(until),
+	    "next_start", view_next_start(w, now), "deaths", view_deaths(w),
+	    "error", varlink_string(w->error));
+}

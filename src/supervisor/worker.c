@@ -1,0 +1,430 @@
+/* worker: see worker.h. Its states, what each action does, and commands. */
+#include "supervisor/worker.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/proctree.h"
+#include "base/sys.h"
+#include "core/backoff.h"
+#include "supervisor/recycle.h"
+#include "supervisor/supervisor.h"
+
+/* What was sent in STOPPING: worker_record.told. */
+enum {
+	TOLD_NOTHING,
+	TOLD_STOP,
+	TOLD_KILL
+};
+
+static void
+deadline_cb(struct loop_timer *t)
+{
+	worker_handle(t->arg, EV_TIMER);
+}
+
+void
+worker_init(
+    struct worker *w, struct supervisor *s, const struct worker_conf *conf)
+{
+	memset(w, 0, sizeof(*w));
+	w->sup = s;
+	w->conf = conf;
+	w->stage = "birth";
+	snprintf(w->rec.name, sizeof(w->rec.name), "%s", conf->name);
+	loop_timer_init(s->loop, &w->deadline, deadline_cb, w);
+	recycle_init(w);
+}
+
+void
+worker_release(struct worker *w)
+{
+	loop_timer_stop(&w->deadline);
+	loop_timer_stop(&w->recycle);
+	free(w->history);
+}
+
+void
+worker_record(const struct worker *w)
+{
+	struct record r = { .kind = RECORD_WORKER, .u.worker = w->rec };
+
+	state_put(&w->sup->state, &r);
+}
+
+void
+worker_dump(const struct worker *w, struct state *st)
+{
+	struct record r = { .kind = RECORD_DEATH };
+	size_t i, at;
+
+	/* The newest one comes with the worker's own line. */
+	for (i = 1; i < w->history_len; i++) {
+		at = w->history_next + w->history_cap - w->history_len + i - 1;
+		memcpy(r.u.history.name, w->rec.name, sizeof(w->rec.name));
+		r.u.history.death = w->history[at % w->history_cap];
+		state_put(st, &r);
+	}
+	r.kind = RECORD_WORKER;
+	r.u.worker = w->rec;
+	state_put(st, &r);
+}
+
+/*
+ * Actions: what changes in rec before the step is recorded, and what is done
+ * once it is.
+ */
+static void
+arm(struct worker *w)
+{
+	int64_t wait = w->rec.deadline - loop_now(w->sup->loop);
+
+	if (w->rec.deadline == 0)
+		loop_timer_stop(&w->deadline);
+	else
+		loop_timer_start(&w->deadline, wait > 0 ? wait : 0);
+}
+
+static void
+plan_nothing(struct worker *w)
+{
+	(void)w;
+}
+
+static void
+plan_rest(struct worker *w)
+{
+	w->rec.deadline = 0;
+}
+
+static void
+plan_running(struct worker *w)
+{
+	plan_rest(w);
+	if (w->rec.state == WS_RUNNING)
+		w->rec.interrupted = 0;
+}
+
+static void
+plan_stop(struct worker *w)
+{
+	w->rec.told = TOLD_NOTHING;
+	w->rec.deadline = loop_now(w->sup->loop) + w->conf->stop_timeout;
+}
+
+static void
+plan_kill(struct worker *w)
+{
+	w->rec.told = TOLD_KILL;
+	w->rec.deadline = 0;
+}
+
+static void
+plan_backoff(struct worker *w)
+{
+	w->rec.run++;
+	w->rec.deadline = loop_now(w->sup->loop) +
+	    backoff_wait(w->conf, w->rec.run, (uint32_t)sys_random());
+}
+
+static void
+do_nothing(struct worker *w)
+{
+	(void)w;
+}
+
+static void
+do_spawn(struct worker *w)
+{
+	loop_timer_stop(&w->deadline);
+	supervisor_queue_spawn(w->sup, w);
+}
+
+/* stop_signal goes to the main process, or its group; CONT, lest a stopped
+ * one sleep through it. */
+void
+worker_send_stop_signal(struct worker *w)
+{
+	pid_t to = w->conf->kill_mode == KILL_MODE_GROUP ? -w->rec.pid
+							 : w->rec.pid;
+
+	kill(to, w->conf->stop_signal);
+	kill(to, SIGCONT);
+}
+
+static void
+begin_stop(struct worker *w)
+{
+	if (w->rec.told != TOLD_NOTHING)
+		return;
+	if (w->rec.stop_pid == 0 &&
+	    (w->conf->stop_command == NULL || worker_spawn_stop(w) == -1))
+		worker_send_stop_signal(w);
+	w->rec.told = TOLD_STOP;
+	worker_record(w);
+}
+
+static void
+do_stop(struct worker *w)
+{
+	loop_timer_stop(&w->recycle);
+	arm(w);
+	if (w->rec.pid != 0) {
+		begin_stop(w);
+		return;
+	}
+	if (w->unsettled)
+		return; /* worker_resume() knows more later */
+	supervisor_unqueue_spawn(w->sup, w);
+	worker_forget_intent(w);
+	worker_handle(w, w->rec.want_up ? EV_DIED_RETRY : EV_DIED_DONE);
+}
+
+static void
+do_kill(struct worker *w)
+{
+	struct err e;
+
+	log_warn("%s: did not stop within its grace, KILL", w->rec.name);
+	if (w->conf->kill_mode == KILL_MODE_TREE)
+		worker_kill(w, &e);
+	else if (w->rec.pid != 0)
+		kill(w->conf->kill_mode == KILL_MODE_GROUP ? -w->rec.pid
+							   : w->rec.pid,
+		    SIGKILL);
+	if (w->rec.stop_pid != 0)
+		proctree_kill(w->rec.stop_pid);
+}
+
+static void
+do_rest(struct worker *w)
+{
+	if (w->rec.state == WS_RUNNING)
+		recycle_arm(w);
+	else
+		loop_timer_stop(&w->recycle);
+	loop_timer_stop(&w->deadline);
+}
+
+static void
+do_backoff(struct worker *w)
+{
+	loop_timer_stop(&w->recycle);
+	arm(w);
+}
+
+static const struct {
+	void (*plan)(struct worker *w);
+	void (*perform)(struct worker *w);
+} actions[] = {
+	[ACT_NONE] = { plan_nothing, do_nothing },
+	[ACT_SPAWN] = { plan_rest, do_spawn },
+	[ACT_TERM] = { plan_stop, do_stop },
+	[ACT_KILL] = { plan_kill, do_kill },
+	[ACT_BACKOFF] = { plan_backoff, do_backoff },
+	[ACT_SETTLE] = { plan_running, do_rest },
+};
+
+_Static_assert(sizeof(actions) / sizeof(*actions) == ACT_COUNT,
+    "each action is defined");
+
+/* Why it is not as it should be, for status and why. */
+static void
+explain(struct worker *w)
+{
+	char text[RECORD_FAULT_MAX];
+	const struct worker_conf *c = w->conf;
+
+	w->error[0] = '\0';
+	if (w->rec.fault[0] != '\0')
+		memcpy(w->error, w->rec.fault, sizeof(w->error));
+	else if (w->rec.state != WS_BACKOFF && w->rec.state != WS_FAILED)
+		return;
+	else if (w->rec.last.at != 0)
+		snprintf(w->error, sizeof(w->error), "%s",
+		    death_describe(&w->rec.last, text, sizeof(text)));
+	if (w->rec.state == WS_FAILED && c->restart_limit > 0 &&
+	    w->rec.fresh > (uint32_t)c->restart_limit) {
+		size_t len = strlen(w->error);
+
+		snprintf(w->error + len, sizeof(w->error) - len,
+		    "; more than restart_limit %d deaths", c->restart_limit);
+	}
+}
+
+static void
+enter(struct worker *w, enum worker_state next)
+{
+	if (w->rec.state == next)
+		return;
+	w->rec.state = next;
+	w->rec.since = loop_now(w->sup->loop);
+	w->rec.since_rt = loop_realtime(w->sup->loop);
+}
+
+static void
+say_step(const struct worker *w, enum worker_state from)
+{
+	char wait[32];
+
+	if (w->rec.state == WS_BACKOFF)
+		log_info("%s: %s -> BACKOFF (%s), next start in %s",
+		    w->rec.name, worker_state_name(from), w->error,
+		    units_format_duration(
+			w->rec.deadline - w->rec.since, wait, sizeof(wait)));
+	else if (w->rec.state == WS_RUNNING)
+		log_info("%s: %s -> RUNNING (pid %d)", w->rec.name,
+		    worker_state_name(from), w->rec.pid);
+	else
+		log_info("%s: %s -> %s%s%s%s", w->rec.name,
+		    worker_state_name(from), worker_state_name(w->rec.state),
+		    w->error[0] == '\0' ? "" : " (", w->error,
+		    w->error[0] == '\0' ? "" : ")");
+}
+
+void
+worker_handle(struct worker *w, enum worker_event ev)
+{
+	enum worker_state from = w->rec.state;
+	const struct fsm_step *step = fsm_step(from, ev);
+
+	if (step->kind == FSM_IGNORE)
+		return;
+	if (step->kind != FSM_GO) {
+		log_error("%s: %s in %s", w->rec.name, worker_event_name(ev),
+		    worker_state_name(from));
+		BUG("an event that cannot be");
+	}
+	/* Counted where it is decided, in the same record. */
+	if (ev == EV_RECYCLE || (from == WS_BACKOFF && ev == EV_TIMER))
+		w->rec.restarts++;
+	enter(w, step->next);
+	actions[step->action].plan(w);
+	explain(w);
+	worker_record(w);
+	if (from != step->next)
+		say_step(w, from);
+	actions[step->action].perform(w);
+	supervisor_worker_changed(w->sup, w);
+}
+
+void
+worker_command(struct worker *w, enum worker_event ev)
+{
+	int want_up = ev != EV_STOP;
+	int changed = w->rec.want_up != want_up;
+
+	w->rec.want_up = want_up;
+	if (want_up) {
+		/* A wish is no death: the count of those starts anew. */
+		w->rec.run = 0;
+		w->rec.fresh = 0;
+		w->rec.interrupted = 0;
+	}
+	if (fsm_step(w->rec.state, ev)->kind == FSM_GO)
+		worker_handle(w, ev);
+	else if (changed) {
+		worker_record(w);
+		supervisor_worker_changed(w->sup, w);
+	}
+}
+
+int
+worker_signal(struct worker *w, int sig, struct err *e)
+{
+	if (w->rec.pid == 0)
+		return err_set(e, "'%s' has no process", w->rec.name);
+	if (kill(w->rec.pid, sig) == -1)
+		return err_sys(e, errno, "cannot signal '%s'", w->rec.name);
+	return 0;
+}
+
+/* Our own child until its exit is acknowledged: the pid is its own. */
+int
+worker_kill(struct worker *w, struct err *e)
+{
+	if (w->rec.pid == 0)
+		return err_set(e, "'%s' has no process", w->rec.name);
+	proctree_kill(w->rec.pid);
+	return 0;
+}
+
+int
+worker_ready(const struct worker *w)
+{
+	const struct worker_conf *c = w->conf;
+
+	return w->rec.state == WS_RUNNING ||
+	    (w->rec.state == WS_EXITED && c->type == WORKER_ONESHOT &&
+		death_is_success(c, &w->rec.last));
+}
+
+int
+worker_as_wanted(const struct worker *w)
+{
+	if (!w->rec.want_up)
+		return w->rec.pid == 0 && w->rec.state != WS_STOPPING;
+	return w->rec.state == WS_RUNNING || w->rec.state == WS_EXITED;
+}
+
+int
+worker_alive(const struct worker *w)
+{
+	switch (w->rec.state) {
+	case WS_STOPPED:
+	case WS_EXITED:
+	case WS_FAILED:
+		return 0;
+	default:
+		return 1;
+	}
+}
+
+/*
+ * What a predecessor may have recorded and not yet done is done again, where
+ * that does no harm.
+ */
+static void
+resume_state(struct worker *w)
+{
+	switch (w->rec.state) {
+	case WS_STARTING:
+		if (w->rec.pid == 0)
+			supervisor_queue_spawn(w->sup, w);
+		else if (w->rec.fault[0] == '\0')
+			worker_handle(w, EV_READY);
+		break;
+	case WS_RUNNING:
+		recycle_arm(w);
+		break;
+	case WS_BACKOFF:
+		arm(w);
+		break;
+	case WS_STOPPING:
+		if (w->rec.told != TOLD_KILL)
+			do_stop(w);
+		else if (w->rec.pid != 0)
+			do_kill(w);
+		break;
+	default:
+		break;
+	}
+}
+
+void
+worker_resume(struct worker *w)
+{
+	w->unsettled = 0;
+	explain(w);
+	if (w->rec.stop_pid == 0)
+		w->rec.stop_token = 0;
+	if (w->rec.state == WS_STARTING && w->rec.pid == 0 &&
+	    w->rec.token != 0 && w->sup->link.predecessor != OBITUARY_NONE)
+		worker_count_interruption(w);
+	resume_state(w);
+	supervisor_worker_changed(w->sup, w);
+}

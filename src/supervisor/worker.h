@@ -1,0 +1,90 @@
+/*
+ * worker: one instance of a [worker:] section and its life.
+ *
+ * What must survive the supervisor is in rec, written to `state` at every step
+ * before the step is acted on; the rest is made anew by a successor. Only
+ * worker_handle() changes rec.state.
+ */
+#ifndef SVD_SUPERVISOR_WORKER_H
+#define SVD_SUPERVISOR_WORKER_H
+
+#include <sys/queue.h>
+
+#include "base/err.h"
+#include "core/fleet.h"
+#include "core/record.h"
+#include "core/worker_fsm.h"
+#include "supervisor/loop.h"
+
+#define WORKER_HISTORY_MIN 10 /* deaths that `why` shows */
+#define WORKER_INTERRUPTED_MAX 2 /* set-ups that took a supervisor with them */
+
+struct supervisor;
+struct state;
+
+struct worker {
+	struct supervisor *sup;
+	const struct worker_conf *conf;
+	struct worker_record rec;
+	struct death *history; /* a ring of history_cap, made at the first
+				  death */
+	size_t history_cap, history_next, history_len;
+	char error[RECORD_FAULT_MAX]; /* why it is not as wanted, "" if it is */
+	const char *stage;	      /* of a set-up under way, for people */
+	int known;	 /* there is a record of it */
+	int unsettled; /* born under an earlier supervisor, perhaps: not all
+			  birth sockets of that time are at their end */
+	struct loop_timer deadline;   /* of rec.state */
+	struct loop_timer recycle;    /* max_age, max_memory */
+	int spawn_queued;
+	TAILQ_ENTRY(worker) spawn_link;
+};
+
+void worker_init(struct worker *w, struct supervisor *s,
+    const struct worker_conf *conf);
+void worker_release(struct worker *w);
+
+/* Any event of its life; the only road to another state. */
+void worker_handle(struct worker *w, enum worker_event ev);
+
+/* Commands: EV_START, EV_STOP, EV_RESTART by somebody's wish. They set want
+ * and never fail; the outcome is seen in the state. */
+void worker_command(struct worker *w, enum worker_event ev);
+/* Sends sig to the main process. -1: there is none. */
+int worker_signal(struct worker *w, int sig, struct err *e);
+/* KILL to the whole tree. -1: there is no process. */
+int worker_kill(struct worker *w, struct err *e);
+
+/* One process of w (main or stop_command) was born, failed to be set up, or
+ * ended; told again, they do nothing. id NULL: to be found out. */
+void worker_born(struct worker *w, uint64_t token, int pid,
+    const struct identity *id);
+void worker_set_up_failed(struct worker *w, uint64_t token, const char *fault);
+void worker_ended(struct worker *w, int pid, const struct death *d);
+/* The queued birth: called by the spawn queue. */
+void worker_spawn(struct worker *w);
+/* Starts its stop_command. -1: it could not be. */
+int worker_spawn_stop(struct worker *w);
+void worker_send_stop_signal(struct worker *w);
+/* A birth that was intended and did not take place. */
+void worker_forget_intent(struct worker *w);
+/* Its set-up has hung, and is ended; or has ended a supervisor. */
+void worker_set_up_hung(struct worker *w);
+void worker_count_interruption(struct worker *w);
+/* One record of a replay, an older one of w's history or its last line. */
+void worker_replay(struct worker *w, const struct worker_record *rec);
+void worker_remember(struct worker *w, const struct death *d);
+/* After a replay and all births: arms the timers that rec says, resumes what
+ * it was doing. */
+void worker_resume(struct worker *w);
+/* Writes rec to `state`; with its history, when state is written anew. */
+void worker_record(const struct worker *w);
+void worker_dump(const struct worker *w, struct state *st);
+
+/* RUNNING and up is wanted, or EXITED with success, or down as wanted. */
+int worker_as_wanted(const struct worker *w);
+int worker_ready(const struct worker *w);
+/* Has it, or may it have, a process, or will it have one by itself? */
+int worker_alive(const struct worker *w);
+
+#endif

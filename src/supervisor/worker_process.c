@@ -1,0 +1,308 @@
+/*
+ * worker_process: a worker's processes: births, failed set-ups, deaths, and
+ * what is remembered of them. The other half of worker.h.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/proctree.h"
+#include "base/sys.h"
+#include "core/backoff.h"
+#include "ipc/proto_birth.h"
+#include "supervisor/supervisor.h"
+#include "supervisor/worker.h"
+
+static size_t
+history_size(const struct worker_conf *c)
+{
+	size_t n = (size_t)c->restart_limit + 1;
+
+	return n > WORKER_HISTORY_MIN ? n : WORKER_HISTORY_MIN;
+}
+
+/* Without memory for it, a death is only forgotten sooner. */
+void
+worker_remember(struct worker *w, const struct death *d)
+{
+	if (w->history == NULL) {
+		w->history_cap = history_size(w->conf);
+		w->history = calloc(w->history_cap, sizeof(*w->history));
+		if (w->history == NULL)
+			return;
+	}
+	w->history[w->history_next] = *d;
+	w->history_next = (w->history_next + 1) % w->history_cap;
+	if (w->history_len < w->history_cap)
+		w->history_len++;
+}
+
+void
+worker_replay(struct worker *w, const struct worker_record *rec)
+{
+	uint64_t deaths = w->rec.deaths;
+
+	w->rec = *rec;
+	w->known = 1;
+	if (rec->deaths > deaths)
+		worker_remember(w, &rec->last);
+	w->unsettled = rec->token != 0 || rec->stop_token != 0;
+}
+
+static void
+find_identity(int pid, struct identity *id)
+{
+	int pidfd = sys_pidfd_open(pid);
+
+	identity_take(pid, pidfd, id);
+	fd_close(&pidfd);
+}
+
+void
+worker_born(
+    struct worker *w, uint64_t token, int pid, const struct identity *id)
+{
+	if (token == w->rec.stop_token) {
+		if (w->rec.stop_pid != 0)
+			return;
+		w->rec.stop_pid = pid;
+		worker_record(w);
+	} else {
+		if (token != w->rec.token || w->rec.pid != 0)
+			return;
+		w->rec.pid = pid;
+		w->rec.born = loop_now(w->sup->loop);
+		if (id != NULL)
+			w->rec.id = *id;
+		else
+			find_identity(pid, &w->rec.id);
+		worker_handle(w, EV_BORN);
+	}
+	link_send_pid(&w->sup->link, KM_BORN, pid);
+}
+
+void
+worker_set_up_failed(struct worker *w, uint64_t token, const char *fault)
+{
+	if (token == w->rec.stop_token) {
+		log_error("%s: stop_command: %s", w->rec.name, fault);
+		return;
+	}
+	if (token != w->rec.token)
+		return;
+	/* Its death is on its way; this is what it died of. */
+	snprintf(w->rec.fault, sizeof(w->rec.fault), "%s", fault);
+	worker_record(w);
+}
+
+/* Deaths within restart_interval, of those since the last start by hand. */
+static int64_t
+recent_deaths(const struct worker *w)
+{
+	int64_t since = w->rec.last.at - w->conf->restart_interval, n = 0;
+	size_t i, at;
+
+	for (i = 1; i <= w->history_len && i <= w->rec.fresh; i++) {
+		at = (w->history_next + w->history_cap - i) % w->history_cap;
+		if (w->history[at].at < since)
+			break;
+		n++;
+	}
+	return n;
+}
+
+/* The main process is no more; rec.last says how it went. */
+static void
+judge(struct worker *w)
+{
+	struct verdict_input in = { .conf = w->conf,
+		.death = &w->rec.last,
+		.want_up = w->rec.want_up,
+		.stopping = w->rec.state == WS_STOPPING,
+		.hopeless = w->rec.interrupted >= WORKER_INTERRUPTED_MAX };
+	enum worker_event ev;
+
+	w->rec.deaths++;
+	w->rec.fresh++;
+	worker_remember(w, &w->rec.last);
+	if (w->rec.last.uptime >= w->conf->backoff_reset &&
+	    w->rec.last.fault[0] == '\0')
+		w->rec.run = 0;
+	in.recent = recent_deaths(w);
+	w->rec.pid = 0;
+	w->rec.token = 0;
+	w->rec.id = (struct identity) { 0 };
+	w->rec.fault[0] = '\0';
+	ev = backoff_verdict(&in);
+	worker_handle(w, ev);
+}
+
+void
+worker_forget_intent(struct worker *w)
+{
+	if (w->rec.token != 0 && w->rec.pid == 0)
+		w->rec.generation--;
+	w->rec.token = 0;
+}
+
+/* Nothing was born at all: a death without a life. */
+static void
+unborn(struct worker *w, const char *fault)
+{
+	w->rec.last = (struct death) { .at = loop_now(w->sup->loop),
+		.at_rt = loop_realtime(w->sup->loop),
+		.generation = w->rec.generation,
+		.code = -1 };
+	snprintf(w->rec.last.fault, sizeof(w->rec.last.fault), "%s", fault);
+	worker_forget_intent(w);
+	judge(w);
+}
+
+void
+worker_set_up_hung(struct worker *w)
+{
+	log_error("%s: pid %d hangs in its set-up (%s), ending it",
+	    w->rec.name, w->rec.pid, w->stage);
+	w->rec.interrupted++;
+	snprintf(w->rec.fault, sizeof(w->rec.fault), "%s: hung", w->stage);
+	worker_record(w);
+	kill(w->rec.pid, SIGKILL);
+}
+
+/* A crash, not a KILL from outside, which says nothing against the set-up. */
+void
+worker_count_interruption(struct worker *w)
+{
+	struct link *l = &w->sup->link;
+
+	if (l->predecessor != OBITUARY_SIGNALLED ||
+	    l->predecessor_status == SIGKILL)
+		return;
+	w->rec.interrupted++;
+	if (w->rec.interrupted >= WORKER_INTERRUPTED_MAX)
+		unborn(w, "its set-up has ended the supervisor twice");
+}
+
+/* What the dead leader leaves: its group at once, while its pid is still its
+ * own; the rest of its session before the next birth. */
+static void
+end_left_over(struct worker *w, int pid)
+{
+	if (w->conf->kill_mode == KILL_MODE_PROCESS)
+		return;
+	kill(-pid, SIGKILL);
+	if (w->conf->kill_mode == KILL_MODE_TREE)
+		supervisor_sweep_session(w->sup, pid);
+}
+
+static void
+stop_command_ended(struct worker *w, const struct death *d)
+{
+	char text[RECORD_FAULT_MAX];
+
+	if (d->code != 0)
+		log_warn("%s: stop_command: %s", w->rec.name,
+		    death_describe(d, text, sizeof(text)));
+	w->rec.stop_pid = 0;
+	w->rec.stop_token = 0;
+	worker_record(w);
+	/* It had its chance: now the ordinary way. */
+	if (w->rec.state == WS_STOPPING && w->rec.pid != 0)
+		worker_send_stop_signal(w);
+}
+
+void
+worker_ended(struct worker *w, int pid, const struct death *d)
+{
+	if (pid == w->rec.stop_pid) {
+		end_left_over(w, pid);
+		stop_command_ended(w, d);
+		return;
+	}
+	if (pid != w->rec.pid)
+		return;
+	w->rec.last = *d;
+	w->rec.last.generation = w->rec.generation;
+	w->rec.last.uptime = d->at - w->rec.born;
+	memcpy(w->rec.last.fault, w->rec.fault,
+	    sizeof(w->rec.last.fault));
+	end_left_over(w, pid);
+	if (w->rec.stop_pid != 0)
+		proctree_kill(w->rec.stop_pid);
+	judge(w);
+}
+
+/*
+ * A successful birth without a set-up that takes time says one packet, and is
+ * recorded in one step; anything else is read packet by packet.
+ */
+static void
+attend_birth(struct worker *w, int pid, const struct identity *id)
+{
+	struct supervisor *s = w->sup;
+
+	if (births_unread_bytes(&s->births) == BIRTH_PACKET_BYTES) {
+		w->rec.pid = pid;
+		w->rec.born = loop_now(s->loop);
+		w->rec.id = *id;
+		worker_handle(w, EV_READY);
+		births_take(&s->births);
+		link_send_pid(&s->link, KM_BORN, pid);
+		return;
+	}
+	worker_born(w, w->rec.token, pid, id);
+	births_read(&s->births);
+	if (w->rec.fault[0] == '\0' && w->rec.pid == pid)
+		worker_handle(w, EV_READY);
+}
+
+void
+worker_spawn(struct worker *w)
+{
+	struct spawn_request r = { .conf = w->conf, .argv = w->conf->argv };
+	struct identity id;
+	struct err e;
+	pid_t pid;
+
+	/* The same generation again where the last intent came to nothing. */
+	if (w->rec.token == 0)
+		w->rec.generation++;
+	w->rec.token = supervisor_new_token(w->sup);
+	w->rec.fault[0] = '\0';
+	worker_record(w);
+	r.token = w->rec.token;
+	r.generation = w->rec.generation;
+	if (spawn_process(&w->sup->spawner, &r, &pid, &id, &e) == -1) {
+		unborn(w, e.text);
+		return;
+	}
+	attend_birth(w, pid, &id);
+}
+
+int
+worker_spawn_stop(struct worker *w)
+{
+	struct spawn_request r = { .conf = w->conf,
+		.argv = w->conf->stop_command,
+		.generation = w->rec.generation,
+		.main_pid = w->rec.pid };
+	struct identity id;
+	struct err e;
+	pid_t pid;
+
+	w->rec.stop_token = supervisor_new_token(w->sup);
+	worker_record(w);
+	r.token = w->rec.stop_token;
+	if (spawn_process(&w->sup->spawner, &r, &pid, &id, &e) == -1) {
+		log_error("%s: stop_command: %s", w->rec.name, e.text);
+		w->rec.stop_token = 0;
+		return -1;
+	}
+	worker_born(w, w->rec.stop_token, pid, &id);
+	births_read(&w->sup->births);
+	return 0;
+}
