@@ -1,0 +1,369 @@
+/* launch: see launch.h. */
+#include "launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/runtime.h"
+#include "base/sys.h"
+#include "conf/conf.h"
+#include "conf/source.h"
+#include "core/record.h"
+
+#define LISTEN_BACKLOG 128
+#define STATE_MAX_BYTES (256 << 20)
+#define ARGS_MAX 4096
+
+struct launching {
+	const struct launch_options *o;
+	char fleet_path[PATH_MAX];
+	char dir[PATH_MAX]; /* "" : none */
+	struct fleet fleet;
+	struct sources *sources;
+	int lock, control, snapshot; /* -1: none */
+};
+
+static int
+complain(const struct err *e, int status)
+{
+	fprintf(stderr, "svd: %s\n", e->text);
+	return status;
+}
+
+/* Later roles have another working directory. */
+static int
+make_absolute(const char *path, char *out, size_t size, struct err *e)
+{
+	size_t n = 0;
+
+	out[0] = '\0';
+	if (path[0] != '/') {
+		if (getcwd(out, size) == NULL)
+			return err_sys(
+			    e, errno, "cannot tell the working directory");
+		n = strlen(out);
+	}
+	if ((size_t)snprintf(out + n, size - n, "%s%s", n > 0 ? "/" : "",
+		path) >= size - n)
+		return err_set(e, "path too long: '%s'", path);
+	return 0;
+}
+
+static int
+load(struct launching *l, struct err *e)
+{
+	struct diags d = { 0 };
+	size_t i;
+	int rc;
+
+	l->sources = sources_new();
+	if (l->sources == NULL)
+		return err_sys(e, ENOMEM, "fleet file");
+	rc = conf_load(&l->fleet, l->fleet_path, l->sources, &d);
+	if (rc == 0 && l->o->check)
+		conf_check_machine(&l->fleet, &d);
+	for (i = 0; i < d.n; i++)
+		fprintf(stderr, "%s\n", d.list[i].text);
+	err_set(e, "%zu error%s in the configuration", d.nerrors,
+	    d.nerrors == 1 ? "" : "s");
+	diags_release(&d);
+	return rc;
+}
+
+static int
+make_dirs(const char *dir, struct err *e)
+{
+	char path[PATH_MAX];
+	char *p;
+
+	snprintf(path, sizeof(path), "%s", dir);
+	for (p = path + 1;; p++) {
+		if (*p != '/' && *p != '\0')
+			continue;
+		char c = *p;
+
+		*p = '\0';
+		if (mkdir(path, 0755) == -1 && errno != EEXIST)
+			return err_sys(e, errno, "cannot create '%s'", path);
+		*p = c;
+		if (c == '\0')
+			return 0;
+	}
+}
+
+/* Held by the keeper for its life; the kernel forgets it with the process. */
+static int
+take_lock(struct launching *l, struct err *e)
+{
+	struct flock fl = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	char path[PATH_MAX];
+
+	if (runtime_path(path, sizeof(path), l->dir, RUNTIME_LOCK, e) == -1)
+		return EXIT_STATUS_CONFIG;
+	l->lock = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (l->lock == -1) {
+		err_sys(e, errno, "cannot open '%s'", path);
+		return EXIT_STATUS_CONFIG;
+	}
+	if (fcntl(l->lock, F_SETLK, &fl) == 0)
+		return 0;
+	if (errno != EACCES && errno != EAGAIN) {
+		err_sys(e, errno, "cannot lock '%s'", path);
+		return EXIT_STATUS_CONFIG;
+	}
+	if (fcntl(l->lock, F_GETLK, &fl) == -1)
+		fl.l_pid = 0;
+	err_set(e, "another svd (pid %d) runs a fleet in '%s'", (int)fl.l_pid,
+	    l->dir);
+	return EXIT_STATUS_RUNNING;
+}
+
+/* Does this worker of an earlier svd's journal still run? */
+static int
+survives(const struct worker_record *w)
+{
+	int pidfd, rc;
+
+	if (w->pid == 0)
+		return 0;
+	pidfd = sys_pidfd_open(w->pid);
+	if (pidfd == -1)
+		return 0;
+	rc = identity_holds(&w->id, w->pid, pidfd) == 1;
+	fd_close(&pidfd);
+	return rc;
+}
+
+struct survivors {
+	int here; /* the journal is of this boot and pid namespace */
+	int n;
+	char names[ERR_TEXT_MAX / 2];
+};
+
+static void
+note_survivor(struct survivors *s, const struct worker_record *w)
+{
+	size_t len = strlen(s->names);
+
+	s->n++;
+	snprintf(s->names + len, sizeof(s->names) - len, "%s%s (pid %d)",
+	    len > 0 ? ", " : "", w->name, w->pid);
+}
+
+/* A later line about a worker replaces an earlier one: only where a pid is the
+ * last said of its worker may it still run, and then it is its own proof. */
+static void
+look_at_record(struct survivors *s, const char *line, size_t len)
+{
+	char boot[IDENTITY_BOOT_SIZE];
+	struct record r;
+
+	if (record_parse(line, len, &r) == -1)
+		return;
+	if (r.kind == RECORD_FLEET) {
+		identity_boot(boot);
+		s->here = strcmp(boot, r.u.fleet.boot_id) == 0 &&
+		    identity_pidns() == r.u.fleet.pidns;
+	} else if (r.kind == RECORD_WORKER && s->here &&
+	    strstr(s->names, r.u.worker.name) == NULL &&
+	    survives(&r.u.worker))
+		note_survivor(s, &r.u.worker);
+}
+
+/*
+ * Workers whose keeper was killed run on. Adopting them is not supported by
+ * this version; to start them a second time would do harm.
+ */
+static int
+check_survivors(struct launching *l, struct err *e)
+{
+	struct survivors s = { .here = 0 };
+	char path[PATH_MAX], *text, *line, *end;
+	size_t len;
+	int fd;
+
+	if (runtime_path(path, sizeof(path), l->dir, RUNTIME_STATE, e) == -1)
+		return EXIT_STATUS_CONFIG;
+	fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	text = fd == -1 ? NULL : fd_read_all(fd, STATE_MAX_BYTES, &len);
+	fd_close(&fd);
+	if (text == NULL)
+		return 0;
+	for (line = text; (end = strchr(line, '\n')) != NULL; line = end + 1)
+		look_at_record(&s, line, (size_t)(end - line));
+	free(text);
+	if (s.n == 0)
+		return 0;
+	err_set(e, "%d worker%s of an svd that was killed still run%s: %s; "
+		   "end them first",
+	    s.n, s.n == 1 ? "" : "s", s.n == 1 ? "s" : "", s.names);
+	return EXIT_STATUS_RUNNING;
+}
+
+/* With the lock held, whatever is at the socket's name is stale. */
+static int
+make_control(struct launching *l, struct err *e)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	mode_t before;
+	int rc;
+
+	if (runtime_path(sun.sun_path, sizeof(sun.sun_path), l->dir,
+		RUNTIME_CONTROL, e) == -1)
+		return -1;
+	l->control =
+	    socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (l->control == -1)
+		return err_sys(e, errno, "cannot make a socket");
+	unlink(sun.sun_path);
+	before = umask(0177);
+	rc = bind(l->control, (struct sockaddr *)&sun, sizeof(sun));
+	umask(before);
+	if (rc == -1)
+		return err_sys(e, errno, "cannot bind '%s'", sun.sun_path);
+	if (listen(l->control, LISTEN_BACKLOG) == -1)
+		return err_sys(e, errno, "cannot listen on '%s'", sun.sun_path);
+	return 0;
+}
+
+/* What a restarted supervisor will read instead of the files. */
+static int
+make_snapshot(struct launching *l, struct err *e)
+{
+	l->snapshot = sys_memfd("svd-fleet");
+	if (l->snapshot == -1)
+		return err_sys(e, errno, "cannot make a memfd");
+	return sources_save(l->sources, l->snapshot, e);
+}
+
+/* 0, or the exit status. */
+static int
+prepare_runtime(struct launching *l, struct err *e)
+{
+	int rc;
+
+	if (make_dirs(l->dir, e) == -1)
+		return EXIT_STATUS_CONFIG;
+	rc = take_lock(l, e);
+	if (rc == 0)
+		rc = check_survivors(l, e);
+	if (rc != 0)
+		return rc;
+	return make_control(l, e) == -1 ? EXIT_STATUS_CONFIG : 0;
+}
+
+/* This program again, as the keeper. */
+static void
+become_keeper(struct launching *l, struct err *e)
+{
+	static const char *const verbosity[] = { "-qq", "-q", "-v", "-vv",
+		"-vvv" };
+	const struct launch_options *o = l->o;
+	char role[96];
+	char *argv[ARGS_MAX];
+	size_t n = 0, i;
+	int self = sys_open_self(), fds[3] = { l->lock, l->control,
+		l->snapshot };
+
+	snprintf(role, sizeof(role), "keeper=%d,%d,%d", l->lock, l->control,
+	    l->snapshot);
+	argv[n++] = (char *)"svd: keeper";
+	argv[n++] = (char *)"-P";
+	argv[n++] = role;
+	if (o->verbosity != 0)
+		argv[n++] = (char *)verbosity[o->verbosity + 2 -
+		    (o->verbosity > 0)];
+	if (l->dir[0] != '\0') {
+		argv[n++] = (char *)"-r";
+		argv[n++] = l->dir;
+	}
+	if (o->fleet_path != NULL)
+		argv[n++] = l->fleet_path;
+	else
+		argv[n++] = (char *)"--";
+	for (i = 0; o->fleet_path == NULL && o->command[i] != NULL; i++) {
+		if (n == ARGS_MAX - 8) {
+			err_set(e, "more than %d arguments", ARGS_MAX - 16);
+			return;
+		}
+		argv[n++] = o->command[i];
+	}
+	argv[n] = NULL;
+	for (i = 0; i < 3; i++)
+		if (fds[i] != -1)
+			fd_set_cloexec(fds[i], 0);
+	sys_exec_fd(self, argv, environ);
+	err_sys(e, errno, "cannot execute svd itself");
+}
+
+static int
+launch_fleet(struct launching *l, struct err *e)
+{
+	const struct launch_options *o = l->o;
+	int rc;
+
+	if (make_absolute(o->fleet_path, l->fleet_path,
+		sizeof(l->fleet_path), e) == -1)
+		return complain(e, EXIT_STATUS_CONFIG);
+	if (load(l, e) == -1)
+		return complain(e, EXIT_STATUS_CONFIG);
+	if (o->check) {
+		puts("configuration OK");
+		return 0;
+	}
+	/* Nothing that svd was started with is meant for its workers. */
+	close_range(3, ~0U, 0);
+	if (runtime_dir(l->dir, sizeof(l->dir), o->runtime_dir,
+		l->fleet.runtime_dir, l->fleet.name, e) == -1)
+		return complain(e, EXIT_STATUS_CONFIG);
+	rc = prepare_runtime(l, e);
+	if (rc != 0)
+		return complain(e, rc);
+	if (make_snapshot(l, e) == -1 || chdir("/") == -1)
+		return complain(e, EXIT_STATUS_CONFIG);
+	become_keeper(l, e);
+	return complain(e, EXIT_STATUS_CONFIG);
+}
+
+static int
+launch_command(struct launching *l, struct err *e)
+{
+	const char *dir = l->o->runtime_dir;
+	int rc;
+
+	if (dir != NULL) {
+		if (runtime_dir(
+			l->dir, sizeof(l->dir), dir, NULL, "init", e) == -1)
+			return complain(e, EXIT_STATUS_CONFIG);
+		rc = prepare_runtime(l, e);
+		if (rc != 0)
+			return complain(e, rc);
+	}
+	become_keeper(l, e);
+	return complain(e, EXIT_STATUS_CONFIG);
+}
+
+int
+launch(const struct launch_options *o)
+{
+	static struct launching l;
+	struct err e;
+
+	l.o = o;
+	l.lock = l.control = l.snapshot = -1;
+	if (fd_fill_standard(&e) == -1)
+		return complain(&e, EXIT_STATUS_CONFIG);
+	if (o->fleet_path == NULL)
+		return launch_command(&l, &e);
+	return launch_fleet(&l, &e);
+}

@@ -1,0 +1,204 @@
+/*
+ * svd: options, and which role this process has. `-P ROLE=NUMBERS`, with
+ * descriptors by number, is how svd executes itself and is nobody else's.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/runtime.h"
+#include "keeper/keeper.h"
+#include "launch.h"
+#include "supervisor/supervisor.h"
+
+struct options {
+	struct launch_options launch;
+	int log_level;
+};
+
+static const char usage_text[] =
+    "usage: svd [-nqv] [-r DIR] [FLEET.ini]\n"
+    "       svd [-qv] [-r DIR] -- COMMAND [ARG...]\n"
+    "  -n, --check            check the fleet file and exit\n"
+    "  -r, --runtime-dir DIR  where the control socket is\n"
+    "  -q, --quiet            log less\n"
+    "  -v, --verbose          log more\n"
+    "  -V, --version          print the version\n"
+    "  -h, --help             print this\n";
+
+static const struct option long_options[] = {
+	{ "check", no_argument, NULL, 'n' },
+	{ "background", no_argument, NULL, 'b' },
+	{ "runtime-dir", required_argument, NULL, 'r' },
+	{ "quiet", no_argument, NULL, 'q' },
+	{ "verbose", no_argument, NULL, 'v' },
+	{ "version", no_argument, NULL, 'V' },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
+};
+
+static _Noreturn void
+usage(const char *why)
+{
+	if (why != NULL)
+		fprintf(stderr, "svd: %s\n", why);
+	fputs(usage_text, stderr);
+	exit(EXIT_STATUS_USAGE);
+}
+
+static void
+obey_option(struct options *o, int c)
+{
+	switch (c) {
+	case 'n':
+		o->launch.check = 1;
+		break;
+	case 'b':
+		usage("-b is not supported by this version");
+	case 'r':
+		o->launch.runtime_dir = optarg;
+		break;
+	case 'q':
+		o->launch.verbosity -= o->launch.verbosity > -2;
+		break;
+	case 'v':
+		o->launch.verbosity += o->launch.verbosity < 3;
+		break;
+	case 'V':
+		puts("svd " SVD_VERSION);
+		exit(0);
+	case 'h':
+		fputs(usage_text, stdout);
+		exit(0);
+	default:
+		usage(NULL);
+	}
+}
+
+/* An init says only what goes wrong, a daemon also what happens. */
+static int
+choose_log_level(const struct options *o)
+{
+	int level = o->launch.command != NULL ? LOG_LEVEL_WARN
+					      : LOG_LEVEL_INFO;
+
+	level += o->launch.verbosity;
+	if (level < LOG_LEVEL_ERROR)
+		return LOG_LEVEL_ERROR;
+	return level > LOG_LEVEL_DEBUG ? LOG_LEVEL_DEBUG : level;
+}
+
+static void
+parse_options(int argc, char **argv, struct options *o)
+{
+	int c;
+
+	while ((c = getopt_long(argc, argv, "+nbr:qvVh", long_options, NULL)) !=
+	    -1)
+		obey_option(o, c);
+	if (strcmp(argv[optind - 1], "--") == 0) {
+		if (optind == argc)
+			usage("a command is missing after --");
+		if (o->launch.check)
+			usage("-n checks a fleet file, not a command");
+		o->launch.command = argv + optind;
+	} else {
+		if (argc - optind > 1)
+			usage("only one fleet file can be run");
+		o->launch.fleet_path =
+		    optind < argc ? argv[optind] : RUNTIME_FLEET_DEFAULT;
+	}
+	o->log_level = choose_log_level(o);
+}
+
+/* "keeper=3,4,5": 1 if it is this role, with its numbers in fds. */
+static int
+is_role(const char *arg, const char *role, int fds[3])
+{
+	size_t len = strlen(role);
+
+	return strncmp(arg, role, len) == 0 && arg[len] == '=' &&
+	    sscanf(arg + len + 1, "%d,%d,%d", &fds[0], &fds[1], &fds[2]) == 3;
+}
+
+static int
+run_keeper(const struct options *o, const int fds[3], char **tail)
+{
+	static const char *const names[] = { "lock", "control", "fleet" };
+	static char socket[108], state[108];
+	struct vault_entry held[3];
+	struct keeper_options k = { .tail = tail,
+		.held = held,
+		.init_mode = o->launch.command != NULL };
+	struct err e;
+	int i;
+
+	prctl(PR_SET_NAME, "svd: keeper");
+	log_init("keeper", (enum log_level)o->log_level);
+	for (i = 0; i < 3; i++) {
+		if (fds[i] == -1)
+			continue;
+		snprintf(held[k.nheld].name, sizeof(held[0].name), "%s",
+		    names[i]);
+		held[k.nheld++].fd = fds[i];
+		fd_set_cloexec(fds[i], 1);
+	}
+	if (o->launch.runtime_dir != NULL) {
+		runtime_path(socket, sizeof(socket), o->launch.runtime_dir,
+		    RUNTIME_CONTROL, &e);
+		runtime_path(state, sizeof(state), o->launch.runtime_dir,
+		    RUNTIME_STATE, &e);
+		k.litter[0] = socket;
+		k.litter[1] = state;
+	}
+	return keeper_main(&k);
+}
+
+static int
+run_supervisor(const struct options *o, const int fds[3])
+{
+	struct supervisor_options s = { .keeper_fd = fds[0],
+		.birth_read_fd = fds[1],
+		.birth_write_fd = fds[2],
+		.runtime_dir = o->launch.runtime_dir,
+		.fleet_path = o->launch.fleet_path,
+		.command = o->launch.command,
+		.log_level = o->log_level };
+	int i;
+
+	prctl(PR_SET_NAME, "svd: supervisor");
+	for (i = 0; i < 3; i++)
+		fd_set_cloexec(fds[i], 1);
+	return supervisor_main(&s);
+}
+
+static int
+run_role(const char *role, struct options *o, char **tail)
+{
+	int fds[3];
+
+	if (is_role(role, "keeper", fds))
+		return run_keeper(o, fds, tail);
+	if (is_role(role, "supervisor", fds))
+		return run_supervisor(o, fds);
+	usage("-P is svd's own");
+}
+
+int
+main(int argc, char **argv)
+{
+	struct options o = { .log_level = LOG_LEVEL_INFO };
+
+	if (argc >= 3 && strcmp(argv[1], "-P") == 0) {
+		parse_options(argc - 2, argv + 2, &o);
+		return run_role(argv[2], &o, argv + 3);
+	}
+	parse_options(argc, argv, &o);
+	return launch(&o.launch);
+}
