@@ -1,0 +1,225 @@
+# svd: GNU make. Everything made goes to $(B), nothing else is written.
+#
+#	make            build/svd and build/svctl
+#	make help       the other targets
+
+VERSION = 0.1.0
+
+B      = build
+CC     = gcc
+AR     = ar
+PYTHON = /usr/bin/python3
+PREFIX = /usr/local
+
+sbindir = $(PREFIX)/sbin
+bindir  = $(PREFIX)/bin
+mandir  = $(PREFIX)/share/man
+docdir  = $(PREFIX)/share/doc/svd
+
+# libev, inih and jansson are linked statically, so that svd can execute a
+# newer self, as PID 1, without a library going missing in between. SHARED=1
+# links them dynamically, for packagers who must.
+ifdef SHARED
+LIBEV      = -lev
+LIBINIH    = -linih
+LIBJANSSON = -ljansson
+else
+LIBEV      = -l:libev.a
+LIBINIH    = -l:libinih.a
+LIBJANSSON = -l:libjansson.a
+endif
+# As Debian's libcheck wants it; elsewhere: CHECK_LIBS=-lcheck
+CHECK_LIBS = -lcheck_pic -lsubunit -lrt -lm -pthread
+
+WARNINGS = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes \
+	-Wmissing-prototypes -Wvla -Wformat=2 $(if $(WERROR),-Werror)
+# Fedora keeps ev.h in a folder of its own.
+CPPFLAGS = -D_GNU_SOURCE -DSVD_VERSION='"$(VERSION)"' -Isrc \
+	$(if $(wildcard /usr/include/libev),-isystem /usr/include/libev)
+CFLAGS   = -std=gnu11 -O2 -g -fPIE $(WARNINGS) -fstack-protector-strong \
+	-ffunction-sections -fdata-sections
+LDFLAGS  = -pie -Wl,-z,relro,-z,now -Wl,--as-needed -Wl,--gc-sections
+ifdef SANITIZE
+CFLAGS  += -fsanitize=address,undefined -fno-sanitize-recover=all \
+	-fno-omit-frame-pointer
+LDFLAGS += -fsanitize=address,undefined
+else
+CPPFLAGS += -D_FORTIFY_SOURCE=2
+endif
+# What somebody adds on the command line adds to the above.
+override CFLAGS  += $(EXTRA_CFLAGS)
+override LDFLAGS += $(EXTRA_LDFLAGS)
+
+src_c   := $(wildcard src/*.c src/*/*.c)
+objs    := $(src_c:%.c=$(B)/%.o)
+lib     := $(B)/libsvd.a
+
+unit_c  := $(wildcard tests/unit/test_*.c)
+units   := $(unit_c:tests/unit/%.c=$(B)/tests/%)
+help_c  := $(wildcard tests/it/*.c tests/it/workers/*.c)
+helpers := $(addprefix $(B)/tests/,$(notdir $(help_c:.c=)))
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.PHONY: all demo check check-unit check-it check-asan check-valgrind \
+	lint install uninstall clean dist deps deps-build deps-check help
+
+all: $(B)/svd $(B)/svctl
+
+# --- how things are made ------------------------------------------------------
+
+# V=1 shows whole commands.
+Q   = $(if $(V),,@)
+say = @$(if $(V),:,printf '  %s %s\n')
+
+# The flags are a prerequisite too: other flags, other objects.
+flags := $(filter-out -Werror,$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(LIBEV))
+ifneq ($(file <$(B)/flags),$(flags))
+$(shell mkdir -p $(B))
+$(file >$(B)/flags,$(flags))
+endif
+
+$(B)/src/%.o: src/%.c $(B)/flags | deps-build
+	@mkdir -p $(@D)
+	$(say) CC $<
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# All but main.c. Both programs and every unit suite take from it only what
+# they call; svctl takes its main() too. Thin, so that files of one name in two
+# layers do not replace each other.
+$(lib): $(filter-out $(B)/src/main.o,$(objs))
+	@rm -f $@
+	$(say) AR $@
+	$(Q)$(AR) rcsT $@ $^
+
+$(B)/svd: $(B)/src/main.o $(lib)
+	$(say) LD $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBEV) $(LIBINIH) $(LIBJANSSON)
+
+$(B)/svctl: $(lib)
+	$(say) LD $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBJANSSON)
+
+# A suite tests/unit/test_NAME.c replaces a module of svd by defining all that
+# the module's header declares: the linker then leaves the real one in the
+# archive. So fakes need no list anywhere. (Check's macros do not survive
+# -Wconversion.)
+$(B)/tests/unit/%.o: tests/unit/%.c $(B)/flags | deps-check
+	@mkdir -p $(@D)
+	$(say) CC $<
+	$(Q)$(CC) $(CPPFLAGS) $(filter-out -Wconversion,$(CFLAGS)) -MMD -MP -c -o $@ $<
+
+$(units): $(B)/tests/%: $(B)/tests/unit/%.o $(lib)
+	$(say) LD $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ \
+		$(LIBEV) $(LIBINIH) $(LIBJANSSON) $(CHECK_LIBS)
+
+$(B)/tests/keys: tests/docs/keys.c $(lib)
+	@mkdir -p $(@D)
+	$(say) LD $@
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^
+
+# What the integration tests run as workers: static, so that a birth is
+# cheap, and never sanitized, as they stand for other people's programs.
+helper_flags = -std=gnu11 -O2 -Wall -Wextra -D_GNU_SOURCE -static
+define helper_rule
+$(B)/tests/$(notdir $(1:.c=)): $(1) | deps-build
+	@mkdir -p $$(@D)
+	$$(say) CC $$<
+	$$(Q)$(CC) $(helper_flags) -o $$@ $$<
+endef
+$(foreach c,$(help_c),$(eval $(call helper_rule,$(c))))
+
+-include $(objs:.o=.d) $(unit_c:%.c=$(B)/%.d)
+
+# --- tests --------------------------------------------------------------------
+
+# Rounds of the random kills, in all fleets together.
+SVD_TEST_ROUNDS ?= 500
+# What the tests are told. /usr/bin/python3 as the distribution's pytest
+# belongs to that one, whatever comes first in PATH.
+test_env = SVD_BUILD='$(abspath $(B))' SVD_TEST_ROUNDS='$(SVD_TEST_ROUNDS)' \
+	PYTHONDONTWRITEBYTECODE=1
+pytest = $(test_env) $(PYTHON) -m pytest -p no:cacheprovider -q -n 4
+
+check: check-unit check-it
+
+check-unit: $(units) | deps-check
+	@tests/unit/run $(B)/tests/log $(units)
+
+check-it: all $(helpers) $(B)/tests/keys | deps-check
+	$(pytest) tests/it tests/docs $(PYTEST_ARGS)
+
+# The same suites against a build that checks itself. Its processes write what
+# they find to files, as their standard error is often not ours to see.
+asan = $(abspath build-asan)
+check-asan:
+	rm -rf $(asan)/reports && mkdir -p $(asan)/reports
+	ASAN_OPTIONS=log_path=$(asan)/reports/asan:detect_leaks=1 \
+	UBSAN_OPTIONS=log_path=$(asan)/reports/ubsan:print_stacktrace=1 \
+	LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lint/lsan-suppressions \
+	$(MAKE) B=build-asan SANITIZE=1 SVD_TEST_ROUNDS=60 check
+	@tests/lint/no-reports $(asan)/reports
+
+# Unit suites, and those integration tests that are marked so. Valgrind 3.19
+# has no pidfd and crashes on clone() with a stack of its own: svd's fallbacks.
+valgrind_log = $(abspath $(B))/valgrind
+check-valgrind: all $(units) $(helpers) | deps-check
+	contrib/deps valgrind
+	rm -rf $(valgrind_log) && mkdir -p $(valgrind_log)
+	CK_FORK=no SVD_VALGRIND=$(valgrind_log) \
+		tests/unit/run $(B)/tests/log $(units)
+	SVD_VALGRIND=$(valgrind_log) SVD_SPAWN=vfork SVD_TEST_ROUNDS=4 \
+		$(pytest) -m valgrind tests/it $(PYTEST_ARGS)
+	@tests/lint/no-reports $(valgrind_log)
+
+lint: all
+	contrib/deps lint
+	@B=$(B) PYTHON=$(PYTHON) tests/lint/run
+
+# --- the rest -----------------------------------------------------------------
+
+demo: all
+	@B=$(B) contrib/demo
+
+deps:
+	@contrib/deps build check lint
+deps-build:
+	@contrib/deps build
+deps-check:
+	@contrib/deps build check
+
+install: all
+	install -d $(DESTDIR)$(sbindir) $(DESTDIR)$(bindir) $(DESTDIR)$(docdir)
+	install -m 755 $(B)/svd $(DESTDIR)$(sbindir)/svd
+	install -m 755 $(B)/svctl $(DESTDIR)$(bindir)/svctl
+	install -m 644 etc/demo.ini $(DESTDIR)$(docdir)/demo.ini
+	set -e; for page in man/*.[1-8]; do \
+		dir=$(DESTDIR)$(mandir)/man$${page##*.}; \
+		install -d $$dir; install -m 644 $$page $$dir; \
+	done
+
+uninstall:
+	rm -f $(DESTDIR)$(sbindir)/svd $(DESTDIR)$(bindir)/svctl
+	rm -rf $(DESTDIR)$(docdir)
+	for page in man/*.[1-8]; do \
+		rm -f $(DESTDIR)$(mandir)/man$${page##*.}/$${page##*/}; \
+	done
+
+dist:
+	git archive --prefix=svd-$(VERSION)/ -o svd-$(VERSION).tar.gz HEAD
+
+clean:
+	rm -rf build build-asan svd-*.tar.gz
+
+help:
+	@echo 'all             build/svd and build/svctl'
+	@echo 'demo            run etc/demo.ini and show what svctl says of it'
+	@echo 'check           unit suites, integration tests, checks of the documents'
+	@echo 'check-asan      the same under AddressSanitizer and UBSan'
+	@echo 'check-valgrind  unit suites and a few fleets under valgrind'
+	@echo 'lint            layering, analysers, format, man pages, scripts'
+	@echo 'install         to $$(DESTDIR)$$(PREFIX), by default $(PREFIX); uninstall'
+	@echo 'deps            install what the targets above need (root or sudo)'
+	@echo 'dist            svd-$(VERSION).tar.gz;  clean'
+	@echo 'variables       V=1 WERROR=1 SHARED=1 SANITIZE=1 EXTRA_CFLAGS PYTEST_ARGS'

@@ -1,0 +1,14 @@
+/*
+ * check: what depends on the machine and on who svd runs as. The rest of it
+ * is conf_check_machine in conf.h.
+ */
+#ifndef SVD_CONF_CHECK_H
+#define SVD_CONF_CHECK_H
+
+#include "core/fleet.h"
+
+/* The key ("user", "group") for which w cannot run under an svd that is not
+ * root, with the reason in e; NULL where all is well. */
+const char *check_identity_of(const struct worker_conf *w, struct err *e);
+
+#endif

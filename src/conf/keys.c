@@ -1,0 +1,332 @@
+/*
+ * keys: see keys.h. The table, and what is nearest to a name that is not in it.
+ */
+#include "conf/keys.h"
+
+#include <string.h>
+
+#define DAY (INT64_C(24) * 60 * 60 * 1000) /* ms */
+#define YEAR (365 * DAY)
+#define NAME_MAX_LEN 49 /* no longer name is ever asked for */
+
+#define FLEET(n, t, field)                        \
+	.section = "fleet", .name = n, .type = t, \
+	.offset = offsetof(struct fleet_section, field)
+#define WORKER(n, t, field)                        \
+	.section = "worker", .name = n, .type = t, \
+	.offset = offsetof(struct worker_section, field)
+#define LATER(s, n)                                             \
+	{                                                       \
+		.section = s, .name = n, .later = 1, .help = "" \
+	}
+
+_Static_assert(offsetof(struct worker_conf, nice_set) ==
+		   offsetof(struct worker_conf, nice) + sizeof(int),
+    "TYPE_OPTIONAL_INT");
+_Static_assert(offsetof(struct worker_conf, oom_score_adj_set) ==
+		   offsetof(struct worker_conf, oom_score_adj) + sizeof(int),
+    "TYPE_OPTIONAL_INT");
+
+static const struct conf_section sections[] = {
+    {"fleet", 0, 0},
+    {"worker", 1, 0},
+    {"floor", 1, 1},
+    {"socket", 1, 1},
+};
+
+static const struct conf_key keys[] = {
+    {FLEET("name", TYPE_NAME, name),
+	.help = "name of the fleet; default: the name of the file"},
+    {FLEET("runtime_dir", TYPE_PATH, runtime_dir),
+	.help = "directory of sockets and state"},
+    {FLEET("include", TYPE_GLOBS, include), .help = "files with more workers"},
+    {FLEET("user", TYPE_USER, user), .help = "user of workers that name none"},
+    {FLEET("environment", TYPE_ENVIRONMENT, environment),
+	.help = "variables for all workers"},
+    {FLEET("on_empty", TYPE_CHOICE, on_empty), .choices = "wait|exit",
+	.def = "wait", .help = "what to do once no worker is left"},
+    {FLEET("supervisor_watchdog", TYPE_DURATION, supervisor_watchdog),
+	.def = "0", .max = DAY,
+	.help = "longest silence of the supervisor, 0: any"},
+    LATER("fleet", "control_group"),
+    LATER("fleet", "log"),
+    LATER("fleet", "log_format"),
+    LATER("fleet", "metrics"),
+    {WORKER("command", TYPE_COMMAND, conf.argv), .required = 1,
+	.help = "the program and its arguments"},
+    {WORKER("numprocs", TYPE_INT, conf.numprocs), .def = "1", .min = 1,
+	.max = FLEET_NUMPROCS_MAX, .live = 1, .help = "number of instances"},
+    {WORKER("autostart", TYPE_BOOL, conf.autostart), .def = "yes", .live = 1,
+	.help = "start with the fleet"},
+    {WORKER("type", TYPE_CHOICE, conf.type), .choices = "daemon|oneshot",
+	.def = "daemon", .help = "runs for ever, or once"},
+    {WORKER("user", TYPE_USER, conf.user), .help = "user to run as"},
+    {WORKER("group", TYPE_USER, conf.group), .help = "group to run as"},
+    {WORKER("directory", TYPE_PATH, conf.directory), .def = "/",
+	.help = "working directory"},
+    {WORKER("umask", TYPE_MODE, conf.umask), .def = "022", .max = 0777,
+	.help = "mode bits taken from new files"},
+    {WORKER("environment", TYPE_ENVIRONMENT, environment), .help = "variables"},
+    {WORKER("env_file", TYPE_ENV_FILE, env_file), .help = "file of variables"},
+    {WORKER("stdin", TYPE_STREAM, conf.std_in), .choices = "null|file:PATH",
+	.later_choices = "pipe", .def = "null", .help = "standard input"},
+    {WORKER("description", TYPE_TEXT, conf.description), .live = 1,
+	.help = "what it is, for people"},
+    {WORKER("restart", TYPE_CHOICE, conf.restart),
+	.choices = "always|on-failure|no", .live = 1,
+	.help = "when to start again; default: always, for a oneshot no"},
+    {WORKER("backoff_delay", TYPE_DURATION, conf.backoff_delay), .def = "1s",
+	.max = YEAR, .live = 1, .help = "wait after the first death"},
+    {WORKER("backoff_factor", TYPE_DECIMAL, conf.backoff_factor), .def = "2",
+	.min = 1, .max = 100, .live = 1,
+	.help = "growth of the wait with each death"},
+    {WORKER("backoff_limit", TYPE_DURATION, conf.backoff_limit), .def = "30s",
+	.min = 1, .max = YEAR, .live = 1, .help = "longest wait"},
+    {WORKER("backoff_jitter", TYPE_DECIMAL, conf.backoff_jitter), .def = "0",
+	.max = 1, .live = 1,
+	.help = "part of the wait that is added at random"},
+    {WORKER("backoff_reset", TYPE_DURATION, conf.backoff_reset), .def = "10s",
+	.min = 100, .max = YEAR, .live = 1,
+	.help = "a run this long starts the count anew"},
+    {WORKER("restart_limit", TYPE_INT, conf.restart_limit), .def = "0",
+	.max = FLEET_RESTART_LIMIT_MAX, .live = 1,
+	.help = "deaths within restart_interval that are borne, 0: any number"},
+    {WORKER("restart_interval", TYPE_DURATION, conf.restart_interval),
+	.def = "60s", .min = 1, .max = YEAR, .live = 1,
+	.help = "time in which deaths are counted"},
+    {WORKER("success_exit_status", TYPE_EXIT_SET, conf.success), .def = "0",
+	.live = 1, .help = "statuses and signals that are a success"},
+    {WORKER("permanent_exit_status", TYPE_EXIT_SET, conf.permanent), .live = 1,
+	.help = "statuses and signals after which it is not started again"},
+    {WORKER("essential", TYPE_BOOL, conf.essential), .def = "no", .live = 1,
+	.help = "its end for good stops the fleet"},
+    {WORKER("max_age", TYPE_DURATION, conf.max_age), .def = "0", .max = YEAR,
+	.live = 1, .help = "restart it when this old, 0: never"},
+    {WORKER("max_memory", TYPE_SIZE, conf.max_memory), .def = "0", .live = 1,
+	.help = "restart it when this large, 0: never"},
+    {WORKER("stop_signal", TYPE_SIGNAL, conf.stop_signal), .def = "TERM",
+	.live = 1, .help = "signal that asks it to end"},
+    {WORKER("stop_timeout", TYPE_DURATION, conf.stop_timeout), .def = "15s",
+	.max = YEAR, .live = 1, .help = "grace before KILL, 0: none"},
+    {WORKER("stop_command", TYPE_COMMAND, conf.stop_command), .live = 1,
+	.help = "program that asks it to end"},
+    {WORKER("kill_mode", TYPE_CHOICE, conf.kill_mode),
+	.choices = "tree|group|process", .def = "tree", .live = 1,
+	.help = "what KILL goes to"},
+    {WORKER("stdout", TYPE_STREAM, conf.std_out),
+	.choices = "inherit|null|file:PATH",
+	.later_choices = "log|syslog|journal", .def = "inherit",
+	.help = "standard output"},
+    {WORKER("stderr", TYPE_STREAM, conf.std_err),
+	.choices = "stdout|inherit|null|file:PATH",
+	.later_choices = "log|syslog|journal", .def = "stdout",
+	.help = "standard error"},
+    {WORKER("limit_nofile", TYPE_LIMIT, conf.limits[LIMIT_NOFILE]),
+	.help = "open descriptors, soft:hard"},
+    {WORKER("limit_nproc", TYPE_LIMIT, conf.limits[LIMIT_NPROC]),
+	.help = "processes of its user, soft:hard"},
+    {WORKER("limit_core", TYPE_SIZE_LIMIT, conf.limits[LIMIT_CORE]),
+	.help = "size of a core file, soft:hard"},
+    {WORKER("limit_as", TYPE_SIZE_LIMIT, conf.limits[LIMIT_AS]),
+	.help = "address space, soft:hard"},
+    {WORKER("limit_memlock", TYPE_SIZE_LIMIT, conf.limits[LIMIT_MEMLOCK]),
+	.help = "locked memory, soft:hard"},
+    {WORKER("nice", TYPE_OPTIONAL_INT, conf.nice), .min = -20, .max = 19,
+	.help = "scheduling priority"},
+    {WORKER("oom_score_adj", TYPE_OPTIONAL_INT, conf.oom_score_adj),
+	.min = -1000, .max = 1000,
+	.help = "how soon it is killed when memory runs out"},
+    LATER("worker", "floor"),
+    LATER("worker", "entry"),
+    LATER("worker", "args"),
+    LATER("worker", "tty"),
+    LATER("worker", "ready"),
+    LATER("worker", "start_timeout"),
+    LATER("worker", "watchdog"),
+    LATER("worker", "watchdog_signal"),
+    LATER("worker", "watchdog_mode"),
+    LATER("worker", "after"),
+    LATER("worker", "requires"),
+    LATER("worker", "log_tail"),
+    LATER("worker", "log_size"),
+    LATER("worker", "log_keep"),
+    LATER("worker", "sockets"),
+    LATER("worker", "channel"),
+    LATER("worker", "cgroup"),
+    LATER("worker", "memory_max"),
+    LATER("worker", "cpu_max"),
+    LATER("worker", "pids_max"),
+    LATER("worker", "no_new_privs"),
+    LATER("worker", "capabilities"),
+    LATER("worker", "read_only_paths"),
+    LATER("worker", "private_tmp"),
+    LATER("floor", "runtime"),
+    LATER("floor", "preload"),
+    LATER("floor", "python"),
+    LATER("floor", "path"),
+    LATER("floor", "command"),
+    LATER("floor", "init"),
+    LATER("floor", "environment"),
+    LATER("floor", "user"),
+    LATER("floor", "spares"),
+    LATER("floor", "preload_timeout"),
+    LATER("floor", "fork_timeout"),
+    LATER("floor", "max_private"),
+    LATER("floor", "description"),
+    LATER("socket", "listen"),
+    LATER("socket", "backlog"),
+    LATER("socket", "mode"),
+    LATER("socket", "user"),
+    LATER("socket", "group"),
+    LATER("socket", "reuse_port"),
+};
+
+#define NKEYS (sizeof(keys) / sizeof(keys[0]))
+#define NSECTIONS (sizeof(sections) / sizeof(sections[0]))
+
+const struct conf_key *
+conf_key_at(size_t n)
+{
+	return n < NKEYS ? &keys[n] : NULL;
+}
+
+const struct conf_section *
+conf_section_at(size_t n)
+{
+	return n < NSECTIONS ? &sections[n] : NULL;
+}
+
+const struct conf_key *
+conf_key_find(const char *section, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < NKEYS; i++)
+		if (strcmp(keys[i].name, name) == 0 &&
+		    strcmp(keys[i].section, section) == 0)
+			return &keys[i];
+	return NULL;
+}
+
+const struct conf_section *
+conf_section_find(const char *name, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < NSECTIONS; i++)
+		if (strlen(sections[i].name) == len &&
+		    memcmp(sections[i].name, name, len) == 0)
+			return &sections[i];
+	return NULL;
+}
+
+int
+conf_check_name(const char *name, struct err *e)
+{
+	static const char alnum[] = "abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+	size_t len = strlen(name), i;
+
+	if (len > FLEET_NAME_MAX)
+		return err_set(e, "'%s' of %zu bytes, at most %d are allowed",
+		    name, len, FLEET_NAME_MAX);
+	if (strcmp(name, "all") == 0)
+		return err_set(e, "the name 'all' is reserved");
+	for (i = 0; i < len; i++)
+		if (strchr(alnum, name[i]) == NULL &&
+		    (i == 0 || strchr("_.-", name[i]) == NULL))
+			break;
+	if (len > 0 && i == len)
+		return 0;
+	return err_set(e,
+	    "'%s' is not a name: a letter or digit, then letters, digits and "
+	    "'_', '.', '-'",
+	    name);
+}
+
+static unsigned int
+least(unsigned int a, unsigned int b)
+{
+	return a < b ? a : b;
+}
+
+/* One row of the table of distances: b's prefixes against a's first i. */
+static void
+distance_row(unsigned int (*row)[NAME_MAX_LEN + 1], const char *a, size_t i,
+    const char *b, size_t blen)
+{
+	unsigned int *now = row[i % 3], *last = row[(i + 2) % 3];
+	unsigned int *before = row[(i + 1) % 3];
+	size_t j;
+
+	now[0] = (unsigned int)i;
+	for (j = 1; j <= blen; j++) {
+		now[j] = last[j - 1] + (a[i - 1] != b[j - 1]);
+		now[j] = least(now[j], least(last[j], now[j - 1]) + 1);
+		if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
+		    a[i - 2] == b[j - 1])
+			now[j] = least(now[j], before[j - 2] + 1);
+	}
+}
+
+/* How many letters were added, left out, changed or swapped. */
+static unsigned int
+distance(const char *a, size_t alen, const char *b, size_t blen)
+{
+	unsigned int row[3][NAME_MAX_LEN + 1];
+	size_t i;
+
+	if (alen > NAME_MAX_LEN || blen > NAME_MAX_LEN)
+		return NAME_MAX_LEN;
+	for (i = 0; i <= blen; i++)
+		row[0][i] = (unsigned int)i;
+	for (i = 1; i <= alen; i++)
+		distance_row(row, a, i, b, blen);
+	return row[alen % 3][blen];
+}
+
+/* As near as this a name must be to be worth a guess. */
+static unsigned int
+guess_limit(size_t len)
+{
+	return len < 4 ? 2 : len < 10 ? 3 : 4;
+}
+
+const char *
+conf_key_suggest(const char *section, const char *name)
+{
+	size_t len = strlen(name), i;
+	unsigned int best = guess_limit(len), d;
+	const char *found = NULL;
+
+	for (i = 0; i < NKEYS; i++) {
+		if (keys[i].later || strcmp(keys[i].section, section) != 0)
+			continue;
+		d = distance(name, len, keys[i].name, strlen(keys[i].name));
+		if (d < best) {
+			best = d;
+			found = keys[i].name;
+		}
+	}
+	return found;
+}
+
+const struct conf_section *
+conf_section_suggest(const char *name, size_t len)
+{
+	unsigned int best = guess_limit(len), d;
+	const struct conf_section *found = NULL;
+	size_t i;
+
+	for (i = 0; i < NSECTIONS; i++) {
+		if (sections[i].later)
+			continue;
+		d = distance(
+		    name, len, sections[i].name, strlen(sections[i].name));
+		if (d < best) {
+			best = d;
+			found = &sections[i];
+		}
+	}
+	return found;
+}

@@ -1,0 +1,50 @@
+/*
+ * raw: the sections and keys of a fleet's files, known to be known, but with
+ * their values still as they were written.
+ */
+#ifndef SVD_CONF_RAW_H
+#define SVD_CONF_RAW_H
+
+#include <stddef.h>
+
+#include "conf/conf.h"
+#include "conf/keys.h"
+
+struct raw_value {
+	const struct conf_key *key;
+	char *text;
+	int line;
+};
+
+struct raw_section {
+	const struct conf_section *kind;
+	char *name;       /* of [worker:NAME], else "" */
+	const char *file; /* borrowed */
+	int line;
+	int unusable; /* reported; here for its keys to be checked */
+	struct raw_value *values;
+	size_t n, cap;
+};
+
+/* Zero it to initialise it. */
+struct raw_conf {
+	struct raw_section **sections; /* as they were met */
+	size_t n, cap;
+	void *tree; /* the usable ones by kind and name */
+};
+
+/*
+ * Adds the sections of text. What is wrong is reported to d as a line of file,
+ * which must stay. included: [fleet] is not allowed. -1 where it could not be
+ * read to its end.
+ */
+int raw_read(struct raw_conf *rc, const char *file, const char *text,
+    size_t len_bytes, int included, struct diags *d);
+/* The value of key, or NULL. */
+const struct raw_value *
+raw_find(const struct raw_section *s, const struct conf_key *key);
+/* The [fleet] section, or NULL. */
+const struct raw_section *raw_fleet(const struct raw_conf *rc);
+void raw_release(struct raw_conf *rc);
+
+#endif

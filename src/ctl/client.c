@@ -1,0 +1,248 @@
+/* client: see client.h. */
+#include "ctl/client.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/sys.h"
+
+#define RETRY_MS 20
+#define READ_BYTES 65536
+
+void
+client_init(struct client *c, const char *path)
+{
+	*c = (struct client){.path = path, .fd = -1};
+}
+
+void
+client_close(struct client *c)
+{
+	fd_close(&c->fd);
+	varlink_in_release(&c->in);
+}
+
+static enum client_result
+timed_out(struct err *e)
+{
+	err_set(e, "the daemon does not answer");
+	return CLIENT_TIMEOUT;
+}
+
+static enum client_result
+lost(struct client *c, struct err *e)
+{
+	client_close(c);
+	err_set(e, "the connection was lost before the answer");
+	return CLIENT_LOST;
+}
+
+static enum client_result
+no_memory(struct err *e)
+{
+	err_set(e, "out of memory");
+	return CLIENT_CONFUSED;
+}
+
+/* Milliseconds for poll(2); 0 once the deadline has come. */
+static int
+time_left(int64_t deadline)
+{
+	int64_t left;
+
+	if (deadline == CLIENT_NEVER)
+		return -1;
+	left = deadline - sys_now_ms();
+	if (left <= 0)
+		return 0;
+	return left > INT_MAX ? INT_MAX : (int)left;
+}
+
+/* Returns 0 if the deadline comes first. */
+static int
+wait_for(int fd, short events, int64_t deadline)
+{
+	struct pollfd p = {.fd = fd, .events = events};
+	int n;
+
+	while ((n = poll(&p, 1, time_left(deadline))) == -1 && errno == EINTR)
+		continue;
+	return n != 0;
+}
+
+/* Before another attempt. Returns 0 if the deadline comes first. */
+static int
+pause_before_retry(int64_t deadline)
+{
+	const struct timespec t = {.tv_nsec = RETRY_MS * 1000000L};
+
+	nanosleep(&t, NULL);
+	return time_left(deadline) != 0;
+}
+
+static enum client_result
+connect_failed(struct client *c, int errnum, struct err *e)
+{
+	client_close(c);
+	err_sys(e, errnum, "cannot connect to '%s'", c->path);
+	return errnum == EACCES || errnum == EPERM ? CLIENT_DENIED
+	                                           : CLIENT_ABSENT;
+}
+
+static enum client_result
+client_connect(struct client *c, int64_t deadline, struct err *e)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	struct ucred cred = {0};
+	socklen_t len = sizeof(cred);
+
+	client_close(c);
+	if (strlen(c->path) >= sizeof(addr.sun_path))
+		return connect_failed(c, ENAMETOOLONG, e);
+	memcpy(addr.sun_path, c->path, strlen(c->path));
+	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (c->fd == -1)
+		return connect_failed(c, errno, e);
+	while (connect(c->fd, (struct sockaddr *)&addr, sizeof(addr)) == -1) {
+		if (errno == EINTR)
+			continue;
+		/* The queue is full: nobody has accepted for a while. */
+		if (errno != EAGAIN)
+			return connect_failed(c, errno, e);
+		if (!pause_before_retry(deadline))
+			return timed_out(e);
+	}
+	getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &cred, &len);
+	c->peer = cred.pid;
+	return CLIENT_REPLY;
+}
+
+static enum client_result
+send_all(
+    struct client *c, const struct buf *out, int64_t deadline, struct err *e)
+{
+	size_t sent = 0;
+	ssize_t n;
+
+	while (sent < out->len) {
+		n = send(
+		    c->fd, out->data + sent, out->len - sent, MSG_NOSIGNAL);
+		if (n >= 0) {
+			sent += (size_t)n;
+			continue;
+		}
+		if (errno != EAGAIN && errno != EINTR)
+			return lost(c, e);
+		if (!wait_for(c->fd, POLLOUT, deadline))
+			return timed_out(e);
+	}
+	return CLIENT_REPLY;
+}
+
+enum client_result
+client_send(struct client *c, const char *method, json_t *parameters,
+    int64_t deadline, struct err *e)
+{
+	struct buf out = {0};
+	enum client_result r = CLIENT_REPLY;
+
+	if (c->fd == -1)
+		r = client_connect(c, deadline, e);
+	if (r != CLIENT_REPLY)
+		goto out;
+	if (varlink_write_call(&out, method, json_incref(parameters)) == -1)
+		r = no_memory(e);
+	else
+		r = send_all(c, &out, deadline, e);
+out:
+	/* Half a call, or half a connection, is of no use to the next try. */
+	if (r != CLIENT_REPLY)
+		client_close(c);
+	buf_release(&out);
+	return r;
+}
+
+/* One read. CLIENT_REPLY: there is more than before. */
+static enum client_result
+receive_some(struct client *c, int64_t deadline, struct err *e)
+{
+	struct buf *b = &c->in.buf;
+	ssize_t n;
+
+	if (buf_reserve(b, READ_BYTES) == -1)
+		return no_memory(e);
+	if (!wait_for(c->fd, POLLIN, deadline))
+		return timed_out(e);
+	n = recv(c->fd, b->data + b->len, READ_BYTES, 0);
+	if (n == 0 || (n == -1 && errno != EAGAIN && errno != EINTR))
+		return lost(c, e);
+	if (n > 0)
+		b->len += (size_t)n;
+	return CLIENT_REPLY;
+}
+
+enum client_result
+client_receive(
+    struct client *c, int64_t deadline, json_t **reply, struct err *e)
+{
+	enum client_result r;
+	int taken;
+
+	for (;;) {
+		taken = varlink_take(&c->in, VARLINK_REPLY_MAX, reply, e);
+		if (taken == 1)
+			return CLIENT_REPLY;
+		if (taken == -1)
+			return CLIENT_CONFUSED;
+		r = receive_some(c, deadline, e);
+		if (r != CLIENT_REPLY)
+			return r;
+	}
+}
+
+enum client_result
+client_call(struct client *c, const char *method, json_t *parameters,
+    int64_t deadline, json_t **reply, struct err *e)
+{
+	enum client_result r;
+
+	for (;;) {
+		r = client_send(c, method, parameters, deadline, e);
+		if (r == CLIENT_REPLY)
+			r = client_receive(c, deadline, reply, e);
+		if (r != CLIENT_LOST)
+			return r;
+		if (!pause_before_retry(deadline))
+			return timed_out(e);
+	}
+}
+
+/* A connection ends with whoever could have accepted it: the supervisor, and
+ * while there is none, the keeper. */
+enum client_result
+client_wait_gone(struct client *c, int64_t deadline, struct err *e)
+{
+	pid_t holder = c->peer;
+	enum client_result r;
+
+	for (;;) {
+		r = CLIENT_REPLY;
+		if (c->fd == -1)
+			r = client_connect(c, deadline, e);
+		if (r == CLIENT_REPLY && c->peer != holder)
+			return CLIENT_ABSENT;
+		while (r == CLIENT_REPLY)
+			r = receive_some(c, deadline, e);
+		if (r != CLIENT_LOST)
+			return r;
+		if (!pause_before_retry(deadline))
+			return timed_out(e);
+	}
+}

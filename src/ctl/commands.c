@@ -1,0 +1,398 @@
+/* commands: see commands.h. */
+#include "ctl/commands.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/sys.h"
+#include "ctl/exits.h"
+#include "ctl/lastkill.h"
+#include "ctl/print.h"
+
+#define FLEET(method) "org.svd.Fleet." method
+#define ALIVE_MS 1000 /* a daemon that is silent for this long is not */
+#define GONE_MS 5000  /* for a killed process to be gone */
+
+/* The answer to the user of a call that did not get one. */
+static int
+report_no_answer(struct ctl *ctl, enum client_result r, const struct err *e)
+{
+	switch (r) {
+	case CLIENT_DENIED:
+		print_error("%s", e->text);
+		return EXIT_REFUSED;
+	case CLIENT_ABSENT:
+		print_error("%s", e->text);
+		return EXIT_UNREACHABLE;
+	case CLIENT_TIMEOUT:
+		if (ctl->timeout_ms == -1) {
+			print_error("the daemon does not answer");
+			return EXIT_UNREACHABLE;
+		}
+		print_error("timed out");
+		return EXIT_TIMED_OUT;
+	default:
+		print_error("%s", e->text);
+		return EXIT_FAILED;
+	}
+}
+
+static const struct typed_error {
+	const char *name;
+	const char *parameter; /* shown; or NULL */
+	const char *text;
+	int status;
+} typed_errors[] = {
+    {FLEET("NoSuchWorker"), "name", "no such worker", EXIT_NO_SUCH_NAME},
+    {FLEET("PermissionDenied"), NULL, "permission denied", EXIT_REFUSED},
+    {FLEET("Refused"), "reason", "refused", EXIT_REFUSED},
+    {FLEET("Failed"), "reason", "failed", EXIT_FAILED},
+    {VARLINK_SERVICE ".InvalidParameter", "parameter", "invalid value",
+	EXIT_USAGE},
+    {VARLINK_SERVICE ".MethodNotFound", "method",
+	"not supported by this daemon", EXIT_FAILED},
+};
+
+static int
+report_error(const struct varlink_reply *r)
+{
+	const struct typed_error *t;
+	const char *value;
+	size_t i;
+
+	for (i = 0; i < sizeof(typed_errors) / sizeof(*typed_errors); i++) {
+		t = &typed_errors[i];
+		if (strcmp(t->name, r->error) != 0)
+			continue;
+		value = t->parameter == NULL
+		            ? NULL
+		            : json_string_value(
+				  json_object_get(r->parameters, t->parameter));
+		if (value == NULL)
+			print_error("%s", t->text);
+		else
+			print_error("%s: %s", t->text, value);
+		return t->status;
+	}
+	print_error("the daemon says %s", r->error);
+	return EXIT_FAILED;
+}
+
+/* What fn makes of a reply's parameters is the exit status. Takes msg. */
+static int
+use_reply(struct ctl *ctl, json_t *msg,
+    int (*fn)(struct ctl *ctl, const json_t *parameters))
+{
+	struct varlink_reply reply;
+	struct err e;
+	int status;
+
+	if (varlink_read_reply(msg, &reply, &e) == -1) {
+		print_error("%s", e.text);
+		status = EXIT_FAILED;
+	} else if (reply.error != NULL)
+		status = report_error(&reply);
+	else {
+		if (ctl->json)
+			print_json(reply.parameters);
+		status = fn(ctl, reply.parameters);
+	}
+	json_decref(msg);
+	return status;
+}
+
+/* The parameters of a call: names, and wait where the method knows it. */
+static json_t *
+name_parameters(const struct ctl *ctl)
+{
+	const struct command *c = ctl->command;
+	json_t *names = json_array();
+	int i;
+
+	for (i = c->first_name; i < ctl->nargs; i++)
+		json_array_append_new(names, json_string(ctl->args[i]));
+	if (c->flags & COMMAND_NO_ARGS) {
+		json_decref(names);
+		return json_object();
+	}
+	if (c->flags & COMMAND_PROMPT)
+		return json_pack("{s:o}", "names", names);
+	return json_pack("{s:o, s:b}", "names", names, "wait", ctl->wait);
+}
+
+/* Calls the command's method and gives the reply to fn. */
+static int
+call(struct ctl *ctl, int (*fn)(struct ctl *ctl, const json_t *parameters))
+{
+	json_t *parameters = name_parameters(ctl), *msg;
+	enum client_result r;
+	struct err e;
+
+	r = client_call(&ctl->client, ctl->command->method, parameters,
+	    ctl->deadline, &msg, &e);
+	json_decref(parameters);
+	if (r != CLIENT_REPLY)
+		return report_no_answer(ctl, r, &e);
+	return use_reply(ctl, msg, fn);
+}
+
+/* Each result that is an error is said; one that is merely not done is so by
+ * --no-wait. */
+static int
+use_results(struct ctl *ctl, const json_t *parameters)
+{
+	const json_t *results = json_object_get(parameters, "results"), *r;
+	int status = EXIT_DONE;
+	const char *error;
+	size_t i;
+
+	(void)ctl;
+	json_array_foreach (results, i, r) {
+		error = json_string_value(json_object_get(r, "error"));
+		if (error == NULL)
+			continue;
+		print_error("%s: %s", print_member(r, "name"), error);
+		status = EXIT_FAILED;
+	}
+	return status;
+}
+
+static int
+has_text(const json_t *object, const char *key, const char *text)
+{
+	const char *value = json_string_value(json_object_get(object, key));
+
+	return value != NULL && strcmp(value, text) == 0;
+}
+
+static int
+as_wanted(const json_t *w)
+{
+	if (has_text(w, "state", "EXITED"))
+		return 1;
+	return has_text(
+	    w, "state", has_text(w, "want", "up") ? "RUNNING" : "STOPPED");
+}
+
+static int
+use_status(struct ctl *ctl, const json_t *parameters)
+{
+	const json_t *w;
+	size_t i;
+
+	if (!ctl->json)
+		print_status(parameters);
+	json_array_foreach (json_object_get(parameters, "workers"), i, w)
+		if (!as_wanted(w))
+			return EXIT_NOT_AS_WANTED;
+	return EXIT_DONE;
+}
+
+static int
+use_why(struct ctl *ctl, const json_t *parameters)
+{
+	if (!ctl->json)
+		print_why(parameters);
+	return EXIT_DONE;
+}
+
+static int
+use_version(struct ctl *ctl, const json_t *parameters)
+{
+	if (!ctl->json)
+		print_version(parameters);
+	return EXIT_DONE;
+}
+
+static int
+use_nothing(struct ctl *ctl, const json_t *parameters)
+{
+	(void)ctl;
+	(void)parameters;
+	return EXIT_DONE;
+}
+
+static int
+run_status(struct ctl *ctl)
+{
+	return call(ctl, use_status);
+}
+
+static int
+run_why(struct ctl *ctl)
+{
+	return call(ctl, use_why);
+}
+
+static int
+run_command(struct ctl *ctl)
+{
+	return call(ctl, use_results);
+}
+
+static int
+run_ping(struct ctl *ctl)
+{
+	return call(ctl, use_nothing);
+}
+
+static int
+run_version(struct ctl *ctl)
+{
+	return call(ctl, use_version);
+}
+
+/* Never sent twice: a signal that is counted must not be doubled. */
+static int
+run_signal(struct ctl *ctl)
+{
+	json_t *parameters = name_parameters(ctl), *msg;
+	enum client_result r;
+	struct err e;
+
+	json_object_set_new(parameters, "signal", json_string(ctl->args[0]));
+	r = client_send(
+	    &ctl->client, ctl->command->method, parameters, ctl->deadline, &e);
+	if (r == CLIENT_REPLY)
+		r = client_receive(&ctl->client, ctl->deadline, &msg, &e);
+	json_decref(parameters);
+	if (r == CLIENT_REPLY)
+		return use_reply(ctl, msg, use_results);
+	if (r == CLIENT_LOST || r == CLIENT_TIMEOUT)
+		print_error("the signal may or may not have been sent");
+	return report_no_answer(ctl, r, &e);
+}
+
+static int
+run_shutdown(struct ctl *ctl)
+{
+	enum client_result r;
+	struct err e;
+	int status = call(ctl, use_nothing);
+
+	if (status != EXIT_DONE || !ctl->wait)
+		return status;
+	r = client_wait_gone(&ctl->client, ctl->deadline, &e);
+	return r == CLIENT_ABSENT ? EXIT_DONE : report_no_answer(ctl, r, &e);
+}
+
+/* At most ms from now, and not after the deadline. */
+static int64_t
+within(const struct ctl *ctl, int64_t ms)
+{
+	int64_t at = sys_now_ms() + ms;
+
+	return at < ctl->deadline ? at : ctl->deadline;
+}
+
+static enum client_result
+ping(struct ctl *ctl, struct err *e)
+{
+	json_t *parameters = json_object(), *msg = NULL;
+	enum client_result r;
+	struct client c;
+
+	client_init(&c, ctl->path);
+	r = client_call(
+	    &c, FLEET("Ping"), parameters, within(ctl, ALIVE_MS), &msg, e);
+	client_close(&c);
+	json_decref(parameters);
+	json_decref(msg);
+	return r;
+}
+
+static int
+kill_without_daemon(struct ctl *ctl)
+{
+	struct lastkill k = {
+	    .socket = ctl->path,
+	    .names = ctl->args,
+	    .nnames = (size_t)ctl->nargs,
+	    .wait_ms = ctl->wait ? GONE_MS : 0,
+	};
+	json_t *results;
+	int status;
+
+	print_error("the daemon does not answer: going by its journal");
+	status = lastkill_run(&k, &results);
+	if (ctl->json && results != NULL) {
+		json_t *parameters = json_pack("{s:O}", "results", results);
+
+		print_json(parameters);
+		json_decref(parameters);
+	}
+	json_decref(results);
+	return status;
+}
+
+/* Sends Kill and waits, asking once a second on another connection whether the
+ * daemon still lives. */
+static enum client_result
+kill_by_daemon(struct ctl *ctl, json_t *parameters, json_t **msg, struct err *e)
+{
+	enum client_result r;
+
+	for (;;) {
+		r = ping(ctl, e);
+		if (r != CLIENT_REPLY)
+			return r;
+		r = CLIENT_REPLY;
+		if (ctl->client.fd == -1)
+			r = client_send(&ctl->client, ctl->command->method,
+			    parameters, within(ctl, ALIVE_MS), e);
+		if (r == CLIENT_REPLY)
+			r = client_receive(
+			    &ctl->client, within(ctl, ALIVE_MS), msg, e);
+		if (r != CLIENT_LOST && r != CLIENT_TIMEOUT)
+			return r;
+		if (sys_now_ms() >= ctl->deadline)
+			return CLIENT_TIMEOUT;
+	}
+}
+
+static int
+run_kill(struct ctl *ctl)
+{
+	json_t *parameters = name_parameters(ctl), *msg = NULL;
+	enum client_result r;
+	struct err e;
+
+	r = kill_by_daemon(ctl, parameters, &msg, &e);
+	json_decref(parameters);
+	if (r == CLIENT_REPLY)
+		return use_reply(ctl, msg, use_results);
+	if ((r == CLIENT_TIMEOUT && sys_now_ms() < ctl->deadline) ||
+	    (r == CLIENT_ABSENT && lastkill_possible(ctl->path)))
+		return kill_without_daemon(ctl);
+	return report_no_answer(ctl, r, &e);
+}
+
+#define NAMES "NAME..."
+
+static const struct command commands[] = {
+    {"status", "[" NAMES "]", "show the workers named, or all", FLEET("Status"),
+	COMMAND_PROMPT | COMMAND_OPTIONAL, 0, run_status},
+    {"start", NAMES, "start, and wait until ready", FLEET("Start"), 0, 0,
+	run_command},
+    {"stop", NAMES, "stop, and wait until ended", FLEET("Stop"), 0, 0,
+	run_command},
+    {"restart", NAMES, "a new process; starts what is stopped",
+	FLEET("Restart"), 0, 0, run_command},
+    {"signal", "SIG " NAMES, "send a signal", FLEET("Signal"), COMMAND_PROMPT,
+	1, run_signal},
+    {"kill", NAMES, "SIGKILL to the whole tree", FLEET("Kill"), 0, 0, run_kill},
+    {"why", NAMES, "what it waits for, its last deaths", FLEET("Why"),
+	COMMAND_PROMPT, 0, run_why},
+    {"shutdown", "", "stop the fleet, and wait for its end", FLEET("Shutdown"),
+	COMMAND_NO_ARGS, 0, run_shutdown},
+    {"ping", "", "does the daemon answer?", FLEET("Ping"),
+	COMMAND_PROMPT | COMMAND_NO_ARGS, 0, run_ping},
+    {"version", "", "of svctl and of the daemon", FLEET("Version"),
+	COMMAND_PROMPT | COMMAND_NO_ARGS, 0, run_version},
+};
+
+const struct command *
+command_at(size_t i)
+{
+	return i < sizeof(commands) / sizeof(*commands) ? &commands[i] : NULL;
+}

@@ -1,0 +1,46 @@
+/*
+ * commands: svctl's commands. One table: what each is called, what it takes,
+ * the method it calls and the function that does it.
+ */
+#ifndef SVD_CTL_COMMANDS_H
+#define SVD_CTL_COMMANDS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ctl/client.h"
+#include "ctl/where.h"
+
+struct command;
+
+/* One run of svctl. */
+struct ctl {
+	const struct command *command;
+	char **args; /* behind the command */
+	int nargs;
+	struct where where;
+	int json, wait;
+	int64_t timeout_ms;    /* -1: none given */
+	int64_t deadline;      /* CLOCK_MONOTONIC ms, or CLIENT_NEVER */
+	char path[WHERE_SIZE]; /* of the socket */
+	struct client client;
+};
+
+enum {
+	COMMAND_PROMPT = 1,  /* the daemon answers at once */
+	COMMAND_NO_ARGS = 2, /* takes no names */
+	COMMAND_OPTIONAL = 4 /* names may be absent */
+};
+
+struct command {
+	const char *name, *args, *help;
+	const char *method;
+	int flags;
+	int first_name; /* the place of the first NAME among the arguments */
+	int (*fn)(struct ctl *ctl); /* its value is the exit status */
+};
+
+/* NULL behind the last. */
+const struct command *command_at(size_t i);
+
+#endif

@@ -1,0 +1,274 @@
+/* print: see print.h. */
+#include "ctl/print.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/units.h"
+
+#define CELL_MAX 320 /* bytes */
+#define ERROR_MAX 1024
+#define DURATION_SIZE 40
+
+/* Replaces control characters: C0, DEL, and C1, which UTF-8 writes as C2 80 to
+ * C2 9F. */
+static void
+make_safe(char *text)
+{
+	unsigned char *p = (unsigned char *)text;
+
+	for (; *p != '\0'; p++) {
+		if (*p < ' ' || *p == 0x7f)
+			*p = '?';
+		else if (*p == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f)
+			p[0] = p[1] = '?';
+	}
+}
+
+void
+print_error(const char *fmt, ...)
+{
+	char text[ERROR_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	make_safe(text);
+	fprintf(stderr, "svctl: %s\n", text);
+}
+
+void
+print_json(const json_t *parameters)
+{
+	json_dumpf(parameters, stdout,
+	    JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(15));
+	putchar('\n');
+}
+
+int
+print_end(void)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return 0;
+	print_error("cannot write to standard output: %s", strerror(errno));
+	return -1;
+}
+
+const char *
+print_member(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text == NULL ? "-" : text;
+}
+
+/* Cells of a table: what is missing or of another type is "-" or 0. */
+static void
+text_cell(const json_t *w, const char *key, char *out)
+{
+	snprintf(out, CELL_MAX, "%s", print_member(w, key));
+	make_safe(out);
+}
+
+static void
+number_cell(const json_t *w, const char *key, char *out)
+{
+	snprintf(out, CELL_MAX, "%" JSON_INTEGER_FORMAT,
+	    json_integer_value(json_object_get(w, key)));
+}
+
+static void
+pid_cell(const json_t *w, const char *key, char *out)
+{
+	number_cell(w, key, out);
+	if (strcmp(out, "0") == 0)
+		snprintf(out, CELL_MAX, "-");
+}
+
+static void
+bool_cell(const json_t *w, const char *key, char *out)
+{
+	snprintf(out, CELL_MAX, "%s",
+	    json_is_true(json_object_get(w, key)) ? "yes" : "no");
+}
+
+/* Seconds of a hostile server may be any number. */
+static void
+seconds_text(const json_t *object, const char *key, char *out, size_t size)
+{
+	const json_t *value = json_object_get(object, key);
+	double s = json_number_value(value);
+	char text[DURATION_SIZE];
+
+	if (!json_is_number(value) || !(s >= 0 && s < 1e12))
+		snprintf(out, size, "-");
+	else
+		snprintf(out, size, "%s",
+		    units_format_duration(
+			(int64_t)(s * 1000 + .5), text, sizeof(text)));
+}
+
+static void
+seconds_cell(const json_t *w, const char *key, char *out)
+{
+	seconds_text(w, key, out, CELL_MAX);
+}
+
+static void
+uptime_cell(const json_t *w, const char *key, char *out)
+{
+	if (json_integer_value(json_object_get(w, "pid")) == 0)
+		snprintf(out, CELL_MAX, "-");
+	else
+		seconds_cell(w, key, out);
+}
+
+static void
+exit_cell(const json_t *w, const char *key, char *out)
+{
+	text_cell(json_object_get(w, key), "reason", out);
+}
+
+static const struct column {
+	const char *title, *key;
+	void (*cell)(const json_t *w, const char *key, char *out);
+} columns[] = {
+    {"NAME", "name", text_cell},
+    {"STATE", "state", text_cell},
+    {"READY", "ready", bool_cell},
+    {"PID", "pid", pid_cell},
+    {"GEN", "generation", number_cell},
+    {"UPTIME", "uptime", uptime_cell},
+    {"RESTARTS", "restarts", number_cell},
+    {"NEXT", "next_start", seconds_cell},
+    {"LAST-EXIT", "last_exit", exit_cell},
+};
+
+#define NCOLUMNS (sizeof(columns) / sizeof(*columns))
+
+/* Characters: bytes that do not go on with one. */
+static int
+text_width(const char *text)
+{
+	int n = 0;
+
+	for (; *text != '\0'; text++)
+		n += ((unsigned char)*text & 0xc0) != 0x80;
+	return n;
+}
+
+static void
+print_row(const json_t *w, const int widths[NCOLUMNS])
+{
+	char cell[CELL_MAX];
+	size_t i;
+
+	for (i = 0; i < NCOLUMNS; i++) {
+		if (w == NULL)
+			snprintf(cell, sizeof(cell), "%s", columns[i].title);
+		else
+			columns[i].cell(w, columns[i].key, cell);
+		fputs(cell, stdout);
+		if (i + 1 < NCOLUMNS)
+			printf("%*s", widths[i] + 2 - text_width(cell), "");
+	}
+	putchar('\n');
+}
+
+void
+print_status(const json_t *parameters)
+{
+	const json_t *workers = json_object_get(parameters, "workers"), *w;
+	int widths[NCOLUMNS], width;
+	char cell[CELL_MAX];
+	size_t i, row;
+
+	for (i = 0; i < NCOLUMNS; i++) {
+		widths[i] = text_width(columns[i].title);
+		json_array_foreach (workers, row, w) {
+			columns[i].cell(w, columns[i].key, cell);
+			width = text_width(cell);
+			if (width > widths[i])
+				widths[i] = width;
+		}
+	}
+	print_row(NULL, widths);
+	json_array_foreach (workers, row, w)
+		print_row(w, widths);
+}
+
+/* A member on a line of its own, if it is there. */
+static void
+print_line(const json_t *w, const char *key, const char *label)
+{
+	char text[CELL_MAX];
+
+	if (!json_is_string(json_object_get(w, key)))
+		return;
+	text_cell(w, key, text);
+	printf("    %s %s\n", label, text);
+}
+
+static void
+print_death(const json_t *d)
+{
+	char at[CELL_MAX], reason[CELL_MAX], uptime[DURATION_SIZE];
+
+	text_cell(d, "at", at);
+	text_cell(d, "reason", reason);
+	seconds_text(d, "uptime", uptime, sizeof(uptime));
+	printf("        %s  generation %" JSON_INTEGER_FORMAT ", ran %s: %s\n",
+	    at, json_integer_value(json_object_get(d, "generation")), uptime,
+	    reason);
+}
+
+static void
+print_reason(const json_t *w)
+{
+	const json_t *deaths = json_object_get(w, "deaths"), *d;
+	json_int_t pid = json_integer_value(json_object_get(w, "pid"));
+	char name[CELL_MAX], state[CELL_MAX], want[CELL_MAX], since[CELL_MAX];
+	size_t i;
+
+	text_cell(w, "name", name);
+	text_cell(w, "state", state);
+	text_cell(w, "want", want);
+	text_cell(w, "since", since);
+	printf("%s: %s since %s, wanted %s", name, state, since, want);
+	if (pid != 0)
+		printf(", process %" JSON_INTEGER_FORMAT, pid);
+	putchar('\n');
+	print_line(w, "error", "error:");
+	print_line(w, "waiting_for", "waits for");
+	print_line(w, "until", "until");
+	if (json_array_size(deaths) > 0)
+		puts("    deaths, the newest last:");
+	json_array_foreach (deaths, i, d)
+		print_death(d);
+}
+
+void
+print_why(const json_t *parameters)
+{
+	const json_t *w;
+	size_t i;
+
+	json_array_foreach (json_object_get(parameters, "workers"), i, w)
+		print_reason(w);
+}
+
+void
+print_version(const json_t *parameters)
+{
+	char version[CELL_MAX];
+
+	text_cell(parameters, "version", version);
+	printf("svctl " SVD_VERSION "\nsvd %s (protocol %" JSON_INTEGER_FORMAT
+	       ")\n",
+	    version,
+	    json_integer_value(json_object_get(parameters, "protocol")));
+}

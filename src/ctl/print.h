@@ -1,0 +1,24 @@
+/*
+ * print: what svctl shows to people. Text that came from elsewhere (names,
+ * reasons) is printed without control characters, so that it cannot talk to
+ * the terminal.
+ */
+#ifndef SVD_CTL_PRINT_H
+#define SVD_CTL_PRINT_H
+
+#include <jansson.h>
+
+/* "svctl: text" and a newline on standard error. */
+void print_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* A reply's parameters as one line of JSON. */
+void print_json(const json_t *parameters);
+/* The string under key, or "-". As it came: only to be printed from here. */
+const char *print_member(const json_t *object, const char *key);
+/* Of Status, Why and Version. */
+void print_status(const json_t *parameters);
+void print_version(const json_t *parameters);
+void print_why(const json_t *parameters);
+/* Ends standard output. -1: not all of it could be written. */
+int print_end(void);
+
+#endif

@@ -1,0 +1,385 @@
+"""svdtest: what the integration tests share.
+
+A test asks the `fleet` fixture (conftest.py) for a running fleet and looks at
+it from outside: by svctl, by Varlink, by /proc, by what its workers append to
+files. Whatever waits has a deadline; nothing sleeps for a fixed time and hopes.
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import shlex
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import uuid
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("SVD_BUILD", ROOT / "build"))
+SVD = os.environ.get("SVD_BIN", str(BUILD / "svd"))
+SVCTL = os.environ.get("SVCTL_BIN", str(BUILD / "svctl"))
+ACT = str(BUILD / "tests" / "act")
+PIDNS = str(BUILD / "tests" / "pidns")
+VALGRIND = os.environ.get("SVD_VALGRIND")
+SANITIZED = "ASAN_OPTIONS" in os.environ
+# Every deadline is multiplied by this.
+SLOW = 10 if VALGRIND else 3 if SANITIZED else 1
+ROUNDS = int(os.environ.get("SVD_TEST_ROUNDS", "500"))
+IS_ROOT = os.geteuid() == 0
+
+
+def wait_for(look, timeout=10, what=None, every=0.01):
+    """Calls look until it returns something true, which is returned."""
+    deadline = time.monotonic() + timeout * SLOW
+    while True:
+        found = look()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(
+                f"not within {timeout * SLOW} s: {what or 'the condition'}; "
+                f"last seen: {found!r}")
+        time.sleep(every)
+
+
+def stays(look, seconds, what=None):
+    """Asserts that look stays true for so long."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        assert look(), f"did not stay so for {seconds} s: {what}"
+        time.sleep(0.02)
+
+
+def act(*words):
+    """A command line that runs the worker program with these words."""
+    return shlex.join([ACT, *map(str, words)])
+
+
+# --- processes ---------------------------------------------------------------
+
+def stat_fields(pid):
+    """/proc/PID/stat from the third field (state) on; None if it is gone."""
+    try:
+        text = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return text[text.rindex(")") + 2:].split()
+
+
+def alive(pid):
+    """Runs, is stopped or sleeps: is neither gone nor a zombie."""
+    fields = stat_fields(pid)
+    return fields is not None and fields[0] not in "ZX"
+
+
+def children(pid):
+    """The children of every thread of pid, oldest first."""
+    found = []
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+            found += map(int, (task / "children").read_text().split())
+    return found
+
+
+def zombies(pid):
+    return [c for c in children(pid) if (stat_fields(c) or "?")[0] == "Z"]
+
+
+def count_fds(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def command_line(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def cpu_seconds(pid):
+    fields = stat_fields(pid)
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def marked(test_id):
+    """Every live process whose environment carries the mark of a test."""
+    mark = f"SVD_TEST_ID={test_id}".encode()
+    found = []
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit() or int(entry) == os.getpid():
+            continue
+        with contextlib.suppress(OSError):
+            environ = pathlib.Path(f"/proc/{entry}/environ").read_bytes()
+            if mark in environ.split(b"\0") and alive(int(entry)):
+                found.append(int(entry))
+    return found
+
+
+# --- Varlink -----------------------------------------------------------------
+
+class VarlinkError(Exception):
+    def __init__(self, reply):
+        super().__init__(reply.get("error"))
+        self.name = reply.get("error")
+        self.parameters = reply.get("parameters", {})
+
+
+class Varlink:
+    """A client of the control socket, in nothing but the standard library."""
+
+    def __init__(self, path, timeout=10):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(timeout * SLOW)
+        self.sock.connect(str(path))
+        self.buffer = b""
+
+    def send_raw(self, data):
+        self.sock.sendall(data)
+
+    def send(self, method, parameters=None, **flags):
+        if "." not in method:
+            method = f"org.svd.Fleet.{method}"
+        call = {"method": method, "parameters": parameters or {}, **flags}
+        self.send_raw(json.dumps(call).encode() + b"\0")
+
+    def receive(self):
+        """One reply, or None at the end of the stream."""
+        while b"\0" not in self.buffer:
+            data = self.sock.recv(1 << 16)
+            if not data:
+                return None
+            self.buffer += data
+        message, self.buffer = self.buffer.split(b"\0", 1)
+        return json.loads(message)
+
+    def call(self, method, parameters=None):
+        """The parameters of the reply."""
+        self.send(method, parameters)
+        reply = self.receive()
+        if reply is None:
+            raise ConnectionError("closed without a reply")
+        if "error" in reply:
+            raise VarlinkError(reply)
+        return reply.get("parameters", {})
+
+    def closed(self):
+        """Whether the other side closes the connection, at last."""
+        with contextlib.suppress(ConnectionError):
+            while self.sock.recv(1 << 16):
+                pass
+        return True
+
+    def close(self):
+        self.sock.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+# --- svd and svctl ------------------------------------------------------------
+
+class Result:
+    """What svctl said: rc, out, err, and json where out is JSON."""
+
+    def __init__(self, done):
+        self.rc, self.out, self.err = done.returncode, done.stdout, done.stderr
+
+    @property
+    def json(self):
+        return json.loads(self.out)
+
+    def __repr__(self):
+        return f"rc={self.rc}\nout={self.out}\nerr={self.err}"
+
+
+def under_valgrind(program):
+    if not VALGRIND:
+        return [program]
+    return ["valgrind", "-q", "--trace-children=yes", "--error-exitcode=99",
+            f"--trace-children-skip={BUILD}/tests/*,/bin/*,/usr/bin/*",
+            f"--log-file={VALGRIND}/it.%p", program]
+
+
+def run_svd(*args, timeout=20, env=None, **kwargs):
+    """Runs svd to its end."""
+    return subprocess.run(
+        [*under_valgrind(SVD), *map(str, args)], capture_output=True,
+        text=True, timeout=timeout * SLOW, env={**os.environ, **(env or {})},
+        **kwargs)
+
+
+class Fleet:
+    """One svd with its runtime directory; made by the `fleet` fixture."""
+
+    def __init__(self, text="", before=(), args=(), env=None, pid1=None,
+                 **popen):
+        """before: words in front of svd's own; args: in place of the fleet's;
+        pid1: options of pidns, under which svd then runs as PID 1."""
+        self.id = str(uuid.uuid4())
+        # Short: an address of a socket has 107 bytes.
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="svdtest-"))
+        self.dir.chmod(0o755)
+        self.run = self.dir / "run"
+        self.log_path = self.dir / "log"
+        self.ini = self.dir / "fleet.ini"
+        if "[fleet]" not in text:
+            text = f"[fleet]\nname = test\n{text}"
+        self.ini.write_text(text)
+        self.env = {**os.environ, "SVD_TEST_ID": self.id, **(env or {})}
+        self.before, self.popen = list(map(str, before)), popen
+        self.pid1 = pid1 is not None
+        if self.pid1:
+            self.before += [PIDNS, *pid1, "-f", str(self.dir / "pid1")]
+        self.args = list(map(str, args)) or ["-r", self.run, self.ini]
+        self.proc = None
+        self.keeper = None
+
+    def launch(self):
+        """Starts svd without waiting for anything."""
+        popen = {"stdin": subprocess.DEVNULL, **self.popen}
+        with open(self.log_path, "ab") as log:
+            popen.setdefault("stdout", log)
+            popen.setdefault("stderr", log)
+            self.proc = subprocess.Popen(
+                [*self.before, *under_valgrind(SVD), *map(str, self.args)],
+                env=self.env, cwd=self.dir, **popen)
+        self.keeper = self.proc.pid
+        if self.pid1:
+            self.keeper = int(self.wait_lines("pid1")[0])
+        return self
+
+    def start(self):
+        """Starts svd and waits until it answers."""
+        self.launch()
+        wait_for(self.answers, what="svd answers")
+        return self
+
+    def answers(self):
+        assert self.proc.poll() is None, f"svd ended: {self.proc.returncode}"
+        return self.svctl("ping").rc == 0
+
+    def log(self):
+        return self.log_path.read_text(errors="replace")
+
+    # svctl
+
+    def svctl(self, *args, timeout=20):
+        done = subprocess.run(
+            [SVCTL, "-r", str(self.run), *map(str, args)], timeout=timeout *
+            SLOW, capture_output=True, text=True, env=self.env)
+        return Result(done)
+
+    def ctl(self, *args, rc=0):
+        """svctl that is to exit with rc."""
+        result = self.svctl(*args)
+        assert result.rc == rc, f"svctl {args}: {result!r}"
+        return result
+
+    def varlink(self, **kwargs):
+        return Varlink(self.run / "control.sock", **kwargs)
+
+    def status(self):
+        result = self.svctl("-j", "status")
+        assert result.rc in (0, 3), result
+        return result.json
+
+    def workers(self):
+        return {w["name"]: w for w in self.status()["workers"]}
+
+    def worker(self, name):
+        return self.workers()[name]
+
+    def why(self, name):
+        """What svctl why says of one instance."""
+        return self.ctl("-j", "why", name).json["workers"][0]
+
+    def deaths(self, name):
+        """The last deaths of one instance, the newest last."""
+        return self.why(name)["deaths"]
+
+    def wait(self, name, timeout=10, **wanted):
+        """Waits until the worker's status has these values; callables are
+        asked."""
+        seen = {}
+
+        def look():
+            seen.clear()
+            seen.update(self.worker(name))
+            return all(w(seen[k]) if callable(w) else seen[k] == w
+                       for k, w in wanted.items()) and dict(seen)
+
+        try:
+            return wait_for(look, timeout, every=0.02)
+        except AssertionError:
+            raise AssertionError(
+                f"{name} is not {wanted} within {timeout * SLOW} s, but "
+                f"{seen}") from None
+
+    def running(self, *names):
+        """Waits until these, or all, run; their pids."""
+        names = names or tuple(self.workers())
+        return {n: self.wait(n, state="RUNNING", pid=bool)["pid"]
+                for n in names}
+
+    # the processes
+
+    def supervisor(self):
+        """The supervisor's pid as /proc shows it, without asking it: the
+        keeper's oldest child that calls itself so. 0: there is none now."""
+        for pid in children(self.keeper):
+            line = command_line(pid)
+            if any(b"supervisor" in word for word in line[:4]) and alive(pid):
+                return pid
+        return 0
+
+    def kill_supervisor(self, sig=signal.SIGKILL):
+        """Ends the supervisor and waits for the next one; its pid."""
+        old = self.status()["supervisor_pid"]
+        os.kill(old, sig)
+        return wait_for(lambda: self.new_supervisor(old),
+                        what="another supervisor")
+
+    def new_supervisor(self, old):
+        result = self.svctl("-j", "status")
+        if result.rc not in (0, 3):
+            return 0
+        pid = result.json["supervisor_pid"]
+        return pid if pid != old else 0
+
+    def signal(self, sig):
+        os.kill(self.keeper, sig)
+
+    def end(self, timeout=20):
+        """Waits for svd's end; its exit status, negative for a signal."""
+        return self.proc.wait(timeout * SLOW)
+
+    def stop(self, timeout=20):
+        if self.proc.poll() is None:
+            self.signal(signal.SIGTERM)
+        return self.end(timeout)
+
+    # what workers wrote
+
+    def path(self, name):
+        return self.dir / name
+
+    def lines(self, name):
+        path = self.dir / name
+        return path.read_text().splitlines() if path.exists() else []
+
+    def wait_lines(self, name, count=1, timeout=10):
+        """Waits for so many lines in a file."""
+        wait_for(lambda: len(self.lines(name)) >= count, timeout,
+                 f"{count} lines in {name}")
+        return self.lines(name)
+
+    def report(self, name):
+        """What `act report` wrote, once it is whole."""
+        wait_for(lambda: "end" in self.lines(name), what=f"report {name}")
+        return dict(line.partition(" ")[::2] for line in self.lines(name))
