@@ -272,11 +272,11 @@ become_keeper(struct launching *l, struct err *e)
 	char role[96];
 	char *argv[ARGS_MAX];
 	size_t n = 0, i;
-	int self = sys_open_self(), fds[3] = { l->lock, l->control,
-		l->snapshot };
+	int self = sys_open_self();
+	int fds[] = { l->lock, l->control, l->snapshot, self };
 
-	snprintf(role, sizeof(role), "keeper=%d,%d,%d", l->lock, l->control,
-	    l->snapshot);
+	snprintf(role, sizeof(role), "keeper=%d,%d,%d,%d", fds[0], fds[1],
+	    fds[2], fds[3]);
 	argv[n++] = (char *)"svd: keeper";
 	argv[n++] = (char *)"-P";
 	argv[n++] = role;
@@ -299,7 +299,7 @@ become_keeper(struct launching *l, struct err *e)
 		argv[n++] = o->command[i];
 	}
 	argv[n] = NULL;
-	for (i = 0; i < 3; i++)
+	for (i = 0; i < sizeof(fds) / sizeof(*fds); i++)
 		if (fds[i] != -1)
 			fd_set_cloexec(fds[i], 0);
 	sys_exec_fd(self, argv, environ);

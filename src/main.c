@@ -117,28 +117,38 @@ parse_options(int argc, char **argv, struct options *o)
 	o->log_level = choose_log_level(o);
 }
 
-/* "keeper=3,4,5": 1 if it is this role, with its numbers in fds. */
+/* "keeper=3,4,5": 1 if it is this role with n numbers, which come into fds. */
 static int
-is_role(const char *arg, const char *role, int fds[3])
+is_role(const char *arg, const char *role, int *fds, int n)
 {
 	size_t len = strlen(role);
+	char *end;
+	int i;
 
-	return strncmp(arg, role, len) == 0 && arg[len] == '=' &&
-	    sscanf(arg + len + 1, "%d,%d,%d", &fds[0], &fds[1], &fds[2]) == 3;
+	if (strncmp(arg, role, len) != 0)
+		return 0;
+	for (arg += len, i = 0; i < n; i++, arg = end) {
+		if (*arg != (i == 0 ? '=' : ','))
+			return 0;
+		fds[i] = (int)strtol(arg + 1, &end, 10);
+	}
+	return *arg == '\0';
 }
 
 static int
-run_keeper(const struct options *o, const int fds[3], char **tail)
+run_keeper(const struct options *o, const int fds[4], char **tail)
 {
 	static const char *const names[] = { "lock", "control", "fleet" };
 	static char socket[108], state[108];
 	struct vault_entry held[3];
 	struct keeper_options k = { .tail = tail,
 		.held = held,
+		.self_fd = fds[3],
 		.init_mode = o->launch.command != NULL };
 	struct err e;
 	int i;
 
+	fd_set_cloexec(fds[3], 1);
 	prctl(PR_SET_NAME, "svd: keeper");
 	log_init("keeper", (enum log_level)o->log_level);
 	for (i = 0; i < 3; i++) {
@@ -181,11 +191,11 @@ run_supervisor(const struct options *o, const int fds[3])
 static int
 run_role(const char *role, struct options *o, char **tail)
 {
-	int fds[3];
+	int fds[4];
 
-	if (is_role(role, "keeper", fds))
+	if (is_role(role, "keeper", fds, 4))
 		return run_keeper(o, fds, tail);
-	if (is_role(role, "supervisor", fds))
+	if (is_role(role, "supervisor", fds, 3))
 		return run_supervisor(o, fds);
 	usage("-P is svd's own");
 }

@@ -5,13 +5,13 @@
 #include "conf/build.h"
 
 #include <errno.h>
-#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "conf/check.h"
 #include "conf/env.h"
+#include "conf/grow.h"
 #include "conf/source.h"
 #include "conf/value.h"
 
@@ -21,12 +21,6 @@ struct group {
 	const struct raw_section *s;
 	struct expansion x;
 	int numprocs;
-};
-
-/* An env_file that was read; many instances may share it. */
-struct env_file {
-	char *path;
-	char **words; /* NULL: it has faults, reported */
 };
 
 static void
@@ -146,53 +140,10 @@ check_worker(const struct group *g, struct worker_conf *w)
 	return check_identity(g, w);
 }
 
-static int
-compare_env_files(const void *a, const void *b)
-{
-	const struct env_file *x = a, *y = b;
-
-	return strcmp(x->path, y->path);
-}
-
-static void
-env_file_free(void *p)
-{
-	struct env_file *f = p;
-
-	free(f->path);
-	words_free(f->words);
-	free(f);
-}
-
 void
 build_release(struct load *l)
 {
-	tdestroy(l->env_files, env_file_free);
-	l->env_files = NULL;
-}
-
-/* Parses a file the first time it is asked for. NULL: no memory. */
-static const struct env_file *
-get_env_file(
-    const struct group *g, const char *path, const char *text, size_t len)
-{
-	struct env_file *f = calloc(1, sizeof(*f)), *first;
-	void *node = NULL;
-
-	if (f != NULL && (f->path = strdup(path)) != NULL)
-		node = tsearch(f, &g->l->env_files, compare_env_files);
-	if (node == NULL) {
-		if (f != NULL)
-			env_file_free(f);
-		return NULL;
-	}
-	first = *(struct env_file **)node;
-	if (first != f) {
-		env_file_free(f);
-		return first;
-	}
-	f->words = env_parse_file(path, text, len, g->l->d);
-	return f;
+	env_cache_release(&l->env_files);
 }
 
 /* The variables of the worker's env_file to *words; NULL where it has none. */
@@ -216,7 +167,7 @@ read_env_file(const struct group *g, const struct env_file_conf *conf,
 		complain(g, value_of(g, "env_file"), e.text);
 		return -1;
 	}
-	f = get_env_file(g, conf->path, text, len);
+	f = env_cache_get(&g->l->env_files, conf->path, text, len, g->l->d);
 	if (f == NULL)
 		complain(g, NULL, "out of memory");
 	if (f == NULL || f->words == NULL)
@@ -278,18 +229,14 @@ build_instance(const struct group *g)
 static int
 reserve_workers(struct load *l, size_t n)
 {
-	size_t cap = l->workers_cap;
+	struct fleet *f = l->f;
 	struct worker_conf *workers;
 
-	while (cap < l->f->nworkers + n)
-		cap = cap == 0 ? 8 : cap * 2;
-	if (cap == l->workers_cap)
-		return 0;
-	workers = reallocarray(l->f->workers, cap, sizeof(*workers));
+	workers = grow_list(
+	    f->workers, f->nworkers + n, &l->workers_cap, sizeof(*workers));
 	if (workers == NULL)
 		return -1;
-	l->f->workers = workers;
-	l->workers_cap = cap;
+	f->workers = workers;
 	return 0;
 }
 

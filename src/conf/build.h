@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "conf/conf.h"
+#include "conf/env.h"
 #include "conf/keys.h"
 #include "conf/raw.h"
 
@@ -23,9 +24,9 @@ struct load {
 	struct raw_conf raw;
 	struct fleet_section fleet;
 	struct worker_section defaults; /* of what owns no memory */
-	size_t workers_cap;             /* of f->workers */
+	size_t workers_cap, files_cap;  /* of f's lists */
 	size_t budget;                  /* what is left of CONF_VALUES_MAX */
-	void *env_files;                /* tree: those parsed so far */
+	struct env_cache env_files;
 };
 
 void build_defaults(struct load *l);

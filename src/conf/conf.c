@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "conf/build.h"
+#include "conf/grow.h"
 #include "conf/keys.h"
 #include "conf/raw.h"
 #include "conf/source.h"
@@ -29,16 +30,15 @@ static const char *
 add_file(struct load *l, const char *path)
 {
 	struct fleet *f = l->f;
-	char **files, *copy;
+	char **files;
 
-	files = reallocarray(f->files, f->nfiles + 1, sizeof(char *));
+	files =
+	    grow_list(f->files, f->nfiles + 1, &l->files_cap, sizeof(char *));
 	if (files == NULL)
 		return NULL;
 	f->files = files;
-	copy = strdup(path);
-	if (copy != NULL)
-		f->files[f->nfiles++] = copy;
-	return copy;
+	files[f->nfiles] = strdup(path);
+	return files[f->nfiles] == NULL ? NULL : files[f->nfiles++];
 }
 
 /* The base name of path without what follows its last dot, if that will do. */

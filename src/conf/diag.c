@@ -8,20 +8,17 @@
 
 #include "base/buf.h"
 #include "conf/conf.h"
+#include "conf/grow.h"
 
 static int
 list_reserve(struct diags *d)
 {
-	size_t cap = d->cap == 0 ? 8 : d->cap * 2;
 	struct diag *list;
 
-	if (d->n < d->cap)
-		return 0;
-	list = reallocarray(d->list, cap, sizeof(*list));
+	list = grow_list(d->list, d->n + 1, &d->cap, sizeof(*list));
 	if (list == NULL)
 		return -1;
 	d->list = list;
-	d->cap = cap;
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "conf/grow.h"
 #include "conf/words.h"
 
 /* What svd itself tells a worker. */
@@ -134,26 +135,23 @@ struct list {
 	size_t n, cap;
 };
 
+/* Adds a copy of text; without one, sees to it that there is a list. */
 static int
 list_add(struct list *l, const char *text, size_t len)
 {
-	size_t cap = l->cap == 0 ? 8 : l->cap * 2;
 	char **words;
 
-	if (l->n + 1 >= l->cap) {
-		words = reallocarray(l->words, cap, sizeof(char *));
-		if (words == NULL)
-			return -1;
-		words[l->n] = NULL;
-		l->words = words;
-		l->cap = cap;
-	}
+	words = grow_list(l->words, l->n + 2, &l->cap, sizeof(char *));
+	if (words == NULL)
+		return -1;
+	l->words = words;
+	words[l->n] = NULL;
 	if (text == NULL)
 		return 0;
-	l->words[l->n] = strndup(text, len);
-	if (l->words[l->n] == NULL)
+	words[l->n] = strndup(text, len);
+	if (words[l->n] == NULL)
 		return -1;
-	l->words[++l->n] = NULL;
+	words[++l->n] = NULL;
 	return 0;
 }
 

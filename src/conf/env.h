@@ -23,4 +23,23 @@ char **env_parse_file(
 char **
 env_merge(char *const *const *lists, size_t n, size_t *budget, struct err *e);
 
+/* An env_file that was parsed; many instances may share it. */
+struct env_file {
+	char *path;
+	int parsed;
+	char **words; /* NULL: it has faults, which were reported */
+};
+
+/* Zero it to initialise it. */
+struct env_cache {
+	struct env_file **list;
+	size_t n, cap;
+	void *tree; /* by path */
+};
+
+/* env_parse_file, once for each path. NULL without memory. */
+const struct env_file *env_cache_get(struct env_cache *c, const char *path,
+    const char *text, size_t len_bytes, struct diags *d);
+void env_cache_release(struct env_cache *c);
+
 #endif

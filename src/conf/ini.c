@@ -380,7 +380,7 @@ begin_section(struct reader *r, const char *section)
 	char name[INI_NAME_MAX + 1];
 	size_t i;
 
-	for (i = 0; section[i] != '\0' && i < INI_NAME_MAX; i++)
+	for (i = 0; i < INI_NAME_MAX && section[i] != '\0'; i++)
 		name[i] = reveal(section[i]);
 	name[i] = '\0';
 	r->sink->section(r->sink->arg, name, r->line);

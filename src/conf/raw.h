@@ -33,10 +33,19 @@ struct raw_conf {
 	void *tree; /* the usable ones by kind and name */
 };
 
+/* A new section at the end; NULL without memory. */
+struct raw_section *raw_add_section(
+    struct raw_conf *rc, const struct conf_section *kind, const char *name);
+/* The first section of s's kind and name that this was called for: s itself, or
+ * an earlier one. NULL without memory. */
+struct raw_section *raw_index(struct raw_conf *rc, struct raw_section *s);
+/* Takes text, also when it fails; NULL is such a case. */
+int raw_add_value(
+    struct raw_section *s, const struct conf_key *key, char *text, int line);
 /*
- * Adds the sections of text. What is wrong is reported to d as a line of file,
- * which must stay. included: [fleet] is not allowed. -1 where it could not be
- * read to its end.
+ * Adds the sections of text (collect.c). What is wrong is reported to d as a
+ * line of file, which must stay. included: [fleet] is not allowed. -1 where it
+ * could not be read to its end.
  */
 int raw_read(struct raw_conf *rc, const char *file, const char *text,
     size_t len_bytes, int included, struct diags *d);

@@ -22,6 +22,7 @@
 #include "base/buf.h"
 #include "base/fd.h"
 #include "conf/conf.h"
+#include "conf/grow.h"
 
 #define MAGIC "svd sources 1\n"
 #define MAGIC_LEN (sizeof(MAGIC) - 1)
@@ -122,16 +123,12 @@ find(const struct sources *s, enum source_kind kind, const char *name)
 static int
 list_reserve(struct sources *s)
 {
-	size_t cap = s->cap == 0 ? 16 : s->cap * 2;
 	struct source **list;
 
-	if (s->n < s->cap)
-		return 0;
-	list = reallocarray(s->list, cap, sizeof(struct source *));
+	list = grow_list(s->list, s->n + 1, &s->cap, sizeof(s->list[0]));
 	if (list == NULL)
 		return -1;
 	s->list = list;
-	s->cap = cap;
 	return 0;
 }
 

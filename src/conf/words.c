@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "conf/grow.h"
 
 #define VARIABLE_MAX 256 /* bytes of an environment variable's name */
 
@@ -94,22 +95,18 @@ struct word_list {
 static int
 list_add(struct word_list *l, char *word)
 {
-	size_t cap = l->cap == 0 ? 8 : l->cap * 2;
 	char **words;
 
-	if (word != NULL && l->n + 1 >= l->cap) {
-		words = reallocarray(l->words, cap, sizeof(char *));
-		if (words == NULL) {
-			free(word);
-			return -1;
-		}
-		l->words = words;
-		l->cap = cap;
-	}
 	if (word == NULL)
 		return -1;
-	l->words[l->n++] = word;
-	l->words[l->n] = NULL;
+	words = grow_list(l->words, l->n + 2, &l->cap, sizeof(char *));
+	if (words == NULL) {
+		free(word);
+		return -1;
+	}
+	words[l->n++] = word;
+	words[l->n] = NULL;
+	l->words = words;
 	return 0;
 }
 

@@ -192,11 +192,12 @@ become(uid_t owner, struct err *e)
 	return 0;
 }
 
-/* Is the process behind pidfd the one on record? */
+/* Is the process behind pidfd the one on record? pidfd -1: a kernel without
+ * them, or valgrind. */
 static int
 check_identity(const struct worker_record *w, int pidfd, struct err *e)
 {
-	uint64_t ino = sys_pidfd_inode(pidfd);
+	uint64_t ino = pidfd == -1 ? 0 : sys_pidfd_inode(pidfd);
 	int same;
 
 	if (w->id.pidfd_ino != 0 && ino != 0)
@@ -205,21 +206,29 @@ check_identity(const struct worker_record *w, int pidfd, struct err *e)
 		same = w->id.start_time == sys_start_time(w->pid);
 	else
 		return err_set(e,
-		    "nothing on record proves that process %d "
-		    "is still its own",
+		    "nothing on record proves that process %d is its own",
 		    w->pid);
 	if (!same)
 		return err_set(e, "process %d is another one by now", w->pid);
 	return 0;
 }
 
-/* A pidfd is readable once its process has ended. */
+/* A pidfd is readable once its process has ended; -1 never is. */
 static int
 has_ended(int pidfd, int wait_ms)
 {
 	struct pollfd p = {.fd = pidfd, .events = POLLIN};
 
 	return poll(&p, 1, wait_ms) == 1;
+}
+
+/* Stopped, it cannot end and leave its pid to another meanwhile. */
+static int
+stop(pid_t pid, int pidfd)
+{
+	if (pidfd == -1)
+		return kill(pid, SIGSTOP);
+	return sys_pidfd_send_signal(pidfd, SIGSTOP);
 }
 
 /* Kills what pidfd proves. -1: it was not to be. */
@@ -235,13 +244,12 @@ kill_proven(
 		print_error("%s: process %d has ended", w->name, w->pid);
 		return 0;
 	}
-	/* Stopped, it cannot end and leave its pid to another meanwhile. */
-	if (sys_pidfd_send_signal(pidfd, SIGSTOP) == -1)
+	if (stop(w->pid, pidfd) == -1)
 		return err_sys(e, errno, "cannot kill process %d", w->pid);
 	killed = has_ended(pidfd, 0) ? 0 : proctree_kill(w->pid);
 	print_error("%s: killed process %d and %d more of its tree", w->name,
 	    w->pid, killed > 0 ? killed - 1 : 0);
-	if (wait_ms > 0 && !has_ended(pidfd, wait_ms))
+	if (pidfd != -1 && wait_ms > 0 && !has_ended(pidfd, wait_ms))
 		return err_set(
 		    e, "process %d, killed, is not gone yet", w->pid);
 	return 0;
@@ -261,7 +269,7 @@ kill_worker(const struct worker_record *w, int wait_ms, struct err *e)
 		print_error("%s: process %d is gone", w->name, w->pid);
 		return 0;
 	}
-	if (pidfd == -1)
+	if (pidfd == -1 && errno != ENOSYS)
 		return err_sys(e, errno, "cannot open process %d", w->pid);
 	rc = kill_proven(w, pidfd, wait_ms, e);
 	fd_close(&pidfd);

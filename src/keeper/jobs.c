@@ -14,7 +14,7 @@ jobs_init(struct keeper *k)
 	pid_t pgrp;
 
 	k->terminal_fd = k->init_mode ? terminal_find() : -1;
-	k->terminal_was_ours = k->terminal_fd != -1 &&
+	k->foreground = k->terminal_fd != -1 &&
 	    ioctl(k->terminal_fd, TIOCGPGRP, &pgrp) == 0 && pgrp == getpgrp();
 }
 
@@ -36,12 +36,20 @@ jobs_check(struct keeper *k)
 	    si.si_pid == 0)
 		return;
 	terminal_hand_over(k->terminal_fd, k->command, getpgrp());
+	k->foreground = 0;
 	/* The rest of our job, as in `svd -- COMMAND | less`. */
 	kill(0, SIGTSTP);
 	kill(getpid(), SIGSTOP);
-	/* Continued: in the foreground if the shell gave us the terminal. */
-	terminal_hand_over(k->terminal_fd, getpgrp(), k->command);
+	jobs_continue(k);
 	kill(-k->command, SIGCONT);
+}
+
+void
+jobs_continue(struct keeper *k)
+{
+	if (k->terminal_fd != -1 && k->command != 0 &&
+	    terminal_hand_over(k->terminal_fd, getpgrp(), k->command) == 0)
+		k->foreground = 1;
 }
 
 void
@@ -49,6 +57,7 @@ jobs_end(struct keeper *k)
 {
 	pid_t pgrp = getpgrp();
 
-	if (k->terminal_was_ours)
+	/* In the background it is somebody else's by now. */
+	if (k->foreground)
 		ioctl(k->terminal_fd, TIOCSPGRP, &pgrp);
 }

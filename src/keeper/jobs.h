@@ -13,6 +13,8 @@ void jobs_init(struct keeper *k);
 /* After SIGCHLD: has COMMAND stopped? Then stops with it, and returns when
  * continued. */
 void jobs_check(struct keeper *k);
+/* After SIGCONT: COMMAND gets the terminal if the shell gave it to us. */
+void jobs_continue(struct keeper *k);
 /* The terminal goes back to whoever started svd. */
 void jobs_end(struct keeper *k);
 

@@ -74,6 +74,8 @@ obey_signal(
 	if (sig == SIGCHLD || si->ssi_pid == (uint32_t)getpid())
 		return; /* also the SIGPIPE of a write of our own */
 	if (k->init_mode) {
+		if (sig == SIGCONT)
+			jobs_continue(k);
 		k->pending |= SIG_BIT(sig);
 		return;
 	}
@@ -113,6 +115,8 @@ next_deadline(const struct keeper *k)
 {
 	int64_t d = life_deadline(k);
 
+	if (k->stop == STOP_KILL)
+		return k->stop_deadline;
 	if (k->stop_deadline != 0 && (d == 0 || k->stop_deadline < d))
 		d = k->stop_deadline;
 	if (k->orphaned_since != 0 &&
@@ -188,7 +192,7 @@ keeper_init(struct keeper *k, const struct keeper_options *o)
 	k->epoch = sys_random();
 	k->grace = 15000; /* until LIMITS says otherwise */
 	k->sup.sock = -1;
-	k->self_fd = sys_open_self();
+	k->self_fd = o->self_fd;
 	fd = open("/dev/tty", O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 	k->had_terminal = fd != -1;
 	if (fd != -1)
@@ -199,7 +203,7 @@ keeper_init(struct keeper *k, const struct keeper_options *o)
 	    path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
 	k->children_fd = open(path, O_RDONLY | O_CLOEXEC);
 	k->signal_fd = sys_signalfd(SIG_ALL);
-	return k->signal_fd == -1 || k->self_fd == -1 ? -1 : 0;
+	return k->signal_fd == -1 ? -1 : 0;
 }
 
 int

@@ -61,7 +61,7 @@ struct keeper {
 	int exit_code;
 	int init_mode;	/* svd -- COMMAND: every signal is passed on */
 	int signal_fd, self_fd, children_fd, terminal_fd;
-	int terminal_was_ours;
+	int foreground; /* init mode: the terminal is ours or COMMAND's */
 	int had_terminal;
 	pid_t command;	/* init mode: the first child announced */
 	char **tail;	/* the supervisor's arguments, as given to us */
@@ -71,6 +71,7 @@ struct keeper_options {
 	char **tail;	/* arguments handed on to the supervisor */
 	const struct vault_entry *held; /* from the launcher; taken */
 	size_t nheld;
+	int self_fd; /* svd's binary; taken */
 	const char *litter[KEEPER_LITTER]; /* files removed at the very end,
 					      NULL: none */
 	int init_mode;

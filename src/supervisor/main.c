@@ -161,7 +161,7 @@ dump_cb(struct state *st, void *arg)
 	size_t i;
 
 	for (i = 0; i < s->fleet.nworkers; i++)
-		if (s->workers[i].known || s->workers[i].rec.since != 0)
+		if (worker_known(&s->workers[i]))
 			worker_dump(&s->workers[i], st);
 }
 

@@ -20,6 +20,13 @@ supervisor_new_token(struct supervisor *s)
 	return ++s->last_token;
 }
 
+static void
+wake(struct supervisor *s)
+{
+	if (!s->spawn_turn.active)
+		loop_timer_start(&s->spawn_turn, 0);
+}
+
 void
 supervisor_queue_spawn(struct supervisor *s, struct worker *w)
 {
@@ -27,8 +34,7 @@ supervisor_queue_spawn(struct supervisor *s, struct worker *w)
 		return;
 	w->spawn_queued = 1;
 	TAILQ_INSERT_TAIL(&s->spawns, w, spawn_link);
-	if (!s->spawn_turn.active)
-		loop_timer_start(&s->spawn_turn, 0);
+	wake(s);
 }
 
 void
@@ -48,8 +54,7 @@ supervisor_sweep_session(struct supervisor *s, int sid)
 	if (s->nsessions == 2 * s->fleet.nworkers)
 		supervisor_sweep(s);
 	s->sessions[s->nsessions++] = sid;
-	if (!s->spawn_turn.active)
-		loop_timer_start(&s->spawn_turn, 0);
+	wake(s);
 }
 
 void
@@ -76,7 +81,7 @@ supervisor_spawn_turn(struct supervisor *s)
 		worker_spawn(w);
 	}
 	if (!TAILQ_EMPTY(&s->spawns) || s->nsessions > 0)
-		loop_timer_start(&s->spawn_turn, 0);
+		wake(s);
 	supervisor_check_end(s);
 }
 
@@ -131,7 +136,7 @@ supervisor_stop(struct supervisor *s, int with_grace, int exit_code)
 		if (!with_grace)
 			worker_kill(&s->workers[i], &e);
 	}
-	supervisor_check_end(s);
+	wake(s);
 }
 
 /* 128+n, its status, or 10 where it has none: it never ran. */
@@ -143,6 +148,15 @@ essential_status(const struct worker *w)
 	if (d->signal != 0)
 		return 128 + d->signal;
 	return d->code >= 0 ? d->code : EXIT_NO_STATUS;
+}
+
+/* An init has nothing else to say why it ends. */
+static void
+end_of_essential(const struct worker *w)
+{
+	if (w->sup->init_mode && w->rec.last.fault[0] != '\0')
+		log_error("%s", w->rec.last.fault);
+	log_info("%s is essential and has ended", w->rec.name);
 }
 
 static int
@@ -174,7 +188,7 @@ supervisor_check_end(struct supervisor *s)
 		if (!w->conf->essential || (w->rec.state != WS_EXITED &&
 					       w->rec.state != WS_FAILED))
 			continue;
-		log_info("%s is essential and has ended", w->rec.name);
+		end_of_essential(w);
 		supervisor_stop(s, 1, essential_status(w));
 		return;
 	}
@@ -198,8 +212,8 @@ supervisor_worker_changed(struct supervisor *s, struct worker *w)
 {
 	if (s->control != NULL)
 		control_worker_changed(s->control, w);
-	if (!worker_alive(w) && !s->spawn_turn.active)
-		loop_timer_start(&s->spawn_turn, 0);
+	if (!worker_alive(w))
+		wake(s);
 }
 
 /* Every process of earlier lives is known now, or was never born. */
@@ -212,12 +226,12 @@ settle(struct supervisor *s)
 	for (i = 0; i < s->fleet.nworkers; i++) {
 		struct worker *w = &s->workers[i];
 
-		if (w->known)
+		if (worker_known(w))
 			worker_resume(w);
 		else if (w->conf->autostart && !s->stopping)
 			worker_command(w, EV_START);
 	}
-	supervisor_check_end(s);
+	wake(s);
 }
 
 void

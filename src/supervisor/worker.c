@@ -105,8 +105,11 @@ static void
 plan_running(struct worker *w)
 {
 	plan_rest(w);
-	if (w->rec.state == WS_RUNNING)
+	if (w->rec.state == WS_RUNNING) {
+		/* Its birth is over: nothing more is to be heard of it. */
+		w->rec.token = 0;
 		w->rec.interrupted = 0;
+	}
 }
 
 static void
@@ -382,6 +385,12 @@ worker_alive(const struct worker *w)
 	default:
 		return 1;
 	}
+}
+
+int
+worker_known(const struct worker *w)
+{
+	return w->rec.since != 0;
 }
 
 /*

@@ -31,7 +31,6 @@ struct worker {
 	size_t history_cap, history_next, history_len;
 	char error[RECORD_FAULT_MAX]; /* why it is not as wanted, "" if it is */
 	const char *stage;	      /* of a set-up under way, for people */
-	int known;	 /* there is a record of it */
 	int unsettled; /* born under an earlier supervisor, perhaps: not all
 			  birth sockets of that time are at their end */
 	struct loop_timer deadline;   /* of rec.state */
@@ -86,5 +85,7 @@ int worker_as_wanted(const struct worker *w);
 int worker_ready(const struct worker *w);
 /* Has it, or may it have, a process, or will it have one by itself? */
 int worker_alive(const struct worker *w);
+/* Has anything of it been recorded yet? */
+int worker_known(const struct worker *w);
 
 #endif

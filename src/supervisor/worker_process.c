@@ -47,10 +47,10 @@ worker_replay(struct worker *w, const struct worker_record *rec)
 	uint64_t deaths = w->rec.deaths;
 
 	w->rec = *rec;
-	w->known = 1;
 	if (rec->deaths > deaths)
 		worker_remember(w, &rec->last);
-	w->unsettled = rec->token != 0 || rec->stop_token != 0;
+	w->unsettled = rec->token != 0 ||
+	    (rec->stop_token != 0 && rec->stop_pid == 0);
 }
 
 static void
