@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,10 +129,12 @@ take_lock(struct launching *l, struct err *e)
 	return EXIT_STATUS_RUNNING;
 }
 
-/* Does this worker of an earlier svd's journal still run? */
+/* Does this worker of an earlier svd's journal still run? A pidfd is readable
+ * once its process has ended, also where nobody has reaped it. */
 static int
 survives(const struct worker_record *w)
 {
+	struct pollfd p = { .events = POLLIN };
 	int pidfd, rc;
 
 	if (w->pid == 0)
@@ -139,7 +142,8 @@ survives(const struct worker_record *w)
 	pidfd = sys_pidfd_open(w->pid);
 	if (pidfd == -1)
 		return 0;
-	rc = identity_holds(&w->id, w->pid, pidfd) == 1;
+	p.fd = pidfd;
+	rc = poll(&p, 1, 0) == 0 && identity_holds(&w->id, w->pid, pidfd) == 1;
 	fd_close(&pidfd);
 	return rc;
 }

@@ -106,6 +106,9 @@ add_if_session(struct tree *t, pid_t pid)
 	pid_t sid = getsid(pid);
 	size_t i;
 
+	/* The leader of that session is dead: this one only has its number. */
+	if (sid == pid)
+		return;
 	for (i = 0; i < t->nsids; i++)
 		if (sid == t->sids[i]) {
 			tree_add(t, pid);
@@ -274,15 +277,12 @@ proctree_kill_sessions(pid_t parent, const pid_t *sids, size_t nsids)
 {
 	struct tree t;
 	int killed = 0;
-	size_t i;
 
 	if (tree_open(&t) == 0) {
 		t.sids = sids;
 		t.nsids = nsids;
 		killed = tree_kill(&t, parent);
-	} else
-		for (i = 0; i < nsids; i++)
-			killed += kill_group(sids[i]);
+	}
 	tree_close(&t);
 	return killed;
 }

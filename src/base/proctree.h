@@ -19,7 +19,8 @@
 int proctree_kill(pid_t pid);
 /*
  * SIGKILL to every child of parent (the keeper: orphans are its children) whose
- * session is one of sids, with all their descendants. Returns how many.
+ * session is one of sids, whose leaders are dead, with all their descendants.
+ * Returns how many; none without /proc.
  */
 int proctree_kill_sessions(pid_t parent, const pid_t *sids, size_t nsids);
 

@@ -22,7 +22,7 @@ int runtime_parent(char *out, size_t size, struct err *e);
 int runtime_dir(char *out, size_t size, const char *option, const char *conf,
     const char *name, struct err *e);
 /* DIR/file; -1 where that is too long for a socket's address (107 bytes). */
-int runtime_path(char *out, size_t size, const char *dir, const char *file,
-    struct err *e);
+int runtime_path(
+    char *out, size_t size, const char *dir, const char *file, struct err *e);
 
 #endif

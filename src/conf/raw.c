@@ -96,11 +96,12 @@ raw_add_value(
 	struct raw_value *values;
 
 	values = grow_list(s->values, s->n + 1, &s->cap, sizeof(*values));
+	if (values != NULL)
+		s->values = values;
 	if (text == NULL || values == NULL) {
 		free(text);
 		return -1;
 	}
-	s->values = values;
 	values[s->n++] = (struct raw_value){key, text, line};
 	return 0;
 }

@@ -4,21 +4,29 @@
 #include <stdio.h>
 #include <string.h>
 
+/* By squaring: a run of deaths may be long. Infinite where it is too large. */
+static double
+power(double base, uint32_t n)
+{
+	double p = 1;
+
+	for (; n > 0; n >>= 1, base *= base)
+		if (n & 1)
+			p *= base;
+	return p;
+}
+
 int64_t
 backoff_wait(const struct worker_conf *c, uint32_t run, uint32_t random)
 {
 	double limit = (double)c->backoff_limit, wait = (double)c->backoff_delay;
-	uint32_t k;
 
 	if (c->backoff_delay == 0 && run >= 2) {
 		wait = BACKOFF_FLOOR_MS;
 		run--;
 	}
-	for (k = 1; k < run && wait < limit && wait > 0; k++) {
-		if (c->backoff_factor <= 1)
-			break;
-		wait *= c->backoff_factor;
-	}
+	if (run > 1)
+		wait *= power(c->backoff_factor, run - 1);
 	if (wait > limit)
 		wait = limit;
 	wait += wait * c->backoff_jitter * ((double)random / UINT32_MAX);

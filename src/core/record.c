@@ -72,6 +72,7 @@ static const struct field worker_fields[] = {
     FIELD("stop_pid", worker.stop_pid),
     FIELD("generation", worker.generation),
     FIELD("restarts", worker.restarts),
+    FIELD("automatic", worker.automatic),
     FIELD("deaths", worker.deaths),
     FIELD("run", worker.run),
     FIELD("interrupted", worker.interrupted),

@@ -33,21 +33,21 @@
 
 /* How a process ended. */
 struct death {
-	int64_t at;	 /* 0: no death */
-	int64_t at_rt;	 /* realtime, for people */
-	int64_t uptime;	 /* ms it had run */
+	int64_t at;     /* 0: no death */
+	int64_t at_rt;  /* realtime, for people */
+	int64_t uptime; /* ms it had run */
 	uint64_t generation;
-	int pid;	 /* 0: never born */
-	int code;	 /* exit status, -1 if killed by a signal or unborn */
-	int signal;	 /* 0 if none */
-	int core;	 /* it left a core */
+	int pid;    /* 0: never born */
+	int code;   /* exit status, -1 if killed by a signal or unborn */
+	int signal; /* 0 if none */
+	int core;   /* it left a core */
 	char fault[RECORD_FAULT_MAX]; /* set-up failure, "" if none: "directory
-					 '/x': No such file or directory" */
+	                                 '/x': No such file or directory" */
 };
 
 struct fleet_record {
 	int schema;
-	uint64_t epoch;	/* made anew by each keeper */
+	uint64_t epoch; /* made anew by each keeper */
 	char boot_id[IDENTITY_BOOT_SIZE];
 	uint64_t pidns; /* inode of /proc/self/ns/pid, 0 without /proc */
 	char name[FLEET_NAME_MAX + 1];
@@ -58,26 +58,27 @@ struct worker_record {
 	enum worker_state state;
 	int want_up;
 	int degraded;
-	uint64_t token;	     /* of the birth under way or done, 0: none */
-	int pid;	     /* 0: none (yet) */
+	uint64_t token; /* of the birth under way or done, 0: none */
+	int pid;        /* 0: none (yet) */
 	struct identity id;
 	uint64_t stop_token; /* the same for a running stop_command */
 	int stop_pid;
 	uint64_t generation; /* births so far; the intended one's number
-				while token is set and pid is 0 */
+	                        while token is set and pid is 0 */
 	uint64_t restarts;   /* automatic ones */
+	int automatic;	     /* its next birth will be one */
 	uint64_t deaths;
-	uint32_t run;	     /* deaths in this run of deaths (backoff) */
+	uint32_t run;         /* deaths in this run of deaths (backoff) */
 	uint32_t interrupted; /* set-ups that took a supervisor with them */
-	uint32_t fresh;	     /* deaths since the last start by hand */
-	int told;	     /* STOPPING: 0 nothing yet, 1 its stop signal or
-				command, 2 KILL */
-	int64_t since, since_rt; /* of state */
-	int64_t born;	     /* of the present process */
-	int64_t deadline;    /* of state's timer; 0: none */
+	uint32_t fresh;       /* deaths since the last start by hand */
+	int told;             /* STOPPING: 0 nothing yet, 1 its stop signal or
+	                         command, 2 KILL */
+	int64_t since, since_rt;      /* of state */
+	int64_t born;                 /* of the present process */
+	int64_t deadline;             /* of state's timer; 0: none */
 	char fault[RECORD_FAULT_MAX]; /* why the present set-up failed; its
-					 death is still to come */
-	struct death last;   /* .at == 0: none yet */
+	                                 death is still to come */
+	struct death last;            /* .at == 0: none yet */
 };
 
 enum record_kind {

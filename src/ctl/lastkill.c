@@ -20,6 +20,7 @@
 
 #include "base/buf.h"
 #include "base/fd.h"
+#include "base/identity.h"
 #include "base/proctree.h"
 #include "base/runtime.h"
 #include "base/sys.h"
@@ -29,8 +30,6 @@
 #include "ipc/varlink.h"
 
 #define STATE_MAX (64 * 1024 * 1024)
-#define BOOT_ID "/proc/sys/kernel/random/boot_id"
-#define PIDNS "/proc/self/ns/pid"
 
 /* What the journal says. */
 struct journal {
@@ -164,20 +163,13 @@ journal_release(struct journal *j)
 static int
 check_place(const struct fleet_record *f, struct err *e)
 {
-	char boot[sizeof(f->boot_id)] = "";
-	struct stat st;
-	ssize_t n = -1;
-	int fd;
+	char boot[IDENTITY_BOOT_SIZE];
+	uint64_t pidns = identity_pidns();
 
-	fd = open(BOOT_ID, O_RDONLY | O_CLOEXEC);
-	if (fd != -1)
-		n = read(fd, boot, sizeof(boot) - 1);
-	fd_close(&fd);
-	boot[n > 0 ? n : 0] = '\0';
-	boot[strcspn(boot, "\n")] = '\0';
+	identity_boot(boot);
 	if (boot[0] == '\0' || strcmp(boot, f->boot_id) != 0)
 		return err_set(e, "the journal is from another boot");
-	if (stat(PIDNS, &st) == -1 || st.st_ino != f->pidns)
+	if (pidns == 0 || pidns != f->pidns)
 		return err_set(e, "the journal is from another pid namespace");
 	return 0;
 }
@@ -197,20 +189,16 @@ become(uid_t owner, struct err *e)
 static int
 check_identity(const struct worker_record *w, int pidfd, struct err *e)
 {
-	uint64_t ino = pidfd == -1 ? 0 : sys_pidfd_inode(pidfd);
-	int same;
-
-	if (w->id.pidfd_ino != 0 && ino != 0)
-		same = w->id.pidfd_ino == ino;
-	else if (w->id.start_time != 0)
-		same = w->id.start_time == sys_start_time(w->pid);
-	else
+	switch (identity_holds(&w->id, w->pid, pidfd)) {
+	case 1:
+		return 0;
+	case 0:
+		return err_set(e, "process %d is another one by now", w->pid);
+	default:
 		return err_set(e,
 		    "nothing on record proves that process %d is its own",
 		    w->pid);
-	if (!same)
-		return err_set(e, "process %d is another one by now", w->pid);
-	return 0;
+	}
 }
 
 /* A pidfd is readable once its process has ended; -1 never is. */
@@ -264,11 +252,11 @@ kill_worker(const struct worker_record *w, int wait_ms, struct err *e)
 		print_error("%s: has no process", w->name);
 		return 0;
 	}
-	pidfd = sys_pidfd_open(w->pid);
-	if (pidfd == -1 && errno == ESRCH) {
+	if (kill(w->pid, 0) == -1 && errno == ESRCH) {
 		print_error("%s: process %d is gone", w->name, w->pid);
 		return 0;
 	}
+	pidfd = sys_pidfd_open(w->pid);
 	if (pidfd == -1 && errno != ENOSYS)
 		return err_sys(e, errno, "cannot open process %d", w->pid);
 	rc = kill_proven(w, pidfd, wait_ms, e);

@@ -32,7 +32,7 @@ print_help(FILE *to)
 	      "commands:\n",
 	    to);
 	for (i = 0; (c = command_at(i)) != NULL; i++)
-		fprintf(to, "  %-9s %-12s  %s\n", c->name, c->args, c->help);
+		fprintf(to, "    %-9s %-12s  %s\n", c->name, c->args, c->help);
 }
 
 static int

@@ -336,9 +336,10 @@ life_receive(struct keeper *k)
 }
 
 /*
- * At once after the first death, then 100 ms to 5 s apart. A life that was
- * ready, and then lasted or was ended by KILL (an operator, the OOM killer), is
- * no sign of a fault in the program: the count starts anew.
+ * At once after the first death, then 100 ms to 5 s apart; a life that was ready
+ * and lasted starts the count anew. KILL comes from outside (an operator, the
+ * OOM killer) and is no sign of a fault in the program: it is not counted, and
+ * waited for only where the life had not got as far as being ready.
  */
 static int64_t
 next_delay(struct keeper *k, int was_killed, int64_t lasted)
@@ -347,7 +348,9 @@ next_delay(struct keeper *k, int was_killed, int64_t lasted)
 	int64_t delay = 0;
 	unsigned int i;
 
-	if (s->ready && (was_killed || lasted >= LIFE_OLD_MS))
+	if (was_killed)
+		return s->ready ? 0 : DELAY_MIN_MS;
+	if (s->ready && lasted >= LIFE_OLD_MS)
 		s->young_deaths = 0;
 	for (i = 0; i < s->young_deaths && delay < DELAY_MAX_MS; i++)
 		delay = delay == 0 ? DELAY_MIN_MS : delay * 2;

@@ -1,11 +1,13 @@
 /*
  * control: see control.h.
  *
- * A connection is in one of three states, told by what is watched of it:
+ * A connection is in one of four states, told by what is watched of it:
  *
  *	reading	  nothing to answer: LOOP_READ
- *	writing	  a reply is not sent yet, or another call was already read:
- *		  LOOP_WRITE. Each turn of the loop serves one call.
+ *	writing	  its reply is not sent yet: LOOP_WRITE
+ *	pending	  a call was read together with another: its timer, so that a
+ *		  turn of the loop serves one call of it. (Not LOOP_WRITE: a
+ *		  socket with room for a reply is not yet a writable one.)
  *	waiting	  its call waits for workers: only its hang-up counts. The loop
  *		  knows no such event (a readable one would be ready for ever
  *		  where the client has sent more), so an epoll set of our own
@@ -44,6 +46,7 @@ struct client {
 	uid_t uid;
 	int64_t active_at; /* when it last sent or took a byte */
 	struct loop_io io;
+	struct loop_timer turn; /* for the next call already read */
 	struct varlink_in in;
 	struct buf out;
 	size_t sent;          /* bytes of out */
@@ -79,6 +82,7 @@ client_free(struct client *cl)
 	TAILQ_REMOVE(&c->clients, cl, link);
 	c->nclients--;
 	loop_io_set(&cl->io, 0);
+	loop_timer_stop(&cl->turn);
 	/* Closing it would do, but for a child that stands before its exec. */
 	if (cl->wait != NULL)
 		epoll_ctl(c->hangups, EPOLL_CTL_DEL, cl->fd, NULL);
@@ -189,12 +193,17 @@ client_serve(struct client *cl)
 static void
 client_watch(struct client *cl)
 {
+	int events = LOOP_READ;
+
 	if (cl->wait != NULL)
-		loop_io_set(&cl->io, 0);
-	else if (cl->out.len > 0 || varlink_pending(&cl->in))
-		loop_io_set(&cl->io, LOOP_WRITE);
-	else
-		loop_io_set(&cl->io, LOOP_READ);
+		events = 0;
+	else if (cl->out.len > 0)
+		events = LOOP_WRITE;
+	else if (varlink_pending(&cl->in)) {
+		events = 0;
+		loop_timer_start(&cl->turn, 0);
+	}
+	loop_io_set(&cl->io, events);
 }
 
 static int
@@ -209,14 +218,24 @@ client_handle(struct client *cl, int events)
 }
 
 static void
-client_cb(struct loop_io *io, int events)
+client_step(struct client *cl, int events)
 {
-	struct client *cl = io->arg;
-
 	if (client_handle(cl, events) == -1)
 		client_free(cl);
 	else
 		client_watch(cl);
+}
+
+static void
+client_cb(struct loop_io *io, int events)
+{
+	client_step(io->arg, events);
+}
+
+static void
+client_turn_cb(struct loop_timer *t)
+{
+	client_step(t->arg, 0);
 }
 
 static void
@@ -302,6 +321,7 @@ client_new(struct control *c, int fd)
 	TAILQ_INSERT_TAIL(&c->clients, cl, link);
 	c->nclients++;
 	loop_io_init(c->sup->loop, &cl->io, fd, client_cb, cl);
+	loop_timer_init(c->sup->loop, &cl->turn, client_turn_cb, cl);
 	loop_io_set(&cl->io, LOOP_READ);
 	return 0;
 }

@@ -200,8 +200,6 @@ replay_cb(const struct record *r, void *arg)
 			worker_remember(w, &r->u.history.death);
 		else
 			worker_replay(w, &r->u.worker);
-		s->last_token = w->rec.token > s->last_token ? w->rec.token
-							     : s->last_token;
 		return;
 	}
 }

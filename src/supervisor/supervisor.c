@@ -14,10 +14,11 @@
 #define SPAWN_BATCH 16 /* births in one turn of the loop */
 #define EXIT_NO_STATUS 10
 
+/* Never one of an earlier supervisor's, whose births may still be unread. */
 uint64_t
 supervisor_new_token(struct supervisor *s)
 {
-	return ++s->last_token;
+	return (uint64_t)s->link.life << 32 | ++s->last_token;
 }
 
 static void

@@ -32,7 +32,7 @@ struct supervisor {
 	struct spawn_queue spawns;
 	struct loop_timer spawn_turn;
 	const char *runtime_dir; /* NULL in init mode without -r */
-	uint64_t last_token;
+	uint32_t last_token; /* of this life */
 	struct loop_io keeper_io;
 	struct loop_timer state_retry;
 	int *sessions; /* dead leaders, room for each worker twice */

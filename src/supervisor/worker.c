@@ -302,9 +302,8 @@ worker_handle(struct worker *w, enum worker_event ev)
 		    worker_state_name(from));
 		BUG("an event that cannot be");
 	}
-	/* Counted where it is decided, in the same record. */
 	if (ev == EV_RECYCLE || (from == WS_BACKOFF && ev == EV_TIMER))
-		w->rec.restarts++;
+		w->rec.automatic = 1;
 	enter(w, step->next);
 	actions[step->action].plan(w);
 	explain(w);
@@ -327,6 +326,7 @@ worker_command(struct worker *w, enum worker_event ev)
 		w->rec.run = 0;
 		w->rec.fresh = 0;
 		w->rec.interrupted = 0;
+		w->rec.automatic = 0;
 	}
 	if (fsm_step(w->rec.state, ev)->kind == FSM_GO)
 		worker_handle(w, ev);

@@ -62,6 +62,20 @@ find_identity(int pid, struct identity *id)
 	fd_close(&pidfd);
 }
 
+/* In memory; the caller records it. */
+static void
+note_birth(struct worker *w, int pid, const struct identity *id)
+{
+	w->rec.pid = pid;
+	w->rec.born = loop_now(w->sup->loop);
+	w->rec.restarts += w->rec.automatic ? 1 : 0;
+	w->rec.automatic = 0;
+	if (id != NULL)
+		w->rec.id = *id;
+	else
+		find_identity(pid, &w->rec.id);
+}
+
 void
 worker_born(
     struct worker *w, uint64_t token, int pid, const struct identity *id)
@@ -74,12 +88,7 @@ worker_born(
 	} else {
 		if (token != w->rec.token || w->rec.pid != 0)
 			return;
-		w->rec.pid = pid;
-		w->rec.born = loop_now(w->sup->loop);
-		if (id != NULL)
-			w->rec.id = *id;
-		else
-			find_identity(pid, &w->rec.id);
+		note_birth(w, pid, id);
 		worker_handle(w, EV_BORN);
 	}
 	link_send_pid(&w->sup->link, KM_BORN, pid);
@@ -246,9 +255,7 @@ attend_birth(struct worker *w, int pid, const struct identity *id)
 	struct supervisor *s = w->sup;
 
 	if (births_unread_bytes(&s->births) == BIRTH_PACKET_BYTES) {
-		w->rec.pid = pid;
-		w->rec.born = loop_now(s->loop);
-		w->rec.id = *id;
+		note_birth(w, pid, id);
 		worker_handle(w, EV_READY);
 		births_take(&s->births);
 		link_send_pid(&s->link, KM_BORN, pid);
