@@ -251,7 +251,7 @@ explain(struct worker *w)
 		snprintf(w->error, sizeof(w->error), "%s",
 		    death_describe(&w->rec.last, text, sizeof(text)));
 	if (w->rec.state == WS_FAILED && c->restart_limit > 0 &&
-	    w->rec.fresh > (uint32_t)c->restart_limit) {
+	    worker_recent_deaths(w) > c->restart_limit) {
 		size_t len = strlen(w->error);
 
 		snprintf(w->error + len, sizeof(w->error) - len,

@@ -80,6 +80,8 @@ void worker_resume(struct worker *w);
 void worker_record(const struct worker *w);
 void worker_dump(const struct worker *w, struct state *st);
 
+/* Deaths within restart_interval, of those since the last start by hand. */
+int64_t worker_recent_deaths(const struct worker *w);
 /* RUNNING and up is wanted, or EXITED with success, or down as wanted. */
 int worker_as_wanted(const struct worker *w);
 int worker_ready(const struct worker *w);

@@ -108,9 +108,8 @@ worker_set_up_failed(struct worker *w, uint64_t token, const char *fault)
 	worker_record(w);
 }
 
-/* Deaths within restart_interval, of those since the last start by hand. */
-static int64_t
-recent_deaths(const struct worker *w)
+int64_t
+worker_recent_deaths(const struct worker *w)
 {
 	int64_t since = w->rec.last.at - w->conf->restart_interval, n = 0;
 	size_t i, at;
@@ -136,12 +135,13 @@ judge(struct worker *w)
 	enum worker_event ev;
 
 	w->rec.deaths++;
-	w->rec.fresh++;
+	/* What was asked for is no fault; those before it are forgiven too. */
+	w->rec.fresh = in.stopping ? 0 : w->rec.fresh + 1;
 	worker_remember(w, &w->rec.last);
 	if (w->rec.last.uptime >= w->conf->backoff_reset &&
 	    w->rec.last.fault[0] == '\0')
 		w->rec.run = 0;
-	in.recent = recent_deaths(w);
+	in.recent = worker_recent_deaths(w);
 	w->rec.pid = 0;
 	w->rec.token = 0;
 	w->rec.id = (struct identity) { 0 };
@@ -216,12 +216,13 @@ stop_command_ended(struct worker *w, const struct death *d)
 	if (d->code != 0)
 		log_warn("%s: stop_command: %s", w->rec.name,
 		    death_describe(d, text, sizeof(text)));
+	/* It had its chance: now the ordinary way. Sent before it is recorded:
+	 * twice does less harm than never. */
+	if (w->rec.state == WS_STOPPING && w->rec.pid != 0)
+		worker_send_stop_signal(w);
 	w->rec.stop_pid = 0;
 	w->rec.stop_token = 0;
 	worker_record(w);
-	/* It had its chance: now the ordinary way. */
-	if (w->rec.state == WS_STOPPING && w->rec.pid != 0)
-		worker_send_stop_signal(w);
 }
 
 void

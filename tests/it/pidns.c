@@ -85,10 +85,15 @@ make_world(const struct options *o)
 	}
 }
 
+/* Not before our pid is written down: the root may be read-only then. */
 static void
-run(const struct options *o, char **command)
+run(const struct options *o, int go, char **command)
 {
+	char c;
+
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (read(go, &c, 1) == -1)
+		fail("read");
 	make_world(o);
 	execvp(command[0], command);
 	_exit(98);
@@ -111,6 +116,7 @@ static pid_t
 start(const struct options *o, char **command)
 {
 	char text[32];
+	int go[2];
 	pid_t pid;
 
 	if (geteuid() != 0)
@@ -119,15 +125,17 @@ start(const struct options *o, char **command)
 		fail("unshare");
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == -1)
 		fail("private");
-	pid = fork();
-	if (pid == -1)
+	if (pipe2(go, O_CLOEXEC) == -1 || (pid = fork()) == -1)
 		fail("fork");
-	if (pid == 0)
-		run(o, command);
+	if (pid == 0) {
+		close(go[1]);
+		run(o, go[0], command);
+	}
 	if (o->pid_file) {
 		snprintf(text, sizeof(text), "%d\n", (int)pid);
 		write_file(o->pid_file, text);
 	}
+	close(go[1]);
 	return pid;
 }
 

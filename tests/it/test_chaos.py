@@ -6,7 +6,6 @@ SVD_TEST_ROUNDS kills in all, over FLEETS tests that run side by side;
 SVD_TEST_SEED repeats the instants of a run.
 """
 
-import json
 import os
 import random
 import signal
@@ -14,8 +13,7 @@ import time
 
 import pytest
 
-from svdtest import (ROUNDS, SLOW, SVD, Varlink, act, alive, children,
-                     stat_fields, wait_for)
+from svdtest import ROUNDS, SLOW, Varlink, act, alive, children, wait_for
 
 FLEETS = 5
 SEED = int(os.environ.get("SVD_TEST_SEED", random.SystemRandom().getrandbits(32)))
@@ -96,8 +94,10 @@ def test_a_supervisor_killed_at_random_instants(fleet, number):
     watch, deaths = Watch(f), {}
     for _ in range(max(1, ROUNDS // FLEETS)):
         watch.kill()
-        # Most kills come while it starts, some after it has settled.
-        time.sleep(rng.choice((0.002, 0.01, 0.05, 0.12)) * rng.random() * SLOW)
+        # Some kills come while it starts; the keeper then waits longer each
+        # time, as it could not know who kills. The rest come when it works.
+        early = rng.random() < 0.15
+        time.sleep(rng.random() * (0.003 if early else 0.1) * SLOW)
         if rng.random() < 0.3:
             poll_deaths(f, deaths)
         if rng.random() < 0.05:
@@ -110,7 +110,7 @@ def check(f, watch, deaths, steady):
     # The obituaries say how many of the kills met a supervisor; one that met
     # a birth instead took a generation that could not write.
     before_exec = len([pid for pid in watch.killed
-                       if f"{pid}" not in f.log()])
+                       if f"supervisor {pid} was killed" not in f.log()])
     assert f.running("steady:0", "steady:1") == steady
     f.svctl("-t", "20", "stop", *WORKERS, "stopped")
     for name, worker in f.workers().items():
@@ -130,8 +130,8 @@ def check(f, watch, deaths, steady):
         for generation in gaps:
             # Stopped, or killed, before it could write.
             _code, sig = deaths.get((name, generation), (None, None))
-            assert sig in (9, 15), (name, generation, sorted(gaps))
-            missing += sig == 9
+            assert sig in (9, 15, None), (name, generation, sorted(gaps))
+            missing += sig != 15
         if not name.startswith("stopped"):
             assert worker["restarts"] == worker["generation"] - 1, worker
     assert missing <= before_exec

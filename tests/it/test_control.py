@@ -3,15 +3,13 @@
 import json
 import os
 import shutil
-import socket
 import stat
 import subprocess
 import time
 
 import pytest
 
-from svdtest import (IS_ROOT, SLOW, SVCTL, Varlink, VarlinkError, act, stays,
-                     wait_for)
+from svdtest import IS_ROOT, SLOW, SVCTL, VarlinkError, act, wait_for
 
 ONE = f"[worker:w]\ncommand = {act('pause')}\nnumprocs = 2\n"
 

@@ -8,14 +8,12 @@ import re
 import select
 import signal
 import subprocess
-import sys
-import termios
 import time
 
 import pytest
 
-from svdtest import (ACT, PIDNS, SANITIZED, SLOW, SVD, VALGRIND, Fleet, act,
-                     alive, children, run_svd, wait_for)
+from svdtest import (ACT, PIDNS, SLOW, SVD, act, children, marked, run_svd,
+                     wait_for)
 
 # --- the exit status -----------------------------------------------------------------
 
@@ -239,7 +237,6 @@ def terminal():
         return made[-1]
 
     yield make
-    from svdtest import marked
     for one in made:
         one.close()
     left = []

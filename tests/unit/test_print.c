@@ -1,0 +1,136 @@
+/*
+ * print: tables line up, and nothing that a daemon says reaches the terminal
+ * raw.
+ */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/print.h"
+
+static char *text;
+static size_t len;
+static FILE *real;
+
+static void
+set_up(void)
+{
+	real = stdout;
+	stdout = open_memstream(&text, &len);
+	ck_assert_ptr_nonnull(stdout);
+}
+
+static void
+tear_down(void)
+{
+	fclose(stdout);
+	stdout = real;
+	free(text);
+}
+
+static void
+print(void (*fn)(const json_t *), const char *json)
+{
+	json_t *parameters = json_loads(json, 0, NULL);
+
+	ck_assert_ptr_nonnull(parameters);
+	fn(parameters);
+	json_decref(parameters);
+	fflush(stdout);
+}
+
+START_TEST(test_status_lines_up)
+{
+	print(print_status,
+	    "{\"workers\":[{\"name\":\"web:0\",\"state\":\"RUNNING\","
+	    "\"ready\":true,\"pid\":42,\"generation\":3,\"uptime\":62.0,"
+	    "\"restarts\":2,\"next_start\":null,\"last_exit\":"
+	    "{\"reason\":\"exit status 1\"}},"
+	    "{\"name\":\"caf\xc3\xa9-long\",\"state\":\"BACKOFF\","
+	    "\"ready\":false,\"pid\":0,\"generation\":1,\"uptime\":0,"
+	    "\"restarts\":0,\"next_start\":2.5,\"last_exit\":null}]}");
+	ck_assert_str_eq(text,
+	    "NAME       STATE    READY  PID  GEN  UPTIME  RESTARTS  NEXT  "
+	    "LAST-EXIT\n"
+	    "web:0      RUNNING  yes    42   3    1min2s  2         -     "
+	    "exit status 1\n"
+	    "caf\xc3\xa9-long  BACKOFF  no     -    1    -       0         "
+	    "2.5s  -\n");
+}
+END_TEST
+
+START_TEST(test_status_of_a_hostile_daemon)
+{
+	print(print_status, "{}");
+	print(print_status, "{\"workers\":[3,null,{},[]]}");
+	print(print_status,
+	    "{\"workers\":[{\"name\":\"\\u001b[2J\\u009b1m\\u007f\\n\","
+	    "\"state\":7,\"pid\":\"x\",\"uptime\":1e300,"
+	    "\"next_start\":-1,\"last_exit\":{\"reason\":\"\\r\\u0085\"}}]}");
+	ck_assert_ptr_nonnull(strstr(text, "?[2J??1m??  -"));
+	ck_assert_ptr_null(strpbrk(text, "\x1b\x7f\r"));
+	ck_assert_ptr_null(strstr(text, "\xc2"));
+}
+END_TEST
+
+START_TEST(test_why_is_readable)
+{
+	print(print_why,
+	    "{\"workers\":[{\"name\":\"w\",\"state\":\"BACKOFF\","
+	    "\"want\":\"up\",\"pid\":0,\"since\":\"T\",\"waiting_for\":"
+	    "\"its next start in 3s\",\"until\":\"U\",\"error\":\"e\\u0007\","
+	    "\"deaths\":[{\"at\":\"A\",\"reason\":\"exit status 3\","
+	    "\"uptime\":0.5,\"generation\":1}]},{}]}");
+	ck_assert_str_eq(text,
+	    "w: BACKOFF since T, wanted up\n"
+	    "    error: e?\n"
+	    "    waits for its next start in 3s\n"
+	    "    until U\n"
+	    "    deaths, the newest last:\n"
+	    "        A  generation 1, ran 500ms: exit status 3\n"
+	    "-: - since -, wanted -\n");
+}
+END_TEST
+
+START_TEST(test_json_is_one_plain_line)
+{
+	print(print_json, "{\"b\":\"\\u001b\\u009b\",\"a\":0.1}");
+	ck_assert_str_eq(text, "{\"b\":\"\\u001B\\u009B\",\"a\":0.1}\n");
+}
+END_TEST
+
+START_TEST(test_version)
+{
+	print(print_version, "{\"version\":\"9\",\"protocol\":1}");
+	ck_assert_str_eq(text, "svctl " SVD_VERSION "\nsvd 9 (protocol 1)\n");
+}
+END_TEST
+
+static Suite *
+suite(void)
+{
+	Suite *s = suite_create("print");
+	TCase *t = tcase_create("print");
+
+	tcase_add_checked_fixture(t, set_up, tear_down);
+	tcase_add_test(t, test_status_lines_up);
+	tcase_add_test(t, test_status_of_a_hostile_daemon);
+	tcase_add_test(t, test_why_is_readable);
+	tcase_add_test(t, test_json_is_one_plain_line);
+	tcase_add_test(t, test_version);
+	suite_add_tcase(s, t);
+	return s;
+}
+
+int
+main(void)
+{
+	SRunner *sr = srunner_create(suite());
+	int failed;
+
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed > 0;
+}

@@ -1,0 +1,617 @@
+/* The journal: what was put is replayed, whatever has happened to it. */
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "supervisor/state.h"
+
+#define EPOCH 7
+#define REPLAYED_MAX 4096
+
+static char dir[64], path[80];
+static struct state st;
+static uint64_t replayed[REPLAYED_MAX]; /* `deaths` of what was replayed */
+static size_t nreplayed;
+static int ngrown, nheld;
+
+/* --- log: a failure here is the test --- */
+
+#define SILENT(name)                    \
+	void name(const char *fmt, ...) \
+	{                               \
+		(void)fmt;              \
+	}
+
+SILENT(log_error)
+SILENT(log_warn)
+SILENT(log_info)
+SILENT(log_debug)
+
+void
+log_init(const char *role, enum log_level level)
+{
+	(void)role;
+	(void)level;
+}
+
+_Noreturn void
+log_bug(const char *file, int line, const char *why)
+{
+	(void)file;
+	(void)line;
+	(void)why;
+	abort();
+}
+
+/* --- a journal of numbered records --- */
+
+static void
+put(struct state *to, uint64_t number)
+{
+	struct record r = { .kind = RECORD_WORKER,
+		.u.worker = { .name = "w", .deaths = number } };
+
+	state_put(to, &r);
+}
+
+static void
+replay_cb(const struct record *r, void *arg)
+{
+	ck_assert_ptr_eq(arg, &st);
+	ck_assert_int_eq(r->kind, RECORD_WORKER);
+	ck_assert_uint_lt(nreplayed, REPLAYED_MAX);
+	replayed[nreplayed++] = r->u.worker.deaths;
+}
+
+/* Two records are all that matters: 1001 and 1002. */
+static void
+dump_cb(struct state *to, void *arg)
+{
+	(void)arg;
+	put(to, 1001);
+	put(to, 1002);
+}
+
+static void
+changed_cb(struct state *s, void *arg)
+{
+	(void)s;
+	(void)arg;
+	nheld++;
+}
+
+static void
+grown_cb(struct state *s, void *arg)
+{
+	(void)s;
+	(void)arg;
+	ngrown++;
+}
+
+static int
+open_at(int held, const char *where, uint64_t epoch, struct err *e)
+{
+	struct fleet_record header = { .schema = RECORD_SCHEMA,
+		.epoch = epoch,
+		.name = "f" };
+
+	st = (struct state) { .fd = -1,
+		.arg = &st,
+		.changed_fd = changed_cb,
+		.grown = grown_cb };
+	nreplayed = 0;
+	ngrown = nheld = 0;
+	return state_open(&st, held, where, &header, replay_cb, e);
+}
+
+static void
+open_new(void)
+{
+	struct err e;
+
+	ck_assert_int_eq(open_at(-1, dir, EPOCH, &e), 0);
+}
+
+/* As a successor does, with the descriptor that the keeper holds. */
+static void
+open_again(void)
+{
+	struct err e;
+	int held = dup(st.fd);
+
+	state_close(&st);
+	ck_assert_int_eq(open_at(held, dir, EPOCH, &e), 0);
+}
+
+static void
+expect_replayed(size_t n, const uint64_t *numbers)
+{
+	size_t i;
+
+	ck_assert_uint_eq(nreplayed, n);
+	for (i = 0; i < n; i++)
+		ck_assert_uint_eq(replayed[i], numbers[i]);
+}
+
+static off_t
+file_size(void)
+{
+	struct stat s;
+
+	ck_assert_int_eq(fstat(st.fd, &s), 0);
+	return s.st_size;
+}
+
+static void
+set_up(void)
+{
+	snprintf(dir, sizeof(dir), "/tmp/svd-state-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/state", dir);
+	signal(SIGXFSZ, SIG_IGN);
+}
+
+static void
+tear_down(void)
+{
+	state_close(&st);
+	unlink(path);
+	rmdir(dir);
+}
+
+/* --- opening --- */
+
+START_TEST(a_new_journal_is_private_and_says_whose_it_is)
+{
+	struct stat s;
+	struct record r;
+	char line[RECORD_MAX];
+	ssize_t n;
+
+	open_new();
+	ck_assert_int_eq(stat(path, &s), 0);
+	ck_assert_int_eq(s.st_mode, S_IFREG | 0600);
+	ck_assert_int_eq(nheld, 1);
+	ck_assert_int_eq(nreplayed, 0);
+	n = pread(st.fd, line, sizeof(line), 0);
+	ck_assert_int_gt(n, 1);
+	ck_assert_int_eq(line[n - 1], '\n');
+	ck_assert_int_eq(record_parse(line, (size_t)n - 1, &r), 0);
+	ck_assert_int_eq(r.kind, RECORD_FLEET);
+	ck_assert_int_eq(r.u.fleet.schema, RECORD_SCHEMA);
+	ck_assert_uint_eq(r.u.fleet.epoch, EPOCH);
+	ck_assert_str_eq(r.u.fleet.name, "f");
+}
+END_TEST
+
+START_TEST(what_was_put_is_replayed_in_order)
+{
+	static const uint64_t all[] = { 3, 1, 2 };
+
+	open_new();
+	put(&st, 3);
+	put(&st, 1);
+	put(&st, 2);
+	open_again();
+	expect_replayed(3, all);
+	ck_assert_int_eq(nheld, 0);
+}
+END_TEST
+
+START_TEST(a_successor_appends)
+{
+	static const uint64_t all[] = { 1, 2, 3 };
+
+	open_new();
+	put(&st, 1);
+	open_again();
+	put(&st, 2);
+	open_again();
+	put(&st, 3);
+	open_again();
+	expect_replayed(3, all);
+}
+END_TEST
+
+START_TEST(a_journal_of_another_keeper_is_replaced)
+{
+	struct err e;
+	int held;
+
+	open_new();
+	put(&st, 1);
+	held = dup(st.fd);
+	state_close(&st);
+	ck_assert_int_eq(open_at(held, dir, EPOCH + 1, &e), 0);
+	ck_assert_uint_eq(nreplayed, 0);
+	ck_assert_int_eq(nheld, 1);
+	held = dup(st.fd);
+	state_close(&st);
+	ck_assert_int_eq(open_at(held, dir, EPOCH + 1, &e), 0);
+	ck_assert_uint_eq(nreplayed, 0);
+}
+END_TEST
+
+START_TEST(a_file_that_nobody_holds_is_replaced)
+{
+	open_new();
+	put(&st, 1);
+	state_close(&st);
+	open_new();
+	ck_assert_uint_eq(nreplayed, 0);
+	open_again();
+	ck_assert_uint_eq(nreplayed, 0);
+}
+END_TEST
+
+/* Its workers live: to forget them would be to start them twice. */
+START_TEST(a_newer_schema_is_refused_clearly)
+{
+	struct record r = { .kind = RECORD_FLEET,
+		.u.fleet = { .schema = RECORD_SCHEMA + 1, .epoch = EPOCH } };
+	int held = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	char line[RECORD_MAX];
+	size_t len = record_format(&r, line);
+	struct err e = { { 0 } };
+
+	ck_assert_int_eq(write(held, line, len), (ssize_t)len);
+	ck_assert_int_eq(open_at(held, dir, EPOCH, &e), -1);
+	ck_assert_ptr_nonnull(strstr(e.text, "schema"));
+}
+END_TEST
+
+START_TEST(what_is_held_goes_before_what_is_in_place)
+{
+	static const uint64_t held_one[] = { 1 };
+	struct stat a, b;
+	struct err e;
+	int held;
+
+	open_new();
+	put(&st, 1);
+	held = dup(st.fd);
+	state_close(&st);
+	open_new(); /* somebody else's, under the same name */
+	put(&st, 2);
+	state_close(&st);
+	ck_assert_int_eq(open_at(held, dir, EPOCH, &e), 0);
+	expect_replayed(1, held_one);
+	ck_assert_int_eq(nheld, 1);
+	ck_assert_int_eq(stat(path, &a), 0);
+	ck_assert_int_eq(fstat(st.fd, &b), 0);
+	ck_assert(a.st_ino == b.st_ino && a.st_dev == b.st_dev);
+}
+END_TEST
+
+START_TEST(it_goes_on_without_its_directory)
+{
+	static const uint64_t all[] = { 1, 2 };
+
+	open_new();
+	put(&st, 1);
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(rmdir(dir), 0);
+	open_again();
+	put(&st, 2);
+	open_again();
+	expect_replayed(2, all);
+}
+END_TEST
+
+START_TEST(without_a_directory_from_the_start_it_is_a_memfd)
+{
+	static const uint64_t one[] = { 1 };
+	struct err e;
+	int held;
+
+	ck_assert_int_eq(open_at(-1, NULL, EPOCH, &e), 0);
+	put(&st, 1);
+	held = dup(st.fd);
+	state_close(&st);
+	ck_assert_int_eq(open_at(held, NULL, EPOCH, &e), 0);
+	expect_replayed(1, one);
+	ck_assert_int_eq(access(path, F_OK), -1);
+}
+END_TEST
+
+START_TEST(a_directory_that_is_not_there_is_an_error)
+{
+	struct err e;
+
+	ck_assert_int_eq(rmdir(dir), 0);
+	ck_assert_int_eq(open_at(-1, dir, EPOCH, &e), -1);
+	ck_assert_ptr_nonnull(strstr(e.text, "No such file or directory"));
+}
+END_TEST
+
+/* --- damage --- */
+
+START_TEST(a_last_line_cut_anywhere_costs_itself_only)
+{
+	static const uint64_t all[] = { 1, 2, 3 }, without[] = { 1, 3 };
+	off_t begin, end, cut;
+
+	for (cut = 0, end = 1; cut < end; cut++) {
+		open_new();
+		put(&st, 1);
+		begin = file_size();
+		put(&st, 2);
+		end = file_size() - begin;
+		ck_assert_int_eq(ftruncate(st.fd, begin + cut), 0);
+		open_again();
+		put(&st, 3);
+		open_again();
+		/* Without its newline alone, it is whole. */
+		if (cut == end - 1)
+			expect_replayed(3, all);
+		else
+			expect_replayed(2, without);
+		state_close(&st);
+	}
+}
+END_TEST
+
+START_TEST(a_flipped_bit_costs_its_line_only)
+{
+	static const uint64_t all[] = { 1, 3 };
+	off_t begin, end, i;
+	char c;
+
+	open_new();
+	ck_assert_int_eq(fcntl(st.fd, F_SETFL, 0), 0); /* no O_APPEND */
+	put(&st, 1);
+	begin = file_size();
+	put(&st, 2);
+	end = file_size() - 1; /* its newline stands */
+	put(&st, 3);
+	for (i = begin; i < end; i++) {
+		ck_assert_int_eq(pread(st.fd, &c, 1, i), 1);
+		c ^= 1;
+		ck_assert_int_eq(pwrite(st.fd, &c, 1, i), 1);
+		open_again();
+		expect_replayed(2, all);
+		c ^= 1;
+		ck_assert_int_eq(pwrite(st.fd, &c, 1, i), 1);
+	}
+}
+END_TEST
+
+/* --- growth --- */
+
+START_TEST(it_asks_to_be_written_anew_when_it_has_grown)
+{
+	uint64_t n = 0;
+
+	open_new();
+	st.dump = dump_cb;
+	while (ngrown == 0)
+		put(&st, n++);
+	ck_assert_uint_ge(st.size, STATE_REWRITE_BYTES);
+	ck_assert_uint_lt(st.size, STATE_REWRITE_BYTES + RECORD_MAX);
+	ck_assert_int_eq((int)file_size(), (int)st.size);
+}
+END_TEST
+
+START_TEST(written_anew_it_says_what_matters)
+{
+	static const uint64_t kept[] = { 1001, 1002, 5 };
+	uint64_t n = 0;
+
+	open_new();
+	st.dump = dump_cb;
+	while (ngrown == 0)
+		put(&st, n++);
+	state_maintain(&st);
+	ck_assert_int_eq(nheld, 2);
+	ck_assert_int_eq((int)file_size(), (int)st.size);
+	ck_assert_uint_lt(st.size, STATE_REWRITE_BYTES);
+	put(&st, 5);
+	open_again();
+	expect_replayed(3, kept);
+	ck_assert_int_eq(nheld, 0);
+}
+END_TEST
+
+START_TEST(it_is_left_alone_before)
+{
+	open_new();
+	st.dump = dump_cb;
+	put(&st, 1);
+	state_maintain(&st);
+	ck_assert_int_eq(nheld, 1);
+	ck_assert_int_eq(ngrown, 0);
+}
+END_TEST
+
+static void
+dump_many(struct state *to, void *arg)
+{
+	uint64_t n;
+
+	(void)arg;
+	for (n = 0; n < 3000; n++)
+		put(to, n);
+}
+
+START_TEST(what_matters_may_be_large)
+{
+	size_t live;
+	uint64_t n = 0;
+
+	open_new();
+	st.dump = dump_many;
+	while (ngrown == 0)
+		put(&st, n++);
+	state_maintain(&st);
+	live = st.size;
+	ck_assert_uint_gt(live, STATE_REWRITE_BYTES);
+	ngrown = 0;
+	while (ngrown == 0)
+		put(&st, n++);
+	ck_assert_uint_ge(st.size, 2 * live);
+}
+END_TEST
+
+/* --- a full disk --- */
+
+/* Files may not grow beyond this any more; Check's own neither. */
+static void
+limit_files(rlim_t bytes)
+{
+	struct rlimit l;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &l), 0);
+	l.rlim_cur = bytes;
+	if (setrlimit(RLIMIT_FSIZE, &l) == -1)
+		abort();
+}
+
+START_TEST(a_failed_write_is_noted_and_mended)
+{
+	static const uint64_t kept[] = { 1001, 1002 };
+	off_t size;
+
+	open_new();
+	st.dump = dump_cb;
+	put(&st, 1);
+	size = file_size();
+	limit_files((rlim_t)size);
+	put(&st, 2);
+	limit_files(RLIM_INFINITY);
+	ck_assert_int_eq(st.failed, 1);
+	ck_assert_int_eq(st.failure, EFBIG);
+	ck_assert_int_eq(ngrown, 1);
+	ck_assert_int_eq(file_size(), size);
+	state_maintain(&st);
+	ck_assert_int_eq(st.failed, 0);
+	open_again();
+	expect_replayed(2, kept);
+}
+END_TEST
+
+START_TEST(half_a_line_does_not_spoil_the_next)
+{
+	static const uint64_t all[] = { 1, 3 };
+	off_t size;
+
+	open_new();
+	put(&st, 1);
+	size = file_size();
+	limit_files((rlim_t)size + 10);
+	put(&st, 2);
+	limit_files(RLIM_INFINITY);
+	ck_assert_int_eq(file_size(), size + 10);
+	ck_assert_int_eq(st.failed, 1);
+	put(&st, 3);
+	open_again();
+	expect_replayed(2, all);
+}
+END_TEST
+
+START_TEST(a_failed_rewrite_leaves_the_old_journal)
+{
+	static const uint64_t all[] = { 1, 2 };
+
+	open_new();
+	st.dump = dump_cb;
+	put(&st, 1);
+	st.failed = 1;
+	limit_files(10);
+	state_maintain(&st);
+	limit_files(RLIM_INFINITY);
+	ck_assert_int_eq(st.failed, 1);
+	ck_assert_int_eq(nheld, 1);
+	put(&st, 2);
+	open_again();
+	expect_replayed(2, all);
+	snprintf(path, sizeof(path), "%s/state.new", dir);
+	unlink(path);
+	snprintf(path, sizeof(path), "%s/state", dir);
+}
+END_TEST
+
+START_TEST(the_header_is_of_this_boot_and_pid_namespace)
+{
+	struct fleet_record h;
+	struct stat s;
+
+	state_fill_header(&h, "fleet", 42);
+	ck_assert_int_eq(h.schema, RECORD_SCHEMA);
+	ck_assert_uint_eq(h.epoch, 42);
+	ck_assert_str_eq(h.name, "fleet");
+	ck_assert_uint_eq(strlen(h.boot_id), 36);
+	ck_assert_int_eq(stat("/proc/self/ns/pid", &s), 0);
+	ck_assert_uint_eq(h.pidns, s.st_ino);
+}
+END_TEST
+
+static TCase *
+opening(void)
+{
+	TCase *t = tcase_create("opening");
+
+	tcase_add_checked_fixture(t, set_up, tear_down);
+	tcase_add_test(t, a_new_journal_is_private_and_says_whose_it_is);
+	tcase_add_test(t, what_was_put_is_replayed_in_order);
+	tcase_add_test(t, a_successor_appends);
+	tcase_add_test(t, a_journal_of_another_keeper_is_replaced);
+	tcase_add_test(t, a_file_that_nobody_holds_is_replaced);
+	tcase_add_test(t, a_newer_schema_is_refused_clearly);
+	tcase_add_test(t, what_is_held_goes_before_what_is_in_place);
+	tcase_add_test(t, it_goes_on_without_its_directory);
+	tcase_add_test(t, without_a_directory_from_the_start_it_is_a_memfd);
+	tcase_add_test(t, a_directory_that_is_not_there_is_an_error);
+	tcase_add_test(t, the_header_is_of_this_boot_and_pid_namespace);
+	return t;
+}
+
+static TCase *
+damage(void)
+{
+	TCase *t = tcase_create("damage");
+
+	tcase_add_checked_fixture(t, set_up, tear_down);
+	tcase_add_test(t, a_last_line_cut_anywhere_costs_itself_only);
+	tcase_add_test(t, a_flipped_bit_costs_its_line_only);
+	tcase_add_test(t, a_failed_write_is_noted_and_mended);
+	tcase_add_test(t, half_a_line_does_not_spoil_the_next);
+	tcase_add_test(t, a_failed_rewrite_leaves_the_old_journal);
+	return t;
+}
+
+static TCase *
+growth(void)
+{
+	TCase *t = tcase_create("growth");
+
+	tcase_add_checked_fixture(t, set_up, tear_down);
+	tcase_add_test(t, it_asks_to_be_written_anew_when_it_has_grown);
+	tcase_add_test(t, written_anew_it_says_what_matters);
+	tcase_add_test(t, it_is_left_alone_before);
+	tcase_add_test(t, what_matters_may_be_large);
+	return t;
+}
+
+int
+main(void)
+{
+	Suite *s = suite_create("state");
+	SRunner *r = srunner_create(s);
+	int failed;
+
+	suite_add_tcase(s, opening());
+	suite_add_tcase(s, damage());
+	suite_add_tcase(s, growth());
+	srunner_run_all(r, CK_ENV);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed != 0;
+}
