@@ -1,10 +1,11 @@
 """Fixtures and rules of tests/it and tests/docs."""
 
 import os
+import pathlib
+import random
 import shutil
 import signal
 import sys
-import pathlib
 
 import pytest
 
@@ -14,6 +15,8 @@ import svdtest  # noqa: E402
 
 
 def pytest_configure(config):
+    # Before the processes of xdist are started: one seed for all.
+    os.environ.setdefault("SVD_TEST_SEED", str(random.getrandbits(32)))
     config.addinivalue_line("markers", "slow: takes many seconds of waiting")
     config.addinivalue_line("markers", "valgrind: run by check-valgrind too")
 

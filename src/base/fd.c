@@ -23,16 +23,31 @@ fd_close(int *fd)
 }
 
 int
+fd_open_null(int flags)
+{
+	int fd = open("/dev/null", flags | O_CLOEXEC), ends[2];
+
+	if (fd != -1)
+		return fd;
+	if (flags != O_RDONLY)
+		return socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (pipe2(ends, O_CLOEXEC) == -1)
+		return -1;
+	close(ends[1]);
+	return ends[0];
+}
+
+int
 fd_fill_standard(struct err *e)
 {
 	int fd;
 
 	do {
-		fd = open("/dev/null", O_RDWR);
-		if (fd == -1)
-			fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+		fd = fd_open_null(O_RDWR);
 		if (fd == -1)
 			return err_sys(e, errno, "cannot open '/dev/null'");
+		if (fd <= STDERR_FILENO)
+			fd_set_cloexec(fd, 0);
 	} while (fd <= STDERR_FILENO);
 	close(fd);
 	return 0;

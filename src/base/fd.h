@@ -11,7 +11,13 @@
 
 /* Closes *fd and sets it to -1; nothing if it is -1. Keeps errno. */
 void fd_close(int *fd);
-/* Opens /dev/null (or, without /dev, a dead socket) where 0, 1 or 2 is closed. */
+/*
+ * /dev/null, O_CLOEXEC; without /dev a substitute: a pipe at its end to read
+ * from, a socket that refuses, without a SIGPIPE, what is written. flags:
+ * O_RDONLY, O_WRONLY or O_RDWR. -1 and errno.
+ */
+int fd_open_null(int flags);
+/* Opens such a one where 0, 1 or 2 is closed. */
 int fd_fill_standard(struct err *e);
 /* Sets or clears FD_CLOEXEC. -1 and errno on failure. */
 int fd_set_cloexec(int fd, int on);

@@ -40,8 +40,8 @@ struct tree {
 	size_t nprocs, cap;
 	unsigned char *seen; /* one bit a pid */
 	int quiet;           /* this pass has changed nothing */
-	const pid_t *sids;   /* of add_if_session() */
-	size_t nsids;
+	int (*wanted)(pid_t pid, void *arg); /* of add_if_wanted() */
+	void *arg;
 };
 
 typedef void child_fn(struct tree *t, pid_t pid);
@@ -101,19 +101,10 @@ tree_add(struct tree *t, pid_t pid)
 }
 
 static void
-add_if_session(struct tree *t, pid_t pid)
+add_if_wanted(struct tree *t, pid_t pid)
 {
-	pid_t sid = getsid(pid);
-	size_t i;
-
-	/* The leader of that session is dead: this one only has its number. */
-	if (sid == pid)
-		return;
-	for (i = 0; i < t->nsids; i++)
-		if (sid == t->sids[i]) {
-			tree_add(t, pid);
-			return;
-		}
+	if (t->wanted(pid, t->arg))
+		tree_add(t, pid);
 }
 
 /* Calls fn for each number of a children file. */
@@ -204,14 +195,14 @@ each_thread(struct tree *t, pid_t pid, child_fn *fn)
 	return alive;
 }
 
-/* parent: 0, or whose children of the sessions belong to the tree too. */
+/* parent: 0, or whose wanted children belong to the tree too. */
 static void
 tree_pass(struct tree *t, pid_t parent)
 {
 	size_t before = t->nprocs, i;
 
 	if (parent != 0)
-		each_thread(t, parent, add_if_session);
+		each_thread(t, parent, add_if_wanted);
 	/* The parent itself runs on: of it, only a new child counts. */
 	t->quiet = t->nprocs == before;
 	for (i = 0; i < t->nprocs; i++)
@@ -273,14 +264,15 @@ proctree_kill(pid_t pid)
 }
 
 int
-proctree_kill_sessions(pid_t parent, const pid_t *sids, size_t nsids)
+proctree_kill_children(
+    pid_t parent, int (*wanted)(pid_t pid, void *arg), void *arg)
 {
 	struct tree t;
 	int killed = 0;
 
 	if (tree_open(&t) == 0) {
-		t.sids = sids;
-		t.nsids = nsids;
+		t.wanted = wanted;
+		t.arg = arg;
 		killed = tree_kill(&t, parent);
 	}
 	tree_close(&t);

@@ -18,10 +18,10 @@
  */
 int proctree_kill(pid_t pid);
 /*
- * SIGKILL to every child of parent (the keeper: orphans are its children) whose
- * session is one of sids, whose leaders are dead, with all their descendants.
- * Returns how many; none without /proc.
+ * SIGKILL to every child of parent that wanted() says yes to, with all their
+ * descendants. Returns how many; none without /proc.
  */
-int proctree_kill_sessions(pid_t parent, const pid_t *sids, size_t nsids);
+int proctree_kill_children(
+    pid_t parent, int (*wanted)(pid_t pid, void *arg), void *arg);
 
 #endif

@@ -298,6 +298,13 @@ control_worker_changed(struct control *c, struct worker *w)
 			loop_timer_start(&c->settled, 0);
 }
 
+void
+control_finish(struct control *c)
+{
+	if (c != NULL)
+		settled_cb(&c->settled);
+}
+
 /* Takes fd. -1: no memory, or it is no socket of ours. */
 static int
 client_new(struct control *c, int fd)

@@ -17,5 +17,8 @@ void control_free(struct control *c);
 /* Some worker changed: calls that wait for an outcome look again, and are
  * answered from the loop's next turn. May be called anywhere; c may be NULL. */
 void control_worker_changed(struct control *c, struct worker *w);
+/* Answers now whoever can be answered: there will be no next turn. c may be
+ * NULL. */
+void control_finish(struct control *c);
 
 #endif

@@ -259,8 +259,7 @@ make_workers(struct supervisor *s, struct err *e)
 	size_t i, n = s->fleet.nworkers;
 
 	s->workers = calloc(n + 1, sizeof(*s->workers));
-	s->sessions = calloc(2 * n + 1, sizeof(*s->sessions));
-	if (s->workers == NULL || s->sessions == NULL)
+	if (s->workers == NULL || sweep_init(&s->sweep, n) == -1)
 		return err_sys(e, ENOMEM, "workers");
 	for (i = 0; i < n; i++)
 		worker_init(&s->workers[i], s, &s->fleet.workers[i]);

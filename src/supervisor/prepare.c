@@ -239,7 +239,10 @@ open_stream(const struct stream_conf *s, int flags, int *fd, struct err *e)
 {
 	switch (s->kind) {
 	case STREAM_NULL:
-		return open_file("/dev/null", flags & ~O_CREAT, fd, e);
+		*fd = fd_open_null(flags & O_ACCMODE);
+		return *fd != -1 ? 0
+				 : err_sys(e, errno,
+				       "streams: cannot open '/dev/null'");
 	case STREAM_FILE:
 		return open_file(s->path, flags, fd, e);
 	default:

@@ -169,6 +169,16 @@ state_maintain(struct state *st)
 	st->failed = 1;
 }
 
+/* Is the journal of this header this keeper's? -1: it is, and of a schema that
+ * we do not know. */
+static int
+is_ours(const struct state *st, const struct fleet_record *f)
+{
+	if (f->epoch != st->header.epoch)
+		return 0;
+	return f->schema <= RECORD_SCHEMA ? 1 : -1;
+}
+
 static void
 replay_line(struct state *st, const char *line, size_t len, int *ours,
     state_replay_fn *replay)
@@ -182,13 +192,12 @@ replay_line(struct state *st, const char *line, size_t len, int *ours,
 		return;
 	}
 	if (r.kind == RECORD_FLEET)
-		*ours = r.u.fleet.schema == RECORD_SCHEMA &&
-		    r.u.fleet.epoch == st->header.epoch;
-	else if (*ours)
+		*ours = is_ours(st, &r.u.fleet);
+	else if (*ours == 1)
 		replay(&r, st->arg);
 }
 
-/* 1: it is this keeper's, and was replayed. */
+/* What is_ours() says; if 1, it was replayed. */
 static int
 replay_all(struct state *st, state_replay_fn *replay)
 {
@@ -233,10 +242,16 @@ int
 state_open(struct state *st, int held, const char *dir,
     const struct fleet_record *header, state_replay_fn *replay, struct err *e)
 {
+	int ours;
+
 	st->fd = held;
 	st->dir = dir;
 	st->header = *header;
-	if (held != -1 && replay_all(st, replay)) {
+	ours = held == -1 ? 0 : replay_all(st, replay);
+	if (ours == -1)
+		return err_set(e, "state is of a newer schema than %d",
+		    RECORD_SCHEMA);
+	if (ours == 1) {
 		if (is_in_place(st))
 			return 0;
 		/* A rewrite was cut short, or the directory is gone; what is

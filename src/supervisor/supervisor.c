@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "base/proctree.h"
 #include "core/backoff.h"
 #include "supervisor/control.h"
 
@@ -21,8 +20,8 @@ supervisor_new_token(struct supervisor *s)
 	return (uint64_t)s->link.life << 32 | ++s->last_token;
 }
 
-static void
-wake(struct supervisor *s)
+void
+supervisor_wake(struct supervisor *s)
 {
 	if (!s->spawn_turn.active)
 		loop_timer_start(&s->spawn_turn, 0);
@@ -35,7 +34,7 @@ supervisor_queue_spawn(struct supervisor *s, struct worker *w)
 		return;
 	w->spawn_queued = 1;
 	TAILQ_INSERT_TAIL(&s->spawns, w, spawn_link);
-	wake(s);
+	supervisor_wake(s);
 }
 
 void
@@ -47,33 +46,15 @@ supervisor_unqueue_spawn(struct supervisor *s, struct worker *w)
 	TAILQ_REMOVE(&s->spawns, w, spawn_link);
 }
 
-/* The same turn serves the dead, so that nothing of a predecessor lives when
- * its successor is born; one look at our orphans for all of them. */
-void
-supervisor_sweep_session(struct supervisor *s, int sid)
-{
-	if (s->nsessions == 2 * s->fleet.nworkers)
-		supervisor_sweep(s);
-	s->sessions[s->nsessions++] = sid;
-	wake(s);
-}
-
-void
-supervisor_sweep(struct supervisor *s)
-{
-	if (s->nsessions == 0)
-		return;
-	proctree_kill_sessions(s->link.keeper_pid, s->sessions, s->nsessions);
-	s->nsessions = 0;
-}
-
+/* The same turn serves the dead first, so that nothing of a predecessor lives
+ * when its successor is born. */
 void
 supervisor_spawn_turn(struct supervisor *s)
 {
 	struct worker *w;
 	int i;
 
-	supervisor_sweep(s);
+	sweep_run(s);
 	for (i = 0; i < SPAWN_BATCH; i++) {
 		w = TAILQ_FIRST(&s->spawns);
 		if (w == NULL)
@@ -81,8 +62,8 @@ supervisor_spawn_turn(struct supervisor *s)
 		supervisor_unqueue_spawn(s, w);
 		worker_spawn(w);
 	}
-	if (!TAILQ_EMPTY(&s->spawns) || s->nsessions > 0)
-		wake(s);
+	if (!TAILQ_EMPTY(&s->spawns) || s->sweep.n > 0)
+		supervisor_wake(s);
 	supervisor_check_end(s);
 }
 
@@ -137,7 +118,7 @@ supervisor_stop(struct supervisor *s, int with_grace, int exit_code)
 		if (!with_grace)
 			worker_kill(&s->workers[i], &e);
 	}
-	wake(s);
+	supervisor_wake(s);
 }
 
 /* 128+n, its status, or 10 where it has none: it never ran. */
@@ -146,6 +127,9 @@ essential_status(const struct worker *w)
 {
 	const struct death *d = &w->rec.last;
 
+	/* What a failed set-up leaves is a status only for an init. */
+	if (d->fault[0] != '\0' && !w->sup->init_mode)
+		return EXIT_NO_STATUS;
 	if (d->signal != 0)
 		return 128 + d->signal;
 	return d->code >= 0 ? d->code : EXIT_NO_STATUS;
@@ -202,7 +186,8 @@ supervisor_check_end(struct supervisor *s)
 	}
 	if (!s->stopping)
 		return;
-	supervisor_sweep(s);
+	sweep_run(s);
+	control_finish(s->control);
 	s->quit = 1;
 	link_send(&s->link, &quit, -1);
 	loop_stop(s->loop);
@@ -214,7 +199,7 @@ supervisor_worker_changed(struct supervisor *s, struct worker *w)
 	if (s->control != NULL)
 		control_worker_changed(s->control, w);
 	if (!worker_alive(w))
-		wake(s);
+		supervisor_wake(s);
 }
 
 /* Every process of earlier lives is known now, or was never born. */
@@ -227,12 +212,16 @@ settle(struct supervisor *s)
 	for (i = 0; i < s->fleet.nworkers; i++) {
 		struct worker *w = &s->workers[i];
 
-		if (worker_known(w))
+		if (worker_known(w)) {
+			/* A predecessor may not have come to it. */
+			if (w->rec.pid == 0 && w->rec.deaths > 0)
+				sweep_add(s, w->rec.last.pid, w);
 			worker_resume(w);
+		}
 		else if (w->conf->autostart && !s->stopping)
 			worker_command(w, EV_START);
 	}
-	wake(s);
+	supervisor_wake(s);
 }
 
 void

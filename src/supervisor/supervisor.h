@@ -14,6 +14,7 @@
 #include "supervisor/loop.h"
 #include "supervisor/spawn.h"
 #include "supervisor/state.h"
+#include "supervisor/sweep.h"
 #include "supervisor/worker.h"
 
 struct control;
@@ -35,8 +36,7 @@ struct supervisor {
 	uint32_t last_token; /* of this life */
 	struct loop_io keeper_io;
 	struct loop_timer state_retry;
-	int *sessions; /* dead leaders, room for each worker twice */
-	size_t nsessions;
+	struct sweep sweep;
 	int init_mode;
 	uint64_t init_signals; /* to be passed on once COMMAND is born */
 	int resumed;	/* all births of earlier lives are settled */
@@ -68,12 +68,10 @@ void supervisor_stop(struct supervisor *s, int with_grace, int exit_code);
 void supervisor_worker_changed(struct supervisor *s, struct worker *w);
 /* Some process of an earlier life has been heard of. */
 void supervisor_births_changed(struct supervisor *s);
-/* What is left of the session of this dead leader is to be killed, before the
- * next birth. */
-void supervisor_sweep_session(struct supervisor *s, int sid);
 uint64_t supervisor_new_token(struct supervisor *s);
-void supervisor_sweep(struct supervisor *s);
-/* Sweeps, and makes a bounded number of the queued births. */
+/* There is something for supervisor_spawn_turn() to do. */
+void supervisor_wake(struct supervisor *s);
+/* Sweeps, makes a bounded number of the queued births, looks for the end. */
 void supervisor_spawn_turn(struct supervisor *s);
 /* Is this the end of the fleet? */
 void supervisor_check_end(struct supervisor *s);

@@ -197,7 +197,8 @@ worker_count_interruption(struct worker *w)
 }
 
 /* What the dead leader leaves: its group at once, while its pid is still its
- * own; the rest of its session before the next birth. */
+ * own; the rest before the next birth. A stop_command's main process may live
+ * on: of its orphans only the session's are meant. */
 static void
 end_left_over(struct worker *w, int pid)
 {
@@ -205,7 +206,7 @@ end_left_over(struct worker *w, int pid)
 		return;
 	kill(-pid, SIGKILL);
 	if (w->conf->kill_mode == KILL_MODE_TREE)
-		supervisor_sweep_session(w->sup, pid);
+		sweep_add(w->sup, pid, pid == w->rec.stop_pid ? NULL : w);
 }
 
 static void

@@ -231,14 +231,37 @@ proctree_kill(pid_t pid)
 }
 
 int
-proctree_kill_sessions(pid_t parent, const pid_t *sids, size_t nsids)
+proctree_kill_children(
+    pid_t parent, int (*wanted)(pid_t pid, void *arg), void *arg)
 {
-	size_t i;
-
 	(void)parent;
-	for (i = 0; i < nsids; i++)
-		note("session %d", (int)sids[i]);
+	(void)wanted;
+	(void)arg;
 	return 0;
+}
+
+/* --- sweep --- */
+
+int
+sweep_init(struct sweep *sw, size_t nworkers)
+{
+	(void)nworkers;
+	*sw = (struct sweep) { .n = 0 };
+	return 0;
+}
+
+void
+sweep_add(struct supervisor *s, int sid, const struct worker *w)
+{
+	(void)s;
+	(void)w;
+	note("session %d", sid);
+}
+
+void
+sweep_run(struct supervisor *s)
+{
+	(void)s;
 }
 
 /* --- spawn --- */
@@ -399,6 +422,12 @@ control_worker_changed(struct control *c, struct worker *w)
 {
 	(void)c;
 	(void)w;
+}
+
+void
+control_finish(struct control *c)
+{
+	(void)c;
 }
 
 /* --- link: the keeper --- */

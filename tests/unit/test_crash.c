@@ -486,7 +486,7 @@ static const struct {
 	{ "is set up slowly",
 	    "RUNNING since 1000 want 1 generation 2 restarts 1 deaths 1" },
 	{ "cannot be forked",
-	    "RUNNING since 3000 want 1 generation 1 restarts 2 deaths 2" },
+	    "RUNNING since 3000 want 1 generation 1 restarts 1 deaths 2" },
 	{ "shuts down",
 	    "STOPPED since 100 want 0 generation 1 restarts 0 deaths 1" },
 	{ "shuts down in backoff",

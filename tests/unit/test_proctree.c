@@ -247,16 +247,41 @@ orphans_of_session(int n)
 	_exit(0);
 }
 
+struct sessions {
+	const pid_t *sids;
+	size_t n;
+};
+
+static int
+is_of_session(pid_t pid, void *arg)
+{
+	const struct sessions *s = arg;
+	size_t i;
+
+	for (i = 0; i < s->n; i++)
+		if (getsid(pid) == s->sids[i])
+			return 1;
+	return 0;
+}
+
+static int
+kill_sessions(const pid_t *sids, size_t n)
+{
+	struct sessions s = { sids, n };
+
+	return proctree_kill_children(getpid(), is_of_session, &s);
+}
+
 START_TEST(test_sessions_of_the_dead)
 {
 	pid_t sids[2];
 
 	sids[0] = orphans_of_session(3);
 	sids[1] = orphans_of_session(2);
-	ck_assert_int_eq(proctree_kill_sessions(getpid(), sids + 1, 1), 2);
-	ck_assert_int_eq(proctree_kill_sessions(getpid(), sids, 1), 3);
+	ck_assert_int_eq(kill_sessions(sids + 1, 1), 2);
+	ck_assert_int_eq(kill_sessions(sids, 1), 3);
 	ck_assert_int_eq(reap_all(), 5);
-	ck_assert_int_eq(proctree_kill_sessions(getpid(), sids, 2), 0);
+	ck_assert_int_eq(kill_sessions(sids, 2), 0);
 }
 END_TEST
 
@@ -281,7 +306,7 @@ START_TEST(test_sessions_with_descendants)
 	}
 	await_born(2);
 	ck_assert_int_eq(waitpid(sid, &status, 0), sid);
-	ck_assert_int_eq(proctree_kill_sessions(getpid(), &sid, 1), 2);
+	ck_assert_int_eq(kill_sessions(&sid, 1), 2);
 	ck_assert_int_eq(reap_all(), 2);
 }
 END_TEST
@@ -292,8 +317,8 @@ START_TEST(test_no_session_no_kill)
 
 	if (pid == 0)
 		sleep_for_ever();
-	ck_assert_int_eq(proctree_kill_sessions(getpid(), NULL, 0), 0);
-	ck_assert_int_eq(proctree_kill_sessions(getpid(), &sid, 1), 0);
+	ck_assert_int_eq(kill_sessions(NULL, 0), 0);
+	ck_assert_int_eq(kill_sessions(&sid, 1), 0);
 	ck_assert_int_eq(waitpid(pid, NULL, WNOHANG), 0);
 	ck_assert_int_eq(proctree_kill(pid), 1);
 	reap_all();

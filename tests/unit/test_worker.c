@@ -70,7 +70,6 @@ set_up(void)
 		.fleet = { .name = "f", .workers = &conf, .nworkers = 1 },
 		.workers = &w,
 		.resumed = 1 };
-	sup.sessions = calloc(3, sizeof(*sup.sessions));
 	TAILQ_INIT(&sup.spawns);
 	loop_timer_init(sup.loop, &sup.spawn_turn, spawn_cb, &sup);
 	ck_assert_int_eq(link_open(&sup.link, -1, &e), 0);
@@ -93,7 +92,6 @@ tear_down(void)
 	for (i = 0; i < sup.link.nheld; i++)
 		close(sup.link.held[i].fd);
 	link_close(&sup.link);
-	free(sup.sessions);
 	world_free();
 }
 

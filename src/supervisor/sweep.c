@@ -1,0 +1,182 @@
+/* sweep: see sweep.h. */
+#include "supervisor/sweep.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/proctree.h"
+#include "supervisor/supervisor.h"
+
+#define ENVIRON_MAX (256 << 10) /* bytes; what is behind is not looked at */
+
+struct search {
+	struct supervisor *sup;
+	int *workers; /* pids of the living, sorted */
+	size_t nworkers;
+	size_t fleet_len; /* of "SVD_FLEET=NAME" and its NUL */
+	char fleet[sizeof("SVD_FLEET=") + FLEET_NAME_MAX];
+};
+
+int
+sweep_init(struct sweep *sw, size_t nworkers)
+{
+	/* Each may have a main process and a stop_command. */
+	*sw = (struct sweep) { .cap = 2 * nworkers + 1 };
+	sw->dead = calloc(sw->cap, sizeof(*sw->dead));
+	return sw->dead == NULL ? -1 : 0;
+}
+
+void
+sweep_add(struct supervisor *s, int sid, const struct worker *w)
+{
+	struct sweep *sw = &s->sweep;
+
+	if (sw->n == sw->cap)
+		sweep_run(s);
+	sw->dead[sw->n++] = (struct sweep_dead) { sid, w };
+	supervisor_wake(s);
+}
+
+static int
+compare_pids(const void *a, const void *b)
+{
+	int x = *(const int *)a, y = *(const int *)b;
+
+	return (x > y) - (x < y);
+}
+
+static int
+is_worker(const struct search *q, int pid)
+{
+	return q->nworkers > 0 &&
+	    bsearch(&pid, q->workers, q->nworkers, sizeof(pid),
+		compare_pids) != NULL;
+}
+
+/* Without memory for it, only sessions are gone by. */
+static void
+collect_workers(struct search *q)
+{
+	struct supervisor *s = q->sup;
+	size_t i;
+
+	q->workers = calloc(2 * s->fleet.nworkers + 1, sizeof(*q->workers));
+	for (i = 0; q->workers != NULL && i < s->fleet.nworkers; i++) {
+		const struct worker_record *r = &s->workers[i].rec;
+
+		if (r->pid != 0)
+			q->workers[q->nworkers++] = r->pid;
+		if (r->stop_pid != 0)
+			q->workers[q->nworkers++] = r->stop_pid;
+	}
+	if (q->workers != NULL)
+		qsort(q->workers, q->nworkers, sizeof(*q->workers),
+		    compare_pids);
+}
+
+/* The environment that pid was started with; to be freed. */
+static char *
+read_environ(int pid, size_t *len)
+{
+	char path[40], *text;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/environ", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd == -1)
+		return NULL;
+	text = fd_read_all(fd, ENVIRON_MAX, len);
+	fd_close(&fd);
+	return text;
+}
+
+static int
+has_entry(const char *text, size_t len, const char *entry, size_t entry_len)
+{
+	const char *end = text + len;
+
+	for (; text < end; text += strlen(text) + 1)
+		if ((size_t)(end - text) >= entry_len &&
+		    memcmp(text, entry, entry_len) == 0)
+			return 1;
+	return 0;
+}
+
+static int
+names_dead_worker(const struct search *q, const char *text, size_t len)
+{
+	const struct sweep *sw = &q->sup->sweep;
+	char entry[sizeof("SVD_WORKER=") + WORKER_NAME_SIZE];
+	size_t i;
+	int n;
+
+	for (i = 0; i < sw->n; i++) {
+		if (sw->dead[i].w == NULL || sw->dead[i].w->rec.pid != 0)
+			continue;
+		n = snprintf(entry, sizeof(entry), "SVD_WORKER=%s",
+		    sw->dead[i].w->rec.name);
+		if (has_entry(text, len, entry, (size_t)n + 1))
+			return 1;
+	}
+	return 0;
+}
+
+/* A process can say of itself that it is another worker's; it then shares that
+ * one's fate, and harms nobody but itself. */
+static int
+came_from_dead(const struct search *q, int pid)
+{
+	size_t len = 0;
+	char *text;
+	int rc;
+
+	if (q->workers == NULL || is_worker(q, pid))
+		return 0;
+	text = read_environ(pid, &len);
+	rc = text != NULL && has_entry(text, len, q->fleet, q->fleet_len) &&
+	    names_dead_worker(q, text, len);
+	free(text);
+	return rc;
+}
+
+/* Whoever leads a session by its own pid is not of a dead one's, although the
+ * number may be the same again. */
+static int
+is_left_over(pid_t pid, void *arg)
+{
+	const struct search *q = arg;
+	const struct sweep *sw = &q->sup->sweep;
+	pid_t sid = getsid(pid);
+	size_t i;
+
+	for (i = 0; sid != pid && i < sw->n; i++)
+		if (sw->dead[i].sid == sid)
+			return 1;
+	return !q->sup->init_mode && pid != getpid() &&
+	    came_from_dead(q, pid);
+}
+
+void
+sweep_run(struct supervisor *s)
+{
+	struct search q = { .sup = s };
+	int n;
+
+	if (s->sweep.n == 0)
+		return;
+	q.fleet_len = (size_t)snprintf(q.fleet, sizeof(q.fleet),
+			  "SVD_FLEET=%s", s->fleet.name) +
+	    1;
+	collect_workers(&q);
+	n = proctree_kill_children(s->link.keeper_pid, is_left_over, &q);
+	if (n > 0)
+		log_info("killed %d process%s that dead workers left", n,
+		    n == 1 ? "" : "es");
+	free(q.workers);
+	s->sweep.n = 0;
+}

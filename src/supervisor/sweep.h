@@ -1,0 +1,32 @@
+/*
+ * sweep: what the dead leave behind. The children of a main process that has
+ * ended are the keeper's by then; they are known by their session, which was
+ * the dead one's, or by the environment that they were started with.
+ */
+#ifndef SVD_SUPERVISOR_SWEEP_H
+#define SVD_SUPERVISOR_SWEEP_H
+
+#include <stddef.h>
+
+struct supervisor;
+struct worker;
+
+struct sweep {
+	struct sweep_dead {
+		int sid;		/* 0: unknown */
+		const struct worker *w; /* NULL: go by the session alone */
+	} *dead;
+	size_t n, cap;
+};
+
+int sweep_init(struct sweep *sw, size_t nworkers); /* -1: no memory */
+/*
+ * Notes that the leader of session sid is dead. Its orphans are killed before
+ * the next birth; those that have left the session only if w is given and has
+ * no process now.
+ */
+void sweep_add(struct supervisor *s, int sid, const struct worker *w);
+/* One look at the keeper's children for all that were noted. */
+void sweep_run(struct supervisor *s);
+
+#endif
