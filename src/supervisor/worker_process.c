@@ -214,13 +214,14 @@ stop_command_ended(struct worker *w, const struct death *d)
 {
 	char text[RECORD_FAULT_MAX];
 
-	if (d->code != 0)
+	/* Then the ordinary way. Sent before it is recorded: twice does less
+	 * harm than never. */
+	if (d->code != 0) {
 		log_warn("%s: stop_command: %s", w->rec.name,
 		    death_describe(d, text, sizeof(text)));
-	/* It had its chance: now the ordinary way. Sent before it is recorded:
-	 * twice does less harm than never. */
-	if (w->rec.state == WS_STOPPING && w->rec.pid != 0)
-		worker_send_stop_signal(w);
+		if (w->rec.state == WS_STOPPING && w->rec.pid != 0)
+			worker_send_stop_signal(w);
+	}
 	w->rec.stop_pid = 0;
 	w->rec.stop_token = 0;
 	worker_record(w);
