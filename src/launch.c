@@ -23,7 +23,7 @@
 
 #define LISTEN_BACKLOG 128
 #define STATE_MAX_BYTES (256 << 20)
-#define ARGS_MAX 4096
+#define FIXED_ARGS 8 /* of the keeper, at most, with the last NULL */
 
 struct launching {
 	const struct launch_options *o;
@@ -54,8 +54,8 @@ make_absolute(const char *path, char *out, size_t size, struct err *e)
 			    e, errno, "cannot tell the working directory");
 		n = strlen(out);
 	}
-	if ((size_t)snprintf(out + n, size - n, "%s%s", n > 0 ? "/" : "",
-		path) >= size - n)
+	if ((size_t)snprintf(
+		out + n, size - n, "%s%s", n > 0 ? "/" : "", path) >= size - n)
 		return err_set(e, "path too long: '%s'", path);
 	return 0;
 }
@@ -63,7 +63,7 @@ make_absolute(const char *path, char *out, size_t size, struct err *e)
 static int
 load(struct launching *l, struct err *e)
 {
-	struct diags d = { 0 };
+	struct diags d = {0};
 	size_t i;
 	int rc;
 
@@ -106,7 +106,7 @@ make_dirs(const char *dir, struct err *e)
 static int
 take_lock(struct launching *l, struct err *e)
 {
-	struct flock fl = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	struct flock fl = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	char path[PATH_MAX];
 
 	if (runtime_path(path, sizeof(path), l->dir, RUNTIME_LOCK, e) == -1)
@@ -134,7 +134,7 @@ take_lock(struct launching *l, struct err *e)
 static int
 survives(const struct worker_record *w)
 {
-	struct pollfd p = { .events = POLLIN };
+	struct pollfd p = {.events = POLLIN};
 	int pidfd, rc;
 
 	if (w->pid == 0)
@@ -177,10 +177,10 @@ look_at_record(struct survivors *s, const char *line, size_t len)
 	if (r.kind == RECORD_FLEET) {
 		identity_boot(boot);
 		s->here = strcmp(boot, r.u.fleet.boot_id) == 0 &&
-		    identity_pidns() == r.u.fleet.pidns;
+		          identity_pidns() == r.u.fleet.pidns;
 	} else if (r.kind == RECORD_WORKER && s->here &&
-	    strstr(s->names, r.u.worker.name) == NULL &&
-	    survives(&r.u.worker))
+		   strstr(s->names, r.u.worker.name) == NULL &&
+		   survives(&r.u.worker))
 		note_survivor(s, &r.u.worker);
 }
 
@@ -191,7 +191,7 @@ look_at_record(struct survivors *s, const char *line, size_t len)
 static int
 check_survivors(struct launching *l, struct err *e)
 {
-	struct survivors s = { .here = 0 };
+	struct survivors s = {.here = 0};
 	char path[PATH_MAX], *text, *line, *end;
 	size_t len;
 	int fd;
@@ -208,8 +208,9 @@ check_survivors(struct launching *l, struct err *e)
 	free(text);
 	if (s.n == 0)
 		return 0;
-	err_set(e, "%d worker%s of an svd that was killed still run%s: %s; "
-		   "end them first",
+	err_set(e,
+	    "%d worker%s of an svd that was killed still run%s: %s; "
+	    "end them first",
 	    s.n, s.n == 1 ? "" : "s", s.n == 1 ? "s" : "", s.names);
 	return EXIT_STATUS_RUNNING;
 }
@@ -218,7 +219,7 @@ check_survivors(struct launching *l, struct err *e)
 static int
 make_control(struct launching *l, struct err *e)
 {
-	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
 	mode_t before;
 	int rc;
 
@@ -266,48 +267,60 @@ prepare_runtime(struct launching *l, struct err *e)
 	return make_control(l, e) == -1 ? EXIT_STATUS_CONFIG : 0;
 }
 
-/* This program again, as the keeper. */
-static void
-become_keeper(struct launching *l, struct err *e)
+/* The keeper's arguments, which it hands on to its supervisors. NULL: no
+ * memory for them. */
+static char **
+make_arguments(struct launching *l, char *role)
 {
-	static const char *const verbosity[] = { "-qq", "-q", "-v", "-vv",
-		"-vvv" };
+	static const char *const verbosity[] = {
+	    "-qq", "-q", "-v", "-vv", "-vvv"};
 	const struct launch_options *o = l->o;
-	char role[96];
-	char *argv[ARGS_MAX];
-	size_t n = 0, i;
-	int self = sys_open_self();
-	int fds[] = { l->lock, l->control, l->snapshot, self };
+	char **argv, **word;
+	size_t n = 0;
 
-	snprintf(role, sizeof(role), "keeper=%d,%d,%d,%d", fds[0], fds[1],
-	    fds[2], fds[3]);
+	for (word = o->command; word != NULL && *word != NULL; word++)
+		n++;
+	argv = calloc(n + FIXED_ARGS, sizeof(*argv));
+	if (argv == NULL)
+		return NULL;
+	n = 0;
 	argv[n++] = (char *)"svd: keeper";
 	argv[n++] = (char *)"-P";
 	argv[n++] = role;
 	if (o->verbosity != 0)
-		argv[n++] = (char *)verbosity[o->verbosity + 2 -
-		    (o->verbosity > 0)];
+		argv[n++] =
+		    (char *)verbosity[o->verbosity + 2 - (o->verbosity > 0)];
 	if (l->dir[0] != '\0') {
 		argv[n++] = (char *)"-r";
 		argv[n++] = l->dir;
 	}
-	if (o->fleet_path != NULL)
-		argv[n++] = l->fleet_path;
-	else
-		argv[n++] = (char *)"--";
-	for (i = 0; o->fleet_path == NULL && o->command[i] != NULL; i++) {
-		if (n == ARGS_MAX - 8) {
-			err_set(e, "more than %d arguments", ARGS_MAX - 16);
-			return;
-		}
-		argv[n++] = o->command[i];
+	argv[n++] = o->fleet_path != NULL ? l->fleet_path : (char *)"--";
+	for (word = o->command; word != NULL && *word != NULL; word++)
+		argv[n++] = *word;
+	return argv;
+}
+
+/* This program again, as the keeper. */
+static void
+become_keeper(struct launching *l, struct err *e)
+{
+	int fds[] = {l->lock, l->control, l->snapshot, sys_open_self()};
+	char role[96], **argv;
+	size_t i;
+
+	snprintf(role, sizeof(role), "keeper=%d,%d,%d,%d", fds[0], fds[1],
+	    fds[2], fds[3]);
+	argv = make_arguments(l, role);
+	if (argv == NULL) {
+		err_sys(e, ENOMEM, "arguments");
+		return;
 	}
-	argv[n] = NULL;
 	for (i = 0; i < sizeof(fds) / sizeof(*fds); i++)
 		if (fds[i] != -1)
 			fd_set_cloexec(fds[i], 0);
-	sys_exec_fd(self, argv, environ);
+	sys_exec_fd(fds[3], argv, environ);
 	err_sys(e, errno, "cannot execute svd itself");
+	free(argv);
 }
 
 static int
@@ -316,8 +329,8 @@ launch_fleet(struct launching *l, struct err *e)
 	const struct launch_options *o = l->o;
 	int rc;
 
-	if (make_absolute(o->fleet_path, l->fleet_path,
-		sizeof(l->fleet_path), e) == -1)
+	if (make_absolute(
+		o->fleet_path, l->fleet_path, sizeof(l->fleet_path), e) == -1)
 		return complain(e, EXIT_STATUS_CONFIG);
 	if (load(l, e) == -1)
 		return complain(e, EXIT_STATUS_CONFIG);
@@ -346,8 +359,8 @@ launch_command(struct launching *l, struct err *e)
 	int rc;
 
 	if (dir != NULL) {
-		if (runtime_dir(
-			l->dir, sizeof(l->dir), dir, NULL, "init", e) == -1)
+		if (runtime_dir(l->dir, sizeof(l->dir), dir, NULL, "init", e) ==
+		    -1)
 			return complain(e, EXIT_STATUS_CONFIG);
 		rc = prepare_runtime(l, e);
 		if (rc != 0)

@@ -14,11 +14,11 @@ enum {
 };
 
 struct launch_options {
-	const char *fleet_path;	 /* NULL: init mode */
+	const char *fleet_path;  /* NULL: init mode */
 	const char *runtime_dir; /* -r, or NULL */
-	char **command;		 /* init mode */
-	int check;		 /* -n */
-	int verbosity;		 /* -2 to 3: -q and -v, counted */
+	char **command;          /* init mode */
+	int check;               /* -n */
+	int verbosity;           /* -2 to 3: -q and -v, counted */
 };
 
 /* Returns only to say with which status svd exits. */

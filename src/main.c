@@ -33,14 +33,14 @@ static const char usage_text[] =
     "  -h, --help             print this\n";
 
 static const struct option long_options[] = {
-	{ "check", no_argument, NULL, 'n' },
-	{ "background", no_argument, NULL, 'b' },
-	{ "runtime-dir", required_argument, NULL, 'r' },
-	{ "quiet", no_argument, NULL, 'q' },
-	{ "verbose", no_argument, NULL, 'v' },
-	{ "version", no_argument, NULL, 'V' },
-	{ "help", no_argument, NULL, 'h' },
-	{ NULL, 0, NULL, 0 },
+    {"check", no_argument, NULL, 'n'},
+    {"background", no_argument, NULL, 'b'},
+    {"runtime-dir", required_argument, NULL, 'r'},
+    {"quiet", no_argument, NULL, 'q'},
+    {"verbose", no_argument, NULL, 'v'},
+    {"version", no_argument, NULL, 'V'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
 };
 
 static _Noreturn void
@@ -85,8 +85,7 @@ obey_option(struct options *o, int c)
 static int
 choose_log_level(const struct options *o)
 {
-	int level = o->launch.command != NULL ? LOG_LEVEL_WARN
-					      : LOG_LEVEL_INFO;
+	int level = o->launch.command != NULL ? LOG_LEVEL_WARN : LOG_LEVEL_INFO;
 
 	level += o->launch.verbosity;
 	if (level < LOG_LEVEL_ERROR)
@@ -100,7 +99,7 @@ parse_options(int argc, char **argv, struct options *o)
 	int c;
 
 	while ((c = getopt_long(argc, argv, "+nbr:qvVh", long_options, NULL)) !=
-	    -1)
+	       -1)
 		obey_option(o, c);
 	if (strcmp(argv[optind - 1], "--") == 0) {
 		if (optind == argc)
@@ -136,15 +135,15 @@ is_role(const char *arg, const char *role, int *fds, int n)
 }
 
 static int
-run_keeper(const struct options *o, const int fds[4], char **tail)
+run_keeper(const struct options *o, const int fds[4], char **argv)
 {
-	static const char *const names[] = { "lock", "control", "fleet" };
+	static const char *const names[] = {"lock", "control", "fleet"};
 	static char socket[108], state[108];
 	struct vault_entry held[3];
-	struct keeper_options k = { .tail = tail,
-		.held = held,
-		.self_fd = fds[3],
-		.init_mode = o->launch.command != NULL };
+	struct keeper_options k = {.argv = argv,
+	    .held = held,
+	    .self_fd = fds[3],
+	    .init_mode = o->launch.command != NULL};
 	struct err e;
 	int i;
 
@@ -154,8 +153,8 @@ run_keeper(const struct options *o, const int fds[4], char **tail)
 	for (i = 0; i < 3; i++) {
 		if (fds[i] == -1)
 			continue;
-		snprintf(held[k.nheld].name, sizeof(held[0].name), "%s",
-		    names[i]);
+		snprintf(
+		    held[k.nheld].name, sizeof(held[0].name), "%s", names[i]);
 		held[k.nheld++].fd = fds[i];
 		fd_set_cloexec(fds[i], 1);
 	}
@@ -173,13 +172,13 @@ run_keeper(const struct options *o, const int fds[4], char **tail)
 static int
 run_supervisor(const struct options *o, const int fds[3])
 {
-	struct supervisor_options s = { .keeper_fd = fds[0],
-		.birth_read_fd = fds[1],
-		.birth_write_fd = fds[2],
-		.runtime_dir = o->launch.runtime_dir,
-		.fleet_path = o->launch.fleet_path,
-		.command = o->launch.command,
-		.log_level = o->log_level };
+	struct supervisor_options s = {.keeper_fd = fds[0],
+	    .birth_read_fd = fds[1],
+	    .birth_write_fd = fds[2],
+	    .runtime_dir = o->launch.runtime_dir,
+	    .fleet_path = o->launch.fleet_path,
+	    .command = o->launch.command,
+	    .log_level = o->log_level};
 	int i;
 
 	prctl(PR_SET_NAME, "svd: supervisor");
@@ -189,12 +188,12 @@ run_supervisor(const struct options *o, const int fds[3])
 }
 
 static int
-run_role(const char *role, struct options *o, char **tail)
+run_role(const char *role, struct options *o, char **argv)
 {
 	int fds[4];
 
 	if (is_role(role, "keeper", fds, 4))
-		return run_keeper(o, fds, tail);
+		return run_keeper(o, fds, argv);
 	if (is_role(role, "supervisor", fds, 3))
 		return run_supervisor(o, fds);
 	usage("-P is svd's own");
@@ -203,11 +202,11 @@ run_role(const char *role, struct options *o, char **tail)
 int
 main(int argc, char **argv)
 {
-	struct options o = { .log_level = LOG_LEVEL_INFO };
+	struct options o = {.log_level = LOG_LEVEL_INFO};
 
 	if (argc >= 3 && strcmp(argv[1], "-P") == 0) {
 		parse_options(argc - 2, argv + 2, &o);
-		return run_role(argv[2], &o, argv + 3);
+		return run_role(argv[2], &o, argv);
 	}
 	parse_options(argc, argv, &o);
 	return launch(&o.launch);

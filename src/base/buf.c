@@ -78,5 +78,5 @@ void
 buf_release(struct buf *b)
 {
 	free(b->data);
-	*b = (struct buf) { 0 };
+	*b = (struct buf){0};
 }

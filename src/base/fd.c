@@ -80,7 +80,7 @@ fd_write_all(int fd, const void *data, size_t len)
 char *
 fd_read_all(int fd, size_t max, size_t *len)
 {
-	struct buf b = { 0 };
+	struct buf b = {0};
 	ssize_t n;
 
 	for (;;) {

@@ -19,7 +19,7 @@ static struct {
 	enum log_level level;
 	int fd;
 	unsigned long dropped;
-} logger = { "svd", LOG_LEVEL_INFO, STDERR_FILENO, 0 };
+} logger = {"svd", LOG_LEVEL_INFO, STDERR_FILENO, 0};
 
 /*
  * A pipe or terminal is opened anew, non-blocking: the flag belongs to the
@@ -47,7 +47,7 @@ log_init(const char *role, enum log_level level)
 static int
 log_put(const char *line, size_t len)
 {
-	struct pollfd p = { .fd = logger.fd, .events = POLLOUT };
+	struct pollfd p = {.fd = logger.fd, .events = POLLOUT};
 
 	/* Where a new description could not be had, ask before writing. */
 	if (poll(&p, 1, 0) != 1 || !(p.revents & POLLOUT))
@@ -65,8 +65,9 @@ log_stamp(char *line, size_t size)
 	clock_gettime(CLOCK_REALTIME, &now);
 	gmtime_r(&now.tv_sec, &tm);
 	len = strftime(line, size, "%Y-%m-%dT%H:%M:%S", &tm);
-	len += (size_t)snprintf(line + len, size - len, ".%03ldZ svd[%ld] %s: ",
-	    now.tv_nsec / 1000000, (long)getpid(), logger.role);
+	len += (size_t)snprintf(line + len, size - len,
+	    ".%03ldZ svd[%ld] %s: ", now.tv_nsec / 1000000, (long)getpid(),
+	    logger.role);
 	return len;
 }
 
@@ -76,10 +77,10 @@ static void log_va(enum log_level level, const char *fmt, va_list ap)
 static void
 log_va(enum log_level level, const char *fmt, va_list ap)
 {
-	static const char *const names[] = { [LOG_LEVEL_ERROR] = "error: ",
-		[LOG_LEVEL_WARN] = "warning: ",
-		[LOG_LEVEL_INFO] = "",
-		[LOG_LEVEL_DEBUG] = "debug: " };
+	static const char *const names[] = {[LOG_LEVEL_ERROR] = "error: ",
+	    [LOG_LEVEL_WARN] = "warning: ",
+	    [LOG_LEVEL_INFO] = "",
+	    [LOG_LEVEL_DEBUG] = "debug: "};
 	char line[LINE_MAX_BYTES];
 	size_t len, i;
 	int saved = errno;
@@ -107,14 +108,14 @@ log_va(enum log_level level, const char *fmt, va_list ap)
 	errno = saved;
 }
 
-#define LOG_FUNCTION(name, level)                                              \
-	void name(const char *fmt, ...)                                        \
-	{                                                                      \
-		va_list ap;                                                    \
-                                                                               \
-		va_start(ap, fmt);                                             \
-		log_va(level, fmt, ap);                                        \
-		va_end(ap);                                                    \
+#define LOG_FUNCTION(name, level)       \
+	void name(const char *fmt, ...) \
+	{                               \
+		va_list ap;             \
+                                        \
+		va_start(ap, fmt);      \
+		log_va(level, fmt, ap); \
+		va_end(ap);             \
 	}
 
 LOG_FUNCTION(log_error, LOG_LEVEL_ERROR)

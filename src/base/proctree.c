@@ -38,8 +38,8 @@ struct tree {
 	int proc;           /* /proc */
 	struct proc *procs; /* parents before their children */
 	size_t nprocs, cap;
-	unsigned char *seen; /* one bit a pid */
-	int quiet;           /* this pass has changed nothing */
+	unsigned char *seen;                 /* one bit a pid */
+	int quiet;                           /* this pass has changed nothing */
 	int (*wanted)(pid_t pid, void *arg); /* of add_if_wanted() */
 	void *arg;
 };

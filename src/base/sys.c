@@ -22,8 +22,8 @@
 int
 sys_sigmask(uint64_t mask)
 {
-	return (int)syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL,
-	    KERNEL_SIGSET_BYTES);
+	return (int)syscall(
+	    SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, KERNEL_SIGSET_BYTES);
 }
 
 int
@@ -69,8 +69,7 @@ sys_signals_ignore(uint64_t set)
 int
 sys_exec_fd(int fd, char *const argv[], char *const envp[])
 {
-	return (int)syscall(
-	    SYS_execveat, fd, "", argv, envp, AT_EMPTY_PATH);
+	return (int)syscall(SYS_execveat, fd, "", argv, envp, AT_EMPTY_PATH);
 }
 
 int
@@ -80,8 +79,8 @@ sys_open_self(void)
 
 	/* AT_EXECFN is a number cast by the kernel's own definition. */
 	if (fd == -1)
-		fd = open((const char *)getauxval(AT_EXECFN),
-		    O_PATH | O_CLOEXEC);
+		fd = open(
+		    (const char *)getauxval(AT_EXECFN), O_PATH | O_CLOEXEC);
 	return fd;
 }
 

@@ -11,7 +11,7 @@
 #include <sys/types.h>
 
 /* A set of signals: bit n-1 stands for signal n, 1 to 64. */
-#define SIG_BIT(sig) (UINT64_C(1) << ((sig) - 1))
+#define SIG_BIT(sig) (UINT64_C(1) << ((sig)-1))
 #define SIG_ALL UINT64_MAX
 
 /* Replaces the calling thread's signal mask. */

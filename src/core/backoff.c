@@ -19,7 +19,8 @@ power(double base, uint32_t n)
 int64_t
 backoff_wait(const struct worker_conf *c, uint32_t run, uint32_t random)
 {
-	double limit = (double)c->backoff_limit, wait = (double)c->backoff_delay;
+	double limit = (double)c->backoff_limit,
+	       wait = (double)c->backoff_delay;
 
 	if (c->backoff_delay == 0 && run >= 2) {
 		wait = BACKOFF_FLOOR_MS;
@@ -59,7 +60,7 @@ static int
 is_asked_for(const struct death *d)
 {
 	return d->signal == 1 || d->signal == 2 || d->signal == 15 ||
-	    d->signal == 13;
+	       d->signal == 13;
 }
 
 static int

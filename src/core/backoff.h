@@ -17,18 +17,18 @@
  * deaths), in ms: min(limit, delay * factor^(run-1)), plus up to jitter of it.
  * random: 0 to UINT32_MAX. backoff_delay 0: at once, then 100 ms growing.
  */
-int64_t backoff_wait(
-    const struct worker_conf *c, uint32_t run, uint32_t random);
+int64_t
+backoff_wait(const struct worker_conf *c, uint32_t run, uint32_t random);
 
 /* Which event a death is. */
 struct verdict_input {
 	const struct worker_conf *conf;
 	const struct death *death;
 	int want_up;
-	int stopping;	    /* it was told to end */
-	int64_t recent;	    /* deaths within restart_interval, this one
-			       included */
-	int hopeless;	    /* its set-up does harm */
+	int stopping;   /* it was told to end */
+	int64_t recent; /* deaths within restart_interval, this one
+	                   included */
+	int hopeless;   /* its set-up does harm */
 };
 
 enum worker_event backoff_verdict(const struct verdict_input *in);

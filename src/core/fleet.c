@@ -8,11 +8,11 @@ static const struct {
 	int resource;
 	const char *name;
 } limits[LIMIT_COUNT] = {
-	[LIMIT_NOFILE] = { RLIMIT_NOFILE, "nofile" },
-	[LIMIT_NPROC] = { RLIMIT_NPROC, "nproc" },
-	[LIMIT_CORE] = { RLIMIT_CORE, "core" },
-	[LIMIT_AS] = { RLIMIT_AS, "as" },
-	[LIMIT_MEMLOCK] = { RLIMIT_MEMLOCK, "memlock" },
+    [LIMIT_NOFILE] = {RLIMIT_NOFILE, "nofile"},
+    [LIMIT_NPROC] = {RLIMIT_NPROC, "nproc"},
+    [LIMIT_CORE] = {RLIMIT_CORE, "core"},
+    [LIMIT_AS] = {RLIMIT_AS, "as"},
+    [LIMIT_MEMLOCK] = {RLIMIT_MEMLOCK, "memlock"},
 };
 
 int
@@ -64,5 +64,5 @@ fleet_release(struct fleet *f)
 		free(f->files[i]);
 	free(f->files);
 	free(f->runtime_dir);
-	*f = (struct fleet) { 0 };
+	*f = (struct fleet){0};
 }

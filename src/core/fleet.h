@@ -13,7 +13,7 @@
 
 #include "base/units.h"
 
-#define FLEET_NAME_MAX 40	/* bytes of a fleet's, worker's name */
+#define FLEET_NAME_MAX 40 /* bytes of a fleet's, worker's name */
 #define FLEET_NUMPROCS_MAX 10000
 #define FLEET_WORKERS_MAX 10000 /* instances in one fleet */
 #define FLEET_RESTART_LIMIT_MAX 1000
@@ -74,31 +74,31 @@ struct limit_conf {
 
 /* One instance: %n, %N and %F are already expanded. */
 struct worker_conf {
-	char name[WORKER_NAME_SIZE];	    /* "web:0", or "web" */
+	char name[WORKER_NAME_SIZE];         /* "web:0", or "web" */
 	char group_name[FLEET_NAME_MAX + 1]; /* "web": the section's name */
-	int instance;			    /* 0 to numprocs-1 */
+	int instance;                        /* 0 to numprocs-1 */
 	int numprocs;
 	const char *file; /* where its section stands; owned by the fleet */
 	int line;
 
 	/* process */
 	char *description; /* or NULL */
-	char **argv;	   /* NULL-terminated, at least one word */
+	char **argv;       /* NULL-terminated, at least one word */
 	int autostart;
 	enum worker_type type;
 	char *user, *group; /* names or numbers as written; NULL: svd's own */
 	char *directory;
 	unsigned int umask;
 	char **environment; /* "K=V": [fleet] environment, env_file,
-			       environment, later ones have replaced earlier
-			       ones; NULL-terminated, never NULL */
+	                       environment, later ones have replaced earlier
+	                       ones; NULL-terminated, never NULL */
 	struct stream_conf std_in, std_out, std_err;
 
 	/* restart */
 	enum restart_when restart; /* never RESTART_DEFAULT */
 	int64_t backoff_delay, backoff_limit, backoff_reset;
 	double backoff_factor, backoff_jitter; /* >= 1; 0 to 1 */
-	int restart_limit; /* 0: none */
+	int restart_limit;                     /* 0: none */
 	int64_t restart_interval;
 	struct exit_set success, permanent;
 	int essential;

@@ -66,7 +66,7 @@ struct worker_record {
 	uint64_t generation; /* births so far; the intended one's number
 	                        while token is set and pid is 0 */
 	uint64_t restarts;   /* automatic ones */
-	int automatic;	     /* its next birth will be one */
+	int automatic;       /* its next birth will be one */
 	uint64_t deaths;
 	uint32_t run;         /* deaths in this run of deaths (backoff) */
 	uint32_t interrupted; /* set-ups that took a supervisor with them */

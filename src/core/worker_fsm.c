@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
+/* clang-format off: a table is read by its columns */
 #define GO(s, a) { FSM_GO, WS_##s, ACT_##a }
 #define IGNORE { FSM_IGNORE, 0, 0 }
 #define IMPOSSIBLE { FSM_IMPOSSIBLE, 0, 0 }
@@ -112,6 +113,7 @@ static const struct fsm_step table[WS_COUNT][EV_COUNT] = {
 	    [EV_TIMER] = IMPOSSIBLE,
 	},
 };
+/* clang-format on */
 
 static const char *const state_names[] = {
 #define X(name) #name,

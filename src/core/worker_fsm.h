@@ -7,34 +7,34 @@
 #ifndef SVD_CORE_WORKER_FSM_H
 #define SVD_CORE_WORKER_FSM_H
 
-#define WORKER_STATES(X)                                                       \
-	X(STOPPED)  /* down, as wanted */                                      \
-	X(WAITING)  /* for what it requires */                                 \
-	X(STARTING) /* to be born, or born and not yet ready */                \
-	X(RUNNING)  /* started, and ready once */                              \
-	X(BACKOFF)  /* dead, to be started again at its deadline */            \
-	X(STOPPING) /* told to end, to be killed at its deadline */            \
-	X(EXITED)   /* ended for good with success */                          \
+#define WORKER_STATES(X)                                            \
+	X(STOPPED)  /* down, as wanted */                           \
+	X(WAITING)  /* for what it requires */                      \
+	X(STARTING) /* to be born, or born and not yet ready */     \
+	X(RUNNING)  /* started, and ready once */                   \
+	X(BACKOFF)  /* dead, to be started again at its deadline */ \
+	X(STOPPING) /* told to end, to be killed at its deadline */ \
+	X(EXITED)   /* ended for good with success */               \
 	X(FAILED)   /* ended for good without */
 
-#define WORKER_EVENTS(X)                                                       \
-	X(START)      /* somebody wants it up */                               \
-	X(STOP)	      /* somebody wants it down */                             \
-	X(RESTART)    /* somebody wants a new process */                       \
-	X(RECYCLE)    /* max_age or max_memory was passed */                   \
-	X(BORN)	      /* its process exists, not yet ready */                  \
-	X(READY)      /* its process is ready */                               \
-	X(DIED_RETRY) /* no process any more, and there shall be another */    \
-	X(DIED_DONE)  /* no process any more, rightly */                       \
-	X(DIED_FATAL) /* no process any more, and no use in another */         \
+#define WORKER_EVENTS(X)                                                    \
+	X(START)      /* somebody wants it up */                            \
+	X(STOP)       /* somebody wants it down */                          \
+	X(RESTART)    /* somebody wants a new process */                    \
+	X(RECYCLE)    /* max_age or max_memory was passed */                \
+	X(BORN)       /* its process exists, not yet ready */               \
+	X(READY)      /* its process is ready */                            \
+	X(DIED_RETRY) /* no process any more, and there shall be another */ \
+	X(DIED_DONE)  /* no process any more, rightly */                    \
+	X(DIED_FATAL) /* no process any more, and no use in another */      \
 	X(TIMER)      /* the deadline of its state has come */
 
-#define WORKER_ACTIONS(X)                                                      \
-	X(NONE)                                                                \
-	X(SPAWN)   /* queue a birth */                                         \
-	X(TERM)	   /* begin the stop, arm the grace */                         \
-	X(KILL)	   /* KILL the whole tree */                                   \
-	X(BACKOFF) /* arm the delay */                                         \
+#define WORKER_ACTIONS(X)                              \
+	X(NONE)                                        \
+	X(SPAWN)   /* queue a birth */                 \
+	X(TERM)    /* begin the stop, arm the grace */ \
+	X(KILL)    /* KILL the whole tree */           \
+	X(BACKOFF) /* arm the delay */                 \
 	X(SETTLE)  /* at rest: disarm, tell who waits */
 
 enum worker_state {

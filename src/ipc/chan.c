@@ -22,16 +22,20 @@ int
 chan_send(int sock, const void *data, size_t len, const int *fds, size_t nfds,
     int flags)
 {
-	struct iovec iov = { .iov_base = (void *)data, .iov_len = len };
-	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct iovec iov = {.iov_base = (void *)data, .iov_len = len};
+	struct msghdr mh = {.msg_iov = &iov, .msg_iovlen = 1};
 	union control c;
 	struct cmsghdr *cm;
 
+	if (nfds > CHAN_FDS_MAX) {
+		errno = EINVAL;
+		return -1;
+	}
 	if (nfds > 0) {
 		memset(&c, 0, sizeof(c));
 		mh.msg_control = c.bytes;
 		mh.msg_controllen = CMSG_SPACE(nfds * sizeof(int));
-		cm = CMSG_FIRSTHDR(&mh);
+		cm = &c.align;
 		cm->cmsg_level = SOL_SOCKET;
 		cm->cmsg_type = SCM_RIGHTS;
 		cm->cmsg_len = CMSG_LEN(nfds * sizeof(int));
@@ -49,13 +53,12 @@ take_fds(struct msghdr *mh, int *fds, size_t *nfds)
 	int fd;
 
 	for (cm = CMSG_FIRSTHDR(mh); cm != NULL; cm = CMSG_NXTHDR(mh, cm)) {
-		if (cm->cmsg_level != SOL_SOCKET ||
-		    cm->cmsg_type != SCM_RIGHTS)
+		if (cm->cmsg_level != SOL_SOCKET || cm->cmsg_type != SCM_RIGHTS)
 			continue;
 		n = (cm->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 		for (i = 0; i < n; i++) {
-			memcpy(&fd, CMSG_DATA(cm) + i * sizeof(int),
-			    sizeof(fd));
+			memcpy(
+			    &fd, CMSG_DATA(cm) + i * sizeof(int), sizeof(fd));
 			if (fds != NULL && *nfds < CHAN_FDS_MAX)
 				fds[(*nfds)++] = fd;
 			else
@@ -67,8 +70,8 @@ take_fds(struct msghdr *mh, int *fds, size_t *nfds)
 ssize_t
 chan_recv(int sock, void *data, size_t size, int *fds, size_t *nfds, int flags)
 {
-	struct iovec iov = { .iov_base = data, .iov_len = size };
-	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct iovec iov = {.iov_base = data, .iov_len = size};
+	struct msghdr mh = {.msg_iov = &iov, .msg_iovlen = 1};
 	union control c;
 	ssize_t n;
 	size_t i;

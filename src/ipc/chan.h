@@ -24,7 +24,7 @@ int chan_send(int sock, const void *data, size_t len_bytes, const int *fds,
  * -1 and errno; EMSGSIZE where it was longer than size_bytes or lost
  * descriptors on the way (a full descriptor table).
  */
-ssize_t chan_recv(int sock, void *data, size_t size_bytes, int *fds,
-    size_t *nfds, int flags);
+ssize_t chan_recv(
+    int sock, void *data, size_t size_bytes, int *fds, size_t *nfds, int flags);
 
 #endif

@@ -3,7 +3,7 @@
 
 static const char *const stage_names[] = {
 #define X(name, text) text,
-	BIRTH_STAGES(X)
+    BIRTH_STAGES(X)
 #undef X
 };
 

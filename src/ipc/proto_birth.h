@@ -13,16 +13,16 @@
 #define BIRTH_PACKET_BYTES 24
 
 /* A step of the set-up, in the order they are taken. */
-#define BIRTH_STAGES(X)                                                        \
-	X(BORN, "birth")                                                       \
-	X(SESSION, "session")                                                  \
-	X(LIMITS, "limit")                                                     \
-	X(NICE, "nice")                                                        \
-	X(OOM, "oom_score_adj")                                                \
-	X(STREAMS, "stdin, stdout, stderr")                                    \
-	X(USER, "user")                                                        \
-	X(DIRECTORY, "directory")                                              \
-	X(EXEC, "command")                                                     \
+#define BIRTH_STAGES(X)                     \
+	X(BORN, "birth")                    \
+	X(SESSION, "session")               \
+	X(LIMITS, "limit")                  \
+	X(NICE, "nice")                     \
+	X(OOM, "oom_score_adj")             \
+	X(STREAMS, "stdin, stdout, stderr") \
+	X(USER, "user")                     \
+	X(DIRECTORY, "directory")           \
+	X(EXEC, "command")                  \
 	X(INTERPRETER, "interpreter of command")
 
 enum birth_stage {
@@ -37,13 +37,13 @@ struct birth {
 	int32_t pid;
 	int32_t parent; /* what getppid() says */
 	uint16_t stage;
-	uint16_t detail;  /* BIRTH_LIMITS: which */
-	int32_t error;	  /* errno, 0: it is about to take this step */
+	uint16_t detail; /* BIRTH_LIMITS: which */
+	int32_t error;   /* errno, 0: it is about to take this step */
 };
 
 void birth_encode(const struct birth *b, unsigned char out[BIRTH_PACKET_BYTES]);
-int birth_decode(
-    const unsigned char *packet, size_t len_bytes, struct birth *b);
+int
+birth_decode(const unsigned char *packet, size_t len_bytes, struct birth *b);
 const char *birth_stage_name(unsigned int stage);
 
 #endif

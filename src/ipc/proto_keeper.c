@@ -15,28 +15,37 @@ struct field {
 	size_t offset;
 };
 
-#define M32(f) { F_32, offsetof(struct keeper_msg, f) }
-#define M64(f) { F_64, offsetof(struct keeper_msg, f) }
-#define TEXT { F_TEXT, 0 }
+#define M32(f)                                       \
+	{                                            \
+		F_32, offsetof(struct keeper_msg, f) \
+	}
+#define M64(f)                                       \
+	{                                            \
+		F_64, offsetof(struct keeper_msg, f) \
+	}
+#define TEXT              \
+	{                 \
+		F_TEXT, 0 \
+	}
 #define FIELDS_MAX 8
 
 static const struct field fields[KM_TYPES][FIELDS_MAX] = {
-	[KM_HELLO] = { M32(version), M64(epoch), M32(life), M32(pid), M32(code),
-	    M32(status), M32(count) },
-	[KM_FD] = { TEXT },
-	[KM_EXIT] = { M32(pid), M32(code), M32(status), M64(us) },
-	[KM_SIGNAL] = { M64(mask) },
-	[KM_PING] = { { F_END, 0 } },
-	[KM_READY] = { { F_END, 0 } },
-	[KM_HOLD] = { TEXT },
-	[KM_DROP] = { TEXT },
-	[KM_BORN] = { M32(pid) },
-	[KM_ACK] = { M32(pid) },
-	[KM_SIGNALLED] = { M64(mask) },
-	[KM_PONG] = { { F_END, 0 } },
-	[KM_LIMITS] = { M64(ms), M64(ms2) },
-	[KM_STOPPING] = { M32(code) },
-	[KM_QUIT] = { { F_END, 0 } },
+    [KM_HELLO] = {M32(version), M64(epoch), M32(life), M32(pid), M32(code),
+	M32(status), M32(count)},
+    [KM_FD] = {TEXT},
+    [KM_EXIT] = {M32(pid), M32(code), M32(status), M64(us)},
+    [KM_SIGNAL] = {M64(mask)},
+    [KM_PING] = {{F_END, 0}},
+    [KM_READY] = {{F_END, 0}},
+    [KM_HOLD] = {TEXT},
+    [KM_DROP] = {TEXT},
+    [KM_BORN] = {M32(pid)},
+    [KM_ACK] = {M32(pid)},
+    [KM_SIGNALLED] = {M64(mask)},
+    [KM_PONG] = {{F_END, 0}},
+    [KM_LIMITS] = {M64(ms), M64(ms2)},
+    [KM_STOPPING] = {M32(code)},
+    [KM_QUIT] = {{F_END, 0}},
 };
 
 static size_t
@@ -84,15 +93,14 @@ keeper_msg_encode(
 			memcpy(out + len, m->text, m->text_len);
 			return len + m->text_len;
 		}
-		len += put(
-		    out + len, base + f->offset, f->kind == F_32 ? 4 : 8);
+		len +=
+		    put(out + len, base + f->offset, f->kind == F_32 ? 4 : 8);
 	}
 	return len;
 }
 
 int
-keeper_msg_decode(
-    const unsigned char *packet, size_t len, struct keeper_msg *m)
+keeper_msg_decode(const unsigned char *packet, size_t len, struct keeper_msg *m)
 {
 	const struct field *f;
 	char *base = (char *)m;

@@ -18,8 +18,8 @@
 enum keeper_msg_type {
 	/* keeper -> supervisor */
 	KM_HELLO = 1, /* version, epoch, life, keeper's pid, how the
-			 predecessor ended, descriptors that follow */
-	KM_FD,	      /* text: names, each with its NUL; as many descriptors */
+	                 predecessor ended, descriptors that follow */
+	KM_FD,        /* text: names, each with its NUL; as many descriptors */
 	KM_EXIT,      /* pid, code (CLD_*), status, user + system time in us */
 	KM_SIGNAL,    /* mask: bit n-1 for signal n; answered by SIGNALLED */
 	KM_PING,      /* answered by PONG */
@@ -28,13 +28,13 @@ enum keeper_msg_type {
 	KM_HOLD,      /* text: a name; one descriptor, replaces the former */
 	KM_DROP,      /* text: a name */
 	KM_BORN,      /* pid of a worker */
-	KM_ACK,	      /* pid: its exit is recorded */
+	KM_ACK,       /* pid: its exit is recorded */
 	KM_SIGNALLED, /* mask */
 	KM_PONG,
-	KM_LIMITS,    /* ms: the largest grace; ms: the watchdog, 0 off */
-	KM_STOPPING,  /* the fleet is going down, in order; code: svd's exit
-			 status, the first that is not 0 stays */
-	KM_QUIT,      /* the fleet has ended */
+	KM_LIMITS,   /* ms: the largest grace; ms: the watchdog, 0 off */
+	KM_STOPPING, /* the fleet is going down, in order; code: svd's exit
+	                status, the first that is not 0 stays */
+	KM_QUIT,     /* the fleet has ended */
 	KM_TYPES
 };
 

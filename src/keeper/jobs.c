@@ -15,7 +15,8 @@ jobs_init(struct keeper *k)
 
 	k->terminal_fd = k->init_mode ? terminal_find() : -1;
 	k->foreground = k->terminal_fd != -1 &&
-	    ioctl(k->terminal_fd, TIOCGPGRP, &pgrp) == 0 && pgrp == getpgrp();
+	                ioctl(k->terminal_fd, TIOCGPGRP, &pgrp) == 0 &&
+	                pgrp == getpgrp();
 }
 
 /* Is there a shell above that would see us stopped and continue us? PID 1 and
@@ -29,7 +30,7 @@ has_shell(const struct keeper *k)
 void
 jobs_check(struct keeper *k)
 {
-	siginfo_t si = { .si_pid = 0 };
+	siginfo_t si = {.si_pid = 0};
 
 	if (!has_shell(k) || k->command == 0 ||
 	    waitid(P_PID, (id_t)k->command, &si, WSTOPPED | WNOHANG) == -1 ||

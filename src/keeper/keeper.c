@@ -130,9 +130,9 @@ next_deadline(const struct keeper *k)
 static void
 wait_for_something(const struct keeper *k, int more_to_read)
 {
-	struct pollfd p[2] = { { .fd = k->signal_fd, .events = POLLIN },
-		{ .fd = k->sup.sock, .events = POLLIN } };
-	struct timespec ts = { 0, 0 }, *timeout = NULL;
+	struct pollfd p[2] = {{.fd = k->signal_fd, .events = POLLIN},
+	    {.fd = k->sup.sock, .events = POLLIN}};
+	struct timespec ts = {0, 0}, *timeout = NULL;
 	int64_t deadline = next_deadline(k), wait;
 
 	if (k->sup.pid != 0 && (k->sup.handed < k->sup.own_births))
@@ -184,7 +184,7 @@ keeper_init(struct keeper *k, const struct keeper_options *o)
 	size_t i;
 	int fd;
 
-	k->tail = o->tail;
+	k->argv = o->argv;
 	k->init_mode = o->init_mode;
 	for (i = 0; i < o->nheld; i++)
 		if (vault_hold(&k->vault, o->held[i].name, o->held[i].fd) == -1)

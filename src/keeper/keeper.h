@@ -15,25 +15,26 @@
 
 #define KEEPER_CHILDREN_MAX 65536 /* announced ones; workers are fewer */
 #define KEEPER_LITTER 2
+#define KEEPER_ARG_ROLE 2 /* of argv */
 
 /* The supervisor's present life, and what is known of the last one. */
 struct keeper_supervisor {
-	pid_t pid;	 /* 0: there is none */
-	int sock;	 /* -1 while there is none */
-	int hung_up;	 /* it closed the socket; its death will follow */
-	uint32_t lives;	 /* so far, this one included */
+	pid_t pid;      /* 0: there is none */
+	int sock;       /* -1 while there is none */
+	int hung_up;    /* it closed the socket; its death will follow */
+	uint32_t lives; /* so far, this one included */
 	int ready;
-	int64_t started; /* CLOCK_MONOTONIC ms, as all times here */
-	int64_t start_at; /* the next life, while there is none */
+	int64_t started;           /* CLOCK_MONOTONIC ms, as all times here */
+	int64_t start_at;          /* the next life, while there is none */
 	unsigned int young_deaths; /* in a row */
 	size_t own_births; /* entries of the vault it is handed: those before
-			      its own birth socket */
-	size_t handed;	 /* of them, already sent */
-	pid_t exit_sent; /* the exit that waits for its ACK, 0: none */
+	                      its own birth socket */
+	size_t handed;     /* of them, already sent */
+	pid_t exit_sent;   /* the exit that waits for its ACK, 0: none */
 	uint64_t signals_sent; /* wait for SIGNALLED */
 	int64_t exit_sent_at, signals_sent_at, ping_sent_at; /* 0: no wait */
-	int64_t next_ping;     /* 0: no watchdog */
-	int64_t kill_at;       /* it was found hung: ABRT was sent; 0: no */
+	int64_t next_ping; /* 0: no watchdog */
+	int64_t kill_at;   /* it was found hung: ABRT was sent; 0: no */
 	enum keeper_obituary obituary;
 	int obituary_status;
 };
@@ -59,21 +60,21 @@ struct keeper {
 	int kill_rounds;
 	int64_t orphaned_since; /* without a supervisor since; 0: has one */
 	int exit_code;
-	int init_mode;	/* svd -- COMMAND: every signal is passed on */
+	int init_mode; /* svd -- COMMAND: every signal is passed on */
 	int signal_fd, self_fd, children_fd, terminal_fd;
 	int foreground; /* init mode: the terminal is ours or COMMAND's */
 	int had_terminal;
-	pid_t command;	/* init mode: the first child announced */
-	char **tail;	/* the supervisor's arguments, as given to us */
+	pid_t command; /* init mode: the first child announced */
+	char **argv;   /* svd: keeper -P ROLE ... */
 };
 
 struct keeper_options {
-	char **tail;	/* arguments handed on to the supervisor */
+	char **argv;                    /* main()'s */
 	const struct vault_entry *held; /* from the launcher; taken */
 	size_t nheld;
-	int self_fd; /* svd's binary; taken */
+	int self_fd;                       /* svd's binary; taken */
 	const char *litter[KEEPER_LITTER]; /* files removed at the very end,
-					      NULL: none */
+	                                      NULL: none */
 	int init_mode;
 };
 

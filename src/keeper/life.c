@@ -22,7 +22,6 @@
 #define DELAY_MIN_MS 100
 #define DELAY_MAX_MS 5000
 #define FORK_AGAIN_MS 100
-#define ARGS_MAX 4096
 
 int
 life_send(struct keeper *k, const struct keeper_msg *m, int fd)
@@ -30,33 +29,28 @@ life_send(struct keeper *k, const struct keeper_msg *m, int fd)
 	static unsigned char packet[KEEPER_PACKET_MAX];
 	size_t len = keeper_msg_encode(m, packet);
 
-	return chan_send(k->sup.sock, packet, len, &fd, fd == -1 ? 0 : 1,
-	    MSG_DONTWAIT);
+	return chan_send(
+	    k->sup.sock, packet, len, &fd, fd == -1 ? 0 : 1, MSG_DONTWAIT);
 }
 
 /* In the new process. Descriptors go by number in the role's argument. */
 static void
 exec_supervisor(struct keeper *k, int sock, int birth_read, int birth_write)
 {
-	static char *argv[ARGS_MAX];
 	static char role[64];
-	size_t n = 0, i;
 
 	snprintf(role, sizeof(role), "supervisor=%d,%d,%d", sock, birth_read,
 	    birth_write);
-	argv[n++] = (char *)"svd: supervisor";
-	argv[n++] = (char *)"-P";
-	argv[n++] = role;
-	for (i = 0; k->tail[i] != NULL && n < ARGS_MAX - 1; i++)
-		argv[n++] = k->tail[i];
-	argv[n] = NULL;
+	/* Its arguments are the keeper's own but for these two. */
+	k->argv[0] = (char *)"svd: supervisor";
+	k->argv[KEEPER_ARG_ROLE] = role;
 	if (fd_set_cloexec(sock, 0) == -1 ||
 	    fd_set_cloexec(birth_read, 0) == -1 ||
 	    fd_set_cloexec(birth_write, 0) == -1)
 		_exit(126);
 	/* A group of its own: the terminal's signals are the keeper's. */
 	setpgid(0, 0);
-	sys_exec_fd(k->self_fd, argv, environ);
+	sys_exec_fd(k->self_fd, k->argv, environ);
 	_exit(127);
 }
 
@@ -82,14 +76,14 @@ life_begin(struct keeper *k, pid_t pid, int sock)
 static void
 say_hello(struct keeper *k)
 {
-	struct keeper_msg m = { .type = KM_HELLO,
-		.version = KEEPER_PROTO_VERSION,
-		.epoch = k->epoch,
-		.life = k->sup.lives,
-		.pid = getpid(),
-		.code = (int32_t)k->sup.obituary,
-		.status = k->sup.obituary_status,
-		.count = (uint32_t)k->vault.n };
+	struct keeper_msg m = {.type = KM_HELLO,
+	    .version = KEEPER_PROTO_VERSION,
+	    .epoch = k->epoch,
+	    .life = k->sup.lives,
+	    .pid = getpid(),
+	    .code = (int32_t)k->sup.obituary,
+	    .status = k->sup.obituary_status,
+	    .count = (uint32_t)k->vault.n};
 
 	/* Nothing was sent before: there is room. */
 	life_send(k, &m, -1);
@@ -147,7 +141,7 @@ int
 life_can_hear(const struct keeper *k)
 {
 	return k->sup.pid != 0 && k->sup.handed == k->sup.own_births &&
-	    k->sup.kill_at == 0;
+	       k->sup.kill_at == 0;
 }
 
 /* One message of as many descriptors as it takes; 0: the socket is full. */
@@ -156,7 +150,7 @@ hand_some(struct keeper *k)
 {
 	static char names[KEEPER_TEXT_MAX];
 	static unsigned char packet[KEEPER_PACKET_MAX];
-	struct keeper_msg m = { .type = KM_FD, .text = names };
+	struct keeper_msg m = {.type = KM_FD, .text = names};
 	int fds[CHAN_FDS_MAX];
 	size_t n = 0, len;
 
@@ -175,7 +169,7 @@ hand_some(struct keeper *k)
 	return n;
 }
 
-_Static_assert(CHAN_FDS_MAX * (KEEPER_NAME_MAX + 1) <= KEEPER_TEXT_MAX,
+_Static_assert(CHAN_FDS_MAX *(KEEPER_NAME_MAX + 1) <= KEEPER_TEXT_MAX,
     "the names of a full message fit");
 
 void
@@ -194,7 +188,7 @@ life_hand_over(struct keeper *k)
 void
 life_send_signals(struct keeper *k)
 {
-	struct keeper_msg m = { .type = KM_SIGNAL, .mask = k->pending };
+	struct keeper_msg m = {.type = KM_SIGNAL, .mask = k->pending};
 
 	if (k->pending == 0 || k->sup.signals_sent != 0 || !life_can_hear(k) ||
 	    life_send(k, &m, -1) == -1)
@@ -285,16 +279,16 @@ on_quit(struct keeper *k, const struct keeper_msg *m, int fd)
 
 static void (*const obey[KM_TYPES])(
     struct keeper *k, const struct keeper_msg *m, int fd) = {
-	[KM_READY] = on_ready,
-	[KM_HOLD] = on_hold,
-	[KM_DROP] = on_drop,
-	[KM_BORN] = on_born,
-	[KM_ACK] = on_ack,
-	[KM_SIGNALLED] = on_signalled,
-	[KM_PONG] = on_pong,
-	[KM_LIMITS] = on_limits,
-	[KM_STOPPING] = on_stopping,
-	[KM_QUIT] = on_quit,
+    [KM_READY] = on_ready,
+    [KM_HOLD] = on_hold,
+    [KM_DROP] = on_drop,
+    [KM_BORN] = on_born,
+    [KM_ACK] = on_ack,
+    [KM_SIGNALLED] = on_signalled,
+    [KM_PONG] = on_pong,
+    [KM_LIMITS] = on_limits,
+    [KM_STOPPING] = on_stopping,
+    [KM_QUIT] = on_quit,
 };
 
 /* Returns 0 where nothing is there to be read now, or ever. */
@@ -336,10 +330,10 @@ life_receive(struct keeper *k)
 }
 
 /*
- * At once after the first death, then 100 ms to 5 s apart; a life that was ready
- * and lasted starts the count anew. KILL comes from outside (an operator, the
- * OOM killer) and is no sign of a fault in the program: it is not counted, and
- * waited for only where the life had not got as far as being ready.
+ * At once after the first death, then 100 ms to 5 s apart; a life that was
+ * ready and lasted starts the count anew. KILL comes from outside (an operator,
+ * the OOM killer) and is no sign of a fault in the program: it is not counted,
+ * and waited for only where the life had not got as far as being ready.
  */
 static int64_t
 next_delay(struct keeper *k, int was_killed, int64_t lasted)
@@ -373,21 +367,21 @@ write_obituary(struct keeper *k, const siginfo_t *si, int64_t lasted)
 		return;
 	log_error("supervisor %d %s %d%s%s after %lld.%03lld s", (int)s->pid,
 	    exited ? "exited with status" : "was killed by signal",
-	    si->si_status,
-	    si->si_code == CLD_DUMPED ? " (core dumped)" : "",
-	    s->kill_at != 0 ? ", having hung," : "",
-	    (long long)lasted / 1000, (long long)lasted % 1000);
+	    si->si_status, si->si_code == CLD_DUMPED ? " (core dumped)" : "",
+	    s->kill_at != 0 ? ", having hung," : "", (long long)lasted / 1000,
+	    (long long)lasted % 1000);
 }
 
 void
 life_check_death(struct keeper *k)
 {
 	struct keeper_supervisor *s = &k->sup;
-	siginfo_t si = { .si_pid = 0 };
+	siginfo_t si = {.si_pid = 0};
 	int64_t now, lasted, delay;
 
-	if (s->pid == 0 || waitid(P_PID, (id_t)s->pid, &si,
-			       WEXITED | WNOHANG | WNOWAIT) == -1 ||
+	if (s->pid == 0 ||
+	    waitid(P_PID, (id_t)s->pid, &si, WEXITED | WNOHANG | WNOWAIT) ==
+		-1 ||
 	    si.si_pid == 0)
 		return;
 	/* What it said before it died still counts. */
@@ -435,7 +429,7 @@ void
 life_check_answers(struct keeper *k, int64_t now)
 {
 	struct keeper_supervisor *s = &k->sup;
-	struct keeper_msg ping = { .type = KM_PING };
+	struct keeper_msg ping = {.type = KM_PING};
 
 	if (s->pid == 0)
 		return;

@@ -64,7 +64,7 @@ peek(siginfo_t *si, struct rusage *ru)
 void
 reap_announce(struct keeper *k)
 {
-	struct keeper_msg m = { .type = KM_EXIT };
+	struct keeper_msg m = {.type = KM_EXIT};
 	struct rusage ru;
 	siginfo_t si;
 
@@ -77,7 +77,7 @@ reap_announce(struct keeper *k)
 	m.code = si.si_code;
 	m.status = si.si_status;
 	m.us = (uint64_t)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) * 1000000 +
-	    (uint64_t)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec);
+	       (uint64_t)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec);
 	if (life_send(k, &m, -1) == -1)
 		return; /* full: the socket's next event brings us here */
 	k->sup.exit_sent = si.si_pid;

@@ -17,8 +17,7 @@ int reap_everything(void);
  * supervisor to tell; the announced children's records stay. */
 void reap_unannounced(struct keeper *k);
 /* Every child, adopted ones too, as /proc has them; none without /proc. */
-void reap_each_child(
-    struct keeper *k, void (*fn)(struct keeper *k, pid_t pid));
+void reap_each_child(struct keeper *k, void (*fn)(struct keeper *k, pid_t pid));
 
 void reap_add_child(struct keeper *k, pid_t pid);
 

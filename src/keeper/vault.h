@@ -9,7 +9,9 @@
 
 #include "ipc/proto_keeper.h"
 
-#define VAULT_MAX 32768 /* descriptors; RLIMIT_NOFILE ends earlier as a rule */
+#define VAULT_MAX                                                  \
+	32768 /* descriptors; RLIMIT_NOFILE ends earlier as a rule \
+	       */
 
 struct vault_entry {
 	char name[KEEPER_NAME_MAX + 1];

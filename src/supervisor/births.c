@@ -32,8 +32,8 @@ find_by_token(struct supervisor *s, uint64_t token)
 }
 
 static void
-describe_fault(const struct birth *b, const struct worker *w, char *out,
-    size_t size)
+describe_fault(
+    const struct birth *b, const struct worker *w, char *out, size_t size)
 {
 	const struct worker_conf *c = w->conf;
 	const char *subject = "";
@@ -43,7 +43,7 @@ describe_fault(const struct birth *b, const struct worker *w, char *out,
 		subject = c->directory;
 	else if (b->stage == BIRTH_EXEC || b->stage == BIRTH_INTERPRETER)
 		subject = b->token == w->rec.stop_token ? c->stop_command[0]
-							: c->argv[0];
+		                                        : c->argv[0];
 	else if (b->stage == BIRTH_USER && c->user != NULL)
 		subject = c->user;
 	else if (b->stage == BIRTH_LIMITS && b->detail < LIMIT_COUNT)
@@ -149,13 +149,12 @@ adopt(struct births *b, struct elder *el, struct link_held *h)
 }
 
 int
-births_init(
-    struct births *b, struct supervisor *sup, int own_fd, struct err *e)
+births_init(struct births *b, struct supervisor *sup, int own_fd, struct err *e)
 {
 	struct link *l = &sup->link;
 	size_t i;
 
-	*b = (struct births) { .sup = sup, .fd = own_fd };
+	*b = (struct births){.sup = sup, .fd = own_fd};
 	loop_timer_init(sup->loop, &b->patience, patience_cb, b);
 	b->elders = calloc(l->nheld + 1, sizeof(*b->elders));
 	if (b->elders == NULL)

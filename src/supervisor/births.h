@@ -32,8 +32,8 @@ struct births {
 };
 
 /* Takes own_fd, and from sup->link every held birth socket. Reads none. */
-int births_init(struct births *b, struct supervisor *sup, int own_fd,
-    struct err *e);
+int births_init(
+    struct births *b, struct supervisor *sup, int own_fd, struct err *e);
 void births_release(struct births *b);
 /* Reads whatever has been said; elders at their end are dropped. */
 void births_read(struct births *b);

@@ -18,12 +18,12 @@ say(const struct child_job *job, unsigned int stage, unsigned int detail,
     int error)
 {
 	unsigned char packet[BIRTH_PACKET_BYTES];
-	struct birth b = { .token = job->token,
-		.pid = (int32_t)syscall(SYS_getpid),
-		.parent = (int32_t)syscall(SYS_getppid),
-		.stage = (uint16_t)stage,
-		.detail = (uint16_t)detail,
-		.error = error };
+	struct birth b = {.token = job->token,
+	    .pid = (int32_t)syscall(SYS_getpid),
+	    .parent = (int32_t)syscall(SYS_getppid),
+	    .stage = (uint16_t)stage,
+	    .detail = (uint16_t)detail,
+	    .error = error};
 
 	birth_encode(&b, packet);
 	send(job->birth_write, packet, sizeof(packet), MSG_NOSIGNAL);
@@ -147,7 +147,8 @@ run_program(const struct child_job *job)
 
 	for (path = job->paths; *path != NULL; path++) {
 		execve(*path, job->argv, job->envp);
-		if (errno == ENOENT && faccessat(AT_FDCWD, *path, F_OK, 0) == 0) {
+		if (errno == ENOENT &&
+		    faccessat(AT_FDCWD, *path, F_OK, 0) == 0) {
 			errno = ENOENT;
 			fail(job, BIRTH_INTERPRETER, 0);
 		}

@@ -20,7 +20,7 @@ struct child_job {
 	int birth_write;
 	char **paths; /* to be tried in turn, as PATH says */
 	char **argv, **envp;
-	int streams[3];	      /* become 0, 1, 2; -1: leave */
+	int streams[3];        /* become 0, 1, 2; -1: leave */
 	const char *directory; /* NULL: leave */
 	unsigned int umask;    /* CHILD_UMASK_LEAVE */
 	struct {
@@ -34,8 +34,8 @@ struct child_job {
 	gid_t gid;
 	gid_t groups[CHILD_GROUPS_MAX];
 	size_t ngroups;
-	int job_control; /* a group of its own instead of a session */
-	int terminal;	 /* with job_control: hand it over, or -1 */
+	int job_control;     /* a group of its own instead of a session */
+	int terminal;        /* with job_control: hand it over, or -1 */
 	pid_t terminal_from; /* if this group has it */
 };
 

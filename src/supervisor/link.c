@@ -66,7 +66,7 @@ link_open(struct link *l, int sock, struct err *e)
 	size_t n = 0, nfds;
 	ssize_t len;
 
-	*l = (struct link) { .sock = sock };
+	*l = (struct link){.sock = sock};
 	if (say_hello(l, e) == -1)
 		return -1;
 	while (n < l->nheld) {
@@ -74,8 +74,7 @@ link_open(struct link *l, int sock, struct err *e)
 		if (len <= 0 ||
 		    keeper_msg_decode(packet, (size_t)len, &m) == -1 ||
 		    m.type != KM_FD)
-			return err_sys(
-			    e, errno, "cannot receive what is held");
+			return err_sys(e, errno, "cannot receive what is held");
 		kept = keep(l, n, &m, fds, nfds);
 		if (kept <= 0)
 			return err_set(e, "names and descriptors differ");
@@ -93,7 +92,7 @@ link_close(struct link *l)
 		fd_close(&l->held[i].fd);
 	free(l->held);
 	fd_close(&l->sock);
-	*l = (struct link) { .sock = -1 };
+	*l = (struct link){.sock = -1};
 }
 
 int
@@ -118,8 +117,8 @@ link_receive(struct link *l, unsigned char packet[KEEPER_PACKET_MAX],
 {
 	ssize_t n;
 
-	n = chan_recv(l->sock, packet, KEEPER_PACKET_MAX, NULL, NULL,
-	    MSG_DONTWAIT);
+	n = chan_recv(
+	    l->sock, packet, KEEPER_PACKET_MAX, NULL, NULL, MSG_DONTWAIT);
 	if (n == -1)
 		return errno == EAGAIN || errno == EINTR ? 0 : -1;
 	if (n == 0 || keeper_msg_decode(packet, (size_t)n, m) == -1)
@@ -133,8 +132,8 @@ link_send(struct link *l, const struct keeper_msg *m, int fd)
 	unsigned char packet[KEEPER_PACKET_MAX];
 	size_t len = keeper_msg_encode(m, packet);
 
-	while (chan_send(l->sock, packet, len, &fd, fd == -1 ? 0 : 1, 0) ==
-		-1 &&
+	while (
+	    chan_send(l->sock, packet, len, &fd, fd == -1 ? 0 : 1, 0) == -1 &&
 	    errno == EINTR)
 		;
 }
@@ -142,7 +141,7 @@ link_send(struct link *l, const struct keeper_msg *m, int fd)
 void
 link_send_pid(struct link *l, enum keeper_msg_type type, int pid)
 {
-	struct keeper_msg m = { .type = type, .pid = pid };
+	struct keeper_msg m = {.type = type, .pid = pid};
 
 	link_send(l, &m, -1);
 }
@@ -150,9 +149,8 @@ link_send_pid(struct link *l, enum keeper_msg_type type, int pid)
 void
 link_hold(struct link *l, const char *name, int fd)
 {
-	struct keeper_msg m = { .type = KM_HOLD,
-		.text = name,
-		.text_len = strlen(name) + 1 };
+	struct keeper_msg m = {
+	    .type = KM_HOLD, .text = name, .text_len = strlen(name) + 1};
 
 	link_send(l, &m, fd);
 }
@@ -160,9 +158,8 @@ link_hold(struct link *l, const char *name, int fd)
 void
 link_drop(struct link *l, const char *name)
 {
-	struct keeper_msg m = { .type = KM_DROP,
-		.text = name,
-		.text_len = strlen(name) + 1 };
+	struct keeper_msg m = {
+	    .type = KM_DROP, .text = name, .text_len = strlen(name) + 1};
 
 	link_send(l, &m, -1);
 }

@@ -5,8 +5,8 @@
 #include <string.h>
 #include <time.h>
 
-_Static_assert(sizeof(ev_io) <= sizeof(((struct loop_io *)0)->watcher),
-    "an ev_io fits");
+_Static_assert(
+    sizeof(ev_io) <= sizeof(((struct loop_io *)0)->watcher), "an ev_io fits");
 _Static_assert(sizeof(ev_timer) <= sizeof(((struct loop_timer *)0)->watcher),
     "an ev_timer fits");
 
@@ -85,7 +85,7 @@ loop_io_init(
 {
 	ev_io *w = (ev_io *)io->watcher;
 
-	*io = (struct loop_io) { .loop = l, .fn = fn, .arg = arg, .fd = fd };
+	*io = (struct loop_io){.loop = l, .fn = fn, .arg = arg, .fd = fd};
 	ev_io_init(w, io_cb, fd, EV_READ);
 	w->data = io;
 }
@@ -127,7 +127,7 @@ loop_timer_init(
 {
 	ev_timer *w = (ev_timer *)t->watcher;
 
-	*t = (struct loop_timer) { .loop = l, .fn = fn, .arg = arg };
+	*t = (struct loop_timer){.loop = l, .fn = fn, .arg = arg};
 	ev_timer_init(w, timer_cb, 0., 0.);
 	w->data = t;
 }

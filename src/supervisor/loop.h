@@ -26,8 +26,8 @@ struct loop_io {
 	_Alignas(16) unsigned char watcher[64];
 	struct loop *loop;
 	loop_io_fn *fn;
-	void *arg; /* the owner's */
-	int fd;	   /* borrowed */
+	void *arg;  /* the owner's */
+	int fd;     /* borrowed */
 	int events; /* watched now, 0 while stopped */
 };
 
@@ -47,13 +47,13 @@ void loop_stop(struct loop *l);
 int64_t loop_now(const struct loop *l);
 int64_t loop_realtime(const struct loop *l);
 
-void loop_io_init(struct loop *l, struct loop_io *io, int fd, loop_io_fn *fn,
-    void *arg);
+void loop_io_init(
+    struct loop *l, struct loop_io *io, int fd, loop_io_fn *fn, void *arg);
 /* Watches exactly these events from now on; 0 stops. */
 void loop_io_set(struct loop_io *io, int events);
 
-void loop_timer_init(struct loop *l, struct loop_timer *t, loop_timer_fn *fn,
-    void *arg);
+void loop_timer_init(
+    struct loop *l, struct loop_timer *t, loop_timer_fn *fn, void *arg);
 /* Fires once, delay_ms from now (0: in the next turn); replaces what was. */
 void loop_timer_start(struct loop_timer *t, int64_t delay_ms);
 void loop_timer_stop(struct loop_timer *t);

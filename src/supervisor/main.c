@@ -41,10 +41,10 @@ static void
 on_exit_msg(struct supervisor *s, const struct keeper_msg *m)
 {
 	struct worker *w;
-	struct death d = { .at = loop_now(s->loop),
-		.at_rt = loop_realtime(s->loop),
-		.pid = m->pid,
-		.code = -1 };
+	struct death d = {.at = loop_now(s->loop),
+	    .at_rt = loop_realtime(s->loop),
+	    .pid = m->pid,
+	    .code = -1};
 
 	births_read(&s->births);
 	if (m->code == CLD_EXITED)
@@ -78,7 +78,7 @@ pass_on_signals(struct supervisor *s)
 static void
 on_signal_msg(struct supervisor *s, const struct keeper_msg *m)
 {
-	struct keeper_msg answer = { .type = KM_SIGNALLED, .mask = m->mask };
+	struct keeper_msg answer = {.type = KM_SIGNALLED, .mask = m->mask};
 
 	if (s->init_mode) {
 		s->init_signals |= m->mask;
@@ -95,7 +95,7 @@ on_signal_msg(struct supervisor *s, const struct keeper_msg *m)
 static void
 obey_keeper(struct supervisor *s, const struct keeper_msg *m)
 {
-	struct keeper_msg pong = { .type = KM_PONG };
+	struct keeper_msg pong = {.type = KM_PONG};
 
 	switch (m->type) {
 	case KM_EXIT:
@@ -180,15 +180,16 @@ grown_cb(struct state *st, void *arg)
 
 	(void)st;
 	if (!s->state_retry.active)
-		loop_timer_start(&s->state_retry, st->failed ? STATE_RETRY_MS : 0);
+		loop_timer_start(
+		    &s->state_retry, st->failed ? STATE_RETRY_MS : 0);
 }
 
 static void
 replay_cb(const struct record *r, void *arg)
 {
 	struct supervisor *s = arg;
-	const char *name = r->kind == RECORD_DEATH ? r->u.history.name
-						   : r->u.worker.name;
+	const char *name =
+	    r->kind == RECORD_DEATH ? r->u.history.name : r->u.worker.name;
 	size_t i;
 
 	for (i = 0; i < s->fleet.nworkers; i++) {
@@ -207,7 +208,7 @@ replay_cb(const struct record *r, void *arg)
 static int
 load_fleet(struct supervisor *s, const char *path, struct err *e)
 {
-	struct diags d = { 0 };
+	struct diags d = {0};
 	struct sources *src;
 	int fd = link_take(&s->link, "fleet"), rc;
 
@@ -229,7 +230,7 @@ load_fleet(struct supervisor *s, const char *path, struct err *e)
 static int
 command_fleet(struct supervisor *s, char **command, struct err *e)
 {
-	static char *no_environment[] = { NULL };
+	static char *no_environment[] = {NULL};
 	struct worker_conf *c = calloc(1, sizeof(*c));
 
 	if (c == NULL)
@@ -285,11 +286,11 @@ open_state(struct supervisor *s, struct err *e)
 	struct fleet_record header;
 
 	state_fill_header(&header, s->fleet.name, s->link.epoch);
-	s->state = (struct state) { .fd = -1,
-		.dump = dump_cb,
-		.changed_fd = hold_state,
-		.grown = grown_cb,
-		.arg = s };
+	s->state = (struct state){.fd = -1,
+	    .dump = dump_cb,
+	    .changed_fd = hold_state,
+	    .grown = grown_cb,
+	    .arg = s};
 	return state_open(&s->state, link_take(&s->link, "state"),
 	    s->runtime_dir, &header, replay_cb, e);
 }
@@ -338,9 +339,9 @@ init(struct supervisor *s, const struct supervisor_options *o, struct err *e)
 static void
 report_for_duty(struct supervisor *s)
 {
-	struct keeper_msg limits = { .type = KM_LIMITS,
-		.ms2 = (uint64_t)s->fleet.supervisor_watchdog };
-	struct keeper_msg ready = { .type = KM_READY };
+	struct keeper_msg limits = {
+	    .type = KM_LIMITS, .ms2 = (uint64_t)s->fleet.supervisor_watchdog};
+	struct keeper_msg ready = {.type = KM_READY};
 	size_t i;
 
 	for (i = 0; i < s->fleet.nworkers; i++) {
@@ -362,7 +363,7 @@ report_for_duty(struct supervisor *s)
 static int
 give_up(struct supervisor *s, const struct err *e)
 {
-	struct keeper_msg m = { .type = KM_STOPPING, .code = 1 };
+	struct keeper_msg m = {.type = KM_STOPPING, .code = 1};
 
 	log_error("%s", e->text);
 	if (s->link.life == 1) {
@@ -382,8 +383,9 @@ supervisor_main(const struct supervisor_options *o)
 	log_init("supervisor", (enum log_level)o->log_level);
 	sys_signals_default();
 	sys_signals_ignore(SIG_BIT(SIGINT) | SIG_BIT(SIGQUIT) |
-	    SIG_BIT(SIGHUP) | SIG_BIT(SIGTSTP) | SIG_BIT(SIGTTIN) |
-	    SIG_BIT(SIGTTOU) | SIG_BIT(SIGPIPE));
+			   SIG_BIT(SIGHUP) | SIG_BIT(SIGTSTP) |
+			   SIG_BIT(SIGTTIN) | SIG_BIT(SIGTTOU) |
+			   SIG_BIT(SIGPIPE));
 	sys_sigmask(0);
 	if (init(&s, o, &e) == -1)
 		return give_up(&s, &e);

@@ -13,7 +13,7 @@
 
 #include "base/fd.h"
 
-#define PATH_DEFAULT                                                           \
+#define PATH_DEFAULT \
 	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define OWN_VARIABLES 6
 
@@ -39,8 +39,8 @@ find_user(const char *name, struct passwd *pw, struct err *e)
 			return err_set(e, "user: unknown user '%s'", name);
 		found = getpwuid((uid_t)id);
 		if (found == NULL) {
-			*pw = (struct passwd) { .pw_uid = (uid_t)id,
-				.pw_gid = (gid_t)id };
+			*pw = (struct passwd){
+			    .pw_uid = (uid_t)id, .pw_gid = (gid_t)id};
 			return 0;
 		}
 	}
@@ -72,7 +72,7 @@ static int
 prepare_user(struct preparation *p, const struct worker_conf *c, struct err *e)
 {
 	struct child_job *j = &p->job;
-	struct passwd pw = { .pw_uid = geteuid(), .pw_gid = getegid() };
+	struct passwd pw = {.pw_uid = geteuid(), .pw_gid = getegid()};
 	int n = CHILD_GROUPS_MAX;
 
 	if (c->user == NULL && c->group == NULL)
@@ -122,9 +122,8 @@ is_set_by(const char *entry, char *const *list)
 static int
 is_ours(const char *entry)
 {
-	static const char *const names[] = { "LISTEN_FDNAMES", "LISTEN_FDS",
-		"LISTEN_PID", "NOTIFY_SOCKET", "WATCHDOG_PID",
-		"WATCHDOG_USEC" };
+	static const char *const names[] = {"LISTEN_FDNAMES", "LISTEN_FDS",
+	    "LISTEN_PID", "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"};
 	size_t i, len = strcspn(entry, "=");
 
 	for (i = 0; i < sizeof(names) / sizeof(*names); i++)
@@ -168,8 +167,8 @@ prepare_environment(struct preparation *p, const struct spawner *sp,
 	nown = sp->init_mode ? 0 : own_variables(p, sp, r);
 	if (nown == -1)
 		return out_of_memory(e);
-	p->envp = calloc(count(environ) + count(env) + OWN_VARIABLES + 1,
-	    sizeof(*p->envp));
+	p->envp = calloc(
+	    count(environ) + count(env) + OWN_VARIABLES + 1, sizeof(*p->envp));
 	if (p->envp == NULL)
 		return out_of_memory(e);
 	for (char **v = environ; *v != NULL; v++)
@@ -241,7 +240,7 @@ open_stream(const struct stream_conf *s, int flags, int *fd, struct err *e)
 	case STREAM_NULL:
 		*fd = fd_open_null(flags & O_ACCMODE);
 		return *fd != -1 ? 0
-				 : err_sys(e, errno,
+		                 : err_sys(e, errno,
 				       "streams: cannot open '/dev/null'");
 	case STREAM_FILE:
 		return open_file(s->path, flags, fd, e);
@@ -261,8 +260,8 @@ prepare_streams(
 		return -1;
 	if (c->std_err.kind != STREAM_STDOUT)
 		return open_stream(&c->std_err, out, &fds[2], e);
-	fds[2] = fcntl(
-	    fds[1] == -1 ? STDOUT_FILENO : fds[1], F_DUPFD_CLOEXEC, 3);
+	fds[2] =
+	    fcntl(fds[1] == -1 ? STDOUT_FILENO : fds[1], F_DUPFD_CLOEXEC, 3);
 	if (fds[2] == -1)
 		return err_sys(e, errno, "streams: cannot copy stdout");
 	return 0;
@@ -281,13 +280,13 @@ prepare_limits(struct preparation *p, const struct spawner *sp,
 		if (!c->limits[i].set)
 			continue;
 		j->limits[i].set = 1;
-		j->limits[i].value = (struct rlimit) {
-			.rlim_cur = c->limits[i].soft == LIMIT_INFINITY
-			    ? RLIM_INFINITY
-			    : c->limits[i].soft,
-			.rlim_max = c->limits[i].hard == LIMIT_INFINITY
-			    ? RLIM_INFINITY
-			    : c->limits[i].hard };
+		j->limits[i].value = (struct rlimit){
+		    .rlim_cur = c->limits[i].soft == LIMIT_INFINITY
+		                    ? RLIM_INFINITY
+		                    : c->limits[i].soft,
+		    .rlim_max = c->limits[i].hard == LIMIT_INFINITY
+		                    ? RLIM_INFINITY
+		                    : c->limits[i].hard};
 	}
 	j->nice = c->nice;
 	j->nice_set = c->nice_set;

@@ -14,7 +14,7 @@
 struct preparation {
 	struct child_job job;
 	char **paths, **envp; /* arrays; their strings are in the texts, in the
-				 configuration or in environ */
+	                         configuration or in environ */
 	struct buf path_text, env_text;
 	char oom_score_adj[8];
 };

@@ -42,7 +42,7 @@ clone_sibling(const struct child_job *job, int *pidfd)
 static pid_t
 announced_pid(int birth_read)
 {
-	struct pollfd p = { .fd = birth_read, .events = POLLIN };
+	struct pollfd p = {.fd = birth_read, .events = POLLIN};
 	unsigned char packet[BIRTH_PACKET_BYTES];
 	struct birth b;
 	ssize_t n;
@@ -109,7 +109,7 @@ make_process(struct spawner *sp, const struct child_job *job, int *pidfd)
 static int
 probe(struct spawner *sp)
 {
-	struct child_job job = { .birth_write = sp->birth_write };
+	struct child_job job = {.birth_write = sp->birth_write};
 	unsigned char packet[BIRTH_PACKET_BYTES];
 	struct birth b;
 	ssize_t n;
@@ -152,7 +152,7 @@ spawn_process(struct spawner *sp, const struct spawn_request *r, pid_t *pid,
 	static struct preparation p; /* the child reads it */
 	int pidfd, rc = -1;
 
-	*id = (struct identity) { 0 };
+	*id = (struct identity){0};
 	if (prepare(&p, sp, r, e) == -1)
 		goto out;
 	*pid = make_process(sp, &p.job, &pidfd);

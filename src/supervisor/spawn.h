@@ -20,9 +20,9 @@
 struct spawner {
 	pid_t keeper;
 	int birth_read, birth_write; /* borrowed */
-	int double_vfork; /* CLONE_PARENT is not to be had */
+	int double_vfork;            /* CLONE_PARENT is not to be had */
 	int init_mode;
-	int terminal; /* init mode: svd's, or -1 */
+	int terminal;         /* init mode: svd's, or -1 */
 	struct rlimit nofile; /* as svd found it; workers get it back */
 	const char *fleet_name;
 };
@@ -30,15 +30,15 @@ struct spawner {
 struct spawn_request {
 	uint64_t token;
 	const struct worker_conf *conf;
-	char **argv;	     /* conf->argv, or conf->stop_command */
+	char **argv; /* conf->argv, or conf->stop_command */
 	uint64_t generation;
-	pid_t main_pid;	     /* stop_command: the process to be stopped */
+	pid_t main_pid; /* stop_command: the process to be stopped */
 };
 
 /*
  * Finds out how processes can be made here. birth_read, birth_write: the
- * supervisor's own pair, borrowed; sp's other members are filled before. The environment variable SVD_SPAWN=vfork
- * asks for the double vfork.
+ * supervisor's own pair, borrowed; sp's other members are filled before. The
+ * environment variable SVD_SPAWN=vfork asks for the double vfork.
  */
 int spawner_init(struct spawner *sp, pid_t keeper, int birth_read,
     int birth_write, struct err *e);
@@ -46,7 +46,7 @@ int spawner_init(struct spawner *sp, pid_t keeper, int birth_read,
  * 0: *pid has been born, and runs its program or is dead; the birth socket
  * tells which. -1: there is no process, *e begins with the stage.
  */
-int spawn_process(struct spawner *sp, const struct spawn_request *r,
-    pid_t *pid, struct identity *id, struct err *e);
+int spawn_process(struct spawner *sp, const struct spawn_request *r, pid_t *pid,
+    struct identity *id, struct err *e);
 
 #endif

@@ -21,9 +21,8 @@
 void
 state_fill_header(struct fleet_record *h, const char *name, uint64_t epoch)
 {
-	*h = (struct fleet_record) { .schema = RECORD_SCHEMA,
-		.epoch = epoch,
-		.pidns = identity_pidns() };
+	*h = (struct fleet_record){
+	    .schema = RECORD_SCHEMA, .epoch = epoch, .pidns = identity_pidns()};
 	identity_boot(h->boot_id);
 	snprintf(h->name, sizeof(h->name), "%s", name);
 }
@@ -101,7 +100,7 @@ static int
 needs_care(const struct state *st)
 {
 	return st->failed ||
-	    (st->size >= STATE_REWRITE_BYTES && st->size >= 2 * st->live);
+	       (st->size >= STATE_REWRITE_BYTES && st->size >= 2 * st->live);
 }
 
 void
@@ -120,7 +119,7 @@ state_put(struct state *st, const struct record *r)
 static int
 rewrite(struct state *st, struct err *e)
 {
-	struct record header = { .kind = RECORD_FLEET, .u.fleet = st->header };
+	struct record header = {.kind = RECORD_FLEET, .u.fleet = st->header};
 	struct state next = *st;
 
 	next.grown = NULL;
@@ -235,7 +234,7 @@ is_in_place(const struct state *st)
 		return 1;
 	snprintf(path, sizeof(path), "%s/%s", st->dir, RUNTIME_STATE);
 	return stat(path, &a) == 0 && fstat(st->fd, &b) == 0 &&
-	    a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
 int
@@ -249,8 +248,8 @@ state_open(struct state *st, int held, const char *dir,
 	st->header = *header;
 	ours = held == -1 ? 0 : replay_all(st, replay);
 	if (ours == -1)
-		return err_set(e, "state is of a newer schema than %d",
-		    RECORD_SCHEMA);
+		return err_set(
+		    e, "state is of a newer schema than %d", RECORD_SCHEMA);
 	if (ours == 1) {
 		if (is_in_place(st))
 			return 0;

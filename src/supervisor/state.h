@@ -23,11 +23,11 @@ typedef void state_replay_fn(const struct record *r, void *arg);
 
 struct state {
 	int fd;
-	const char *dir; /* NULL: a memfd */
+	const char *dir;   /* NULL: a memfd */
 	size_t size, live; /* bytes now, and when last written anew */
-	int torn;	   /* the last line did not get its newline */
-	int failed;	   /* a write failed: what is on disk lags behind */
-	int failure;	   /* its errno */
+	int torn;          /* the last line did not get its newline */
+	int failed;        /* a write failed: what is on disk lags behind */
+	int failure;       /* its errno */
 	struct fleet_record header;
 	state_dump_fn *dump;
 	void *arg;
@@ -42,8 +42,7 @@ struct state {
  * borrowed.
  */
 int state_open(struct state *st, int held, const char *dir,
-    const struct fleet_record *header, state_replay_fn *replay,
-    struct err *e);
+    const struct fleet_record *header, state_replay_fn *replay, struct err *e);
 void state_close(struct state *st);
 /* Appends. A failure is logged once and kept in st->failed. */
 void state_put(struct state *st, const struct record *r);
@@ -51,7 +50,7 @@ void state_put(struct state *st, const struct record *r);
  * failure. */
 void state_maintain(struct state *st);
 /* What this boot and pid namespace are. */
-void state_fill_header(struct fleet_record *h, const char *name,
-    uint64_t epoch);
+void
+state_fill_header(struct fleet_record *h, const char *name, uint64_t epoch);
 
 #endif

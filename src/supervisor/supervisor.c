@@ -70,9 +70,8 @@ supervisor_spawn_turn(struct supervisor *s)
 static int
 is_named(const struct worker *w, const char *name)
 {
-	return strcmp(name, "all") == 0 ||
-	    strcmp(name, w->conf->name) == 0 ||
-	    strcmp(name, w->conf->group_name) == 0;
+	return strcmp(name, "all") == 0 || strcmp(name, w->conf->name) == 0 ||
+	       strcmp(name, w->conf->group_name) == 0;
 }
 
 int
@@ -95,7 +94,7 @@ supervisor_each_named(struct supervisor *s, const char *name,
 static void
 say_stopping(struct supervisor *s)
 {
-	struct keeper_msg m = { .type = KM_STOPPING, .code = s->exit_code };
+	struct keeper_msg m = {.type = KM_STOPPING, .code = s->exit_code};
 
 	link_send(&s->link, &m, -1);
 }
@@ -162,7 +161,7 @@ count_alive(const struct supervisor *s)
 void
 supervisor_check_end(struct supervisor *s)
 {
-	struct keeper_msg quit = { .type = KM_QUIT };
+	struct keeper_msg quit = {.type = KM_QUIT};
 	size_t i;
 
 	if (s->quit || !s->resumed)
@@ -170,8 +169,8 @@ supervisor_check_end(struct supervisor *s)
 	for (i = 0; i < s->fleet.nworkers && !s->stopping; i++) {
 		struct worker *w = &s->workers[i];
 
-		if (!w->conf->essential || (w->rec.state != WS_EXITED &&
-					       w->rec.state != WS_FAILED))
+		if (!w->conf->essential ||
+		    (w->rec.state != WS_EXITED && w->rec.state != WS_FAILED))
 			continue;
 		end_of_essential(w);
 		supervisor_stop(s, 1, essential_status(w));
@@ -217,8 +216,7 @@ settle(struct supervisor *s)
 			if (w->rec.pid == 0 && w->rec.deaths > 0)
 				sweep_add(s, w->rec.last.pid, w);
 			worker_resume(w);
-		}
-		else if (w->conf->autostart && !s->stopping)
+		} else if (w->conf->autostart && !s->stopping)
 			worker_command(w, EV_START);
 	}
 	supervisor_wake(s);

@@ -27,31 +27,31 @@ struct supervisor {
 	struct worker *workers; /* fleet.nworkers of them */
 	struct spawner spawner;
 	struct births births;
-	struct link link;   /* to the keeper */
-	struct state state; /* the journal */
+	struct link link;        /* to the keeper */
+	struct state state;      /* the journal */
 	struct control *control; /* NULL in init mode without -r */
 	struct spawn_queue spawns;
 	struct loop_timer spawn_turn;
 	const char *runtime_dir; /* NULL in init mode without -r */
-	uint32_t last_token; /* of this life */
+	uint32_t last_token;     /* of this life */
 	struct loop_io keeper_io;
 	struct loop_timer state_retry;
 	struct sweep sweep;
 	int init_mode;
 	uint64_t init_signals; /* to be passed on once COMMAND is born */
-	int resumed;	/* all births of earlier lives are settled */
-	int stopping;	/* the fleet is going down */
+	int resumed;           /* all births of earlier lives are settled */
+	int stopping;          /* the fleet is going down */
 	int exit_code;
-	int quit;	/* the keeper was told that it is over */
+	int quit; /* the keeper was told that it is over */
 };
 
 /* What main.c knows. */
 struct supervisor_options {
-	int keeper_fd;		  /* SEQPACKET to the keeper; taken */
+	int keeper_fd;                     /* SEQPACKET to the keeper; taken */
 	int birth_read_fd, birth_write_fd; /* taken */
-	const char *runtime_dir;  /* or NULL */
-	const char *fleet_path;	  /* NULL: init mode */
-	char **command;		  /* init mode: argv */
+	const char *runtime_dir;           /* or NULL */
+	const char *fleet_path;            /* NULL: init mode */
+	char **command;                    /* init mode: argv */
 	int log_level;
 };
 

@@ -26,7 +26,7 @@ int
 sweep_init(struct sweep *sw, size_t nworkers)
 {
 	/* Each may have a main process and a stop_command. */
-	*sw = (struct sweep) { .cap = 2 * nworkers + 1 };
+	*sw = (struct sweep){.cap = 2 * nworkers + 1};
 	sw->dead = calloc(sw->cap, sizeof(*sw->dead));
 	return sw->dead == NULL ? -1 : 0;
 }
@@ -38,7 +38,7 @@ sweep_add(struct supervisor *s, int sid, const struct worker *w)
 
 	if (sw->n == sw->cap)
 		sweep_run(s);
-	sw->dead[sw->n++] = (struct sweep_dead) { sid, w };
+	sw->dead[sw->n++] = (struct sweep_dead){sid, w};
 	supervisor_wake(s);
 }
 
@@ -53,9 +53,8 @@ compare_pids(const void *a, const void *b)
 static int
 is_worker(const struct search *q, int pid)
 {
-	return q->nworkers > 0 &&
-	    bsearch(&pid, q->workers, q->nworkers, sizeof(pid),
-		compare_pids) != NULL;
+	return q->nworkers > 0 && bsearch(&pid, q->workers, q->nworkers,
+				      sizeof(pid), compare_pids) != NULL;
 }
 
 /* Without memory for it, only sessions are gone by. */
@@ -75,8 +74,8 @@ collect_workers(struct search *q)
 			q->workers[q->nworkers++] = r->stop_pid;
 	}
 	if (q->workers != NULL)
-		qsort(q->workers, q->nworkers, sizeof(*q->workers),
-		    compare_pids);
+		qsort(
+		    q->workers, q->nworkers, sizeof(*q->workers), compare_pids);
 }
 
 /* The environment that pid was started with; to be freed. */
@@ -139,7 +138,7 @@ came_from_dead(const struct search *q, int pid)
 		return 0;
 	text = read_environ(pid, &len);
 	rc = text != NULL && has_entry(text, len, q->fleet, q->fleet_len) &&
-	    names_dead_worker(q, text, len);
+	     names_dead_worker(q, text, len);
 	free(text);
 	return rc;
 }
@@ -157,21 +156,20 @@ is_left_over(pid_t pid, void *arg)
 	for (i = 0; sid != pid && i < sw->n; i++)
 		if (sw->dead[i].sid == sid)
 			return 1;
-	return !q->sup->init_mode && pid != getpid() &&
-	    came_from_dead(q, pid);
+	return !q->sup->init_mode && pid != getpid() && came_from_dead(q, pid);
 }
 
 void
 sweep_run(struct supervisor *s)
 {
-	struct search q = { .sup = s };
+	struct search q = {.sup = s};
 	int n;
 
 	if (s->sweep.n == 0)
 		return;
-	q.fleet_len = (size_t)snprintf(q.fleet, sizeof(q.fleet),
-			  "SVD_FLEET=%s", s->fleet.name) +
-	    1;
+	q.fleet_len = (size_t)snprintf(q.fleet, sizeof(q.fleet), "SVD_FLEET=%s",
+			  s->fleet.name) +
+	              1;
 	collect_workers(&q);
 	n = proctree_kill_children(s->link.keeper_pid, is_left_over, &q);
 	if (n > 0)

@@ -13,9 +13,9 @@ struct worker;
 
 struct sweep {
 	struct sweep_dead {
-		int sid;		/* 0: unknown */
+		int sid;                /* 0: unknown */
 		const struct worker *w; /* NULL: go by the session alone */
-	} *dead;
+	} * dead;
 	size_t n, cap;
 };
 

@@ -51,7 +51,7 @@ worker_release(struct worker *w)
 void
 worker_record(const struct worker *w)
 {
-	struct record r = { .kind = RECORD_WORKER, .u.worker = w->rec };
+	struct record r = {.kind = RECORD_WORKER, .u.worker = w->rec};
 
 	state_put(&w->sup->state, &r);
 }
@@ -59,7 +59,7 @@ worker_record(const struct worker *w)
 void
 worker_dump(const struct worker *w, struct state *st)
 {
-	struct record r = { .kind = RECORD_DEATH };
+	struct record r = {.kind = RECORD_DEATH};
 	size_t i, at;
 
 	/* The newest one comes with the worker's own line. */
@@ -130,7 +130,8 @@ static void
 plan_backoff(struct worker *w)
 {
 	w->rec.run++;
-	w->rec.deadline = loop_now(w->sup->loop) +
+	w->rec.deadline =
+	    loop_now(w->sup->loop) +
 	    backoff_wait(w->conf, w->rec.run, (uint32_t)sys_random());
 }
 
@@ -152,8 +153,8 @@ do_spawn(struct worker *w)
 void
 worker_send_stop_signal(struct worker *w)
 {
-	pid_t to = w->conf->kill_mode == KILL_MODE_GROUP ? -w->rec.pid
-							 : w->rec.pid;
+	pid_t to =
+	    w->conf->kill_mode == KILL_MODE_GROUP ? -w->rec.pid : w->rec.pid;
 
 	kill(to, w->conf->stop_signal);
 	kill(to, SIGCONT);
@@ -224,16 +225,16 @@ static const struct {
 	void (*plan)(struct worker *w);
 	void (*perform)(struct worker *w);
 } actions[] = {
-	[ACT_NONE] = { plan_nothing, do_nothing },
-	[ACT_SPAWN] = { plan_rest, do_spawn },
-	[ACT_TERM] = { plan_stop, do_stop },
-	[ACT_KILL] = { plan_kill, do_kill },
-	[ACT_BACKOFF] = { plan_backoff, do_backoff },
-	[ACT_SETTLE] = { plan_running, do_rest },
+    [ACT_NONE] = {plan_nothing, do_nothing},
+    [ACT_SPAWN] = {plan_rest, do_spawn},
+    [ACT_TERM] = {plan_stop, do_stop},
+    [ACT_KILL] = {plan_kill, do_kill},
+    [ACT_BACKOFF] = {plan_backoff, do_backoff},
+    [ACT_SETTLE] = {plan_running, do_rest},
 };
 
-_Static_assert(sizeof(actions) / sizeof(*actions) == ACT_COUNT,
-    "each action is defined");
+_Static_assert(
+    sizeof(actions) / sizeof(*actions) == ACT_COUNT, "each action is defined");
 
 /* Why it is not as it should be, for status and why. */
 static void
@@ -362,8 +363,8 @@ worker_ready(const struct worker *w)
 	const struct worker_conf *c = w->conf;
 
 	return w->rec.state == WS_RUNNING ||
-	    (w->rec.state == WS_EXITED && c->type == WORKER_ONESHOT &&
-		death_is_success(c, &w->rec.last));
+	       (w->rec.state == WS_EXITED && c->type == WORKER_ONESHOT &&
+		   death_is_success(c, &w->rec.last));
 }
 
 int

@@ -16,8 +16,9 @@
 #include "core/worker_fsm.h"
 #include "supervisor/loop.h"
 
-#define WORKER_HISTORY_MIN 10 /* deaths that `why` shows */
-#define WORKER_INTERRUPTED_MAX 2 /* set-ups that took a supervisor with them */
+#define WORKER_HISTORY_MIN 10    /* deaths that `why` shows */
+#define WORKER_INTERRUPTED_MAX 2 /* set-ups that took a supervisor with them \
+	                          */
 
 struct supervisor;
 struct state;
@@ -27,20 +28,20 @@ struct worker {
 	const struct worker_conf *conf;
 	struct worker_record rec;
 	struct death *history; /* a ring of history_cap, made at the first
-				  death */
+	                          death */
 	size_t history_cap, history_next, history_len;
 	char error[RECORD_FAULT_MAX]; /* why it is not as wanted, "" if it is */
-	const char *stage;	      /* of a set-up under way, for people */
+	const char *stage;            /* of a set-up under way, for people */
 	int unsettled; /* born under an earlier supervisor, perhaps: not all
-			  birth sockets of that time are at their end */
-	struct loop_timer deadline;   /* of rec.state */
-	struct loop_timer recycle;    /* max_age, max_memory */
+	                  birth sockets of that time are at their end */
+	struct loop_timer deadline; /* of rec.state */
+	struct loop_timer recycle;  /* max_age, max_memory */
 	int spawn_queued;
 	TAILQ_ENTRY(worker) spawn_link;
 };
 
-void worker_init(struct worker *w, struct supervisor *s,
-    const struct worker_conf *conf);
+void worker_init(
+    struct worker *w, struct supervisor *s, const struct worker_conf *conf);
 void worker_release(struct worker *w);
 
 /* Any event of its life; the only road to another state. */
@@ -56,8 +57,8 @@ int worker_kill(struct worker *w, struct err *e);
 
 /* One process of w (main or stop_command) was born, failed to be set up, or
  * ended; told again, they do nothing. id NULL: to be found out. */
-void worker_born(struct worker *w, uint64_t token, int pid,
-    const struct identity *id);
+void worker_born(
+    struct worker *w, uint64_t token, int pid, const struct identity *id);
 void worker_set_up_failed(struct worker *w, uint64_t token, const char *fault);
 void worker_ended(struct worker *w, int pid, const struct death *d);
 /* The queued birth: called by the spawn queue. */

@@ -49,8 +49,8 @@ worker_replay(struct worker *w, const struct worker_record *rec)
 	w->rec = *rec;
 	if (rec->deaths > deaths)
 		worker_remember(w, &rec->last);
-	w->unsettled = rec->token != 0 ||
-	    (rec->stop_token != 0 && rec->stop_pid == 0);
+	w->unsettled =
+	    rec->token != 0 || (rec->stop_token != 0 && rec->stop_pid == 0);
 }
 
 static void
@@ -127,11 +127,11 @@ worker_recent_deaths(const struct worker *w)
 static void
 judge(struct worker *w)
 {
-	struct verdict_input in = { .conf = w->conf,
-		.death = &w->rec.last,
-		.want_up = w->rec.want_up,
-		.stopping = w->rec.state == WS_STOPPING,
-		.hopeless = w->rec.interrupted >= WORKER_INTERRUPTED_MAX };
+	struct verdict_input in = {.conf = w->conf,
+	    .death = &w->rec.last,
+	    .want_up = w->rec.want_up,
+	    .stopping = w->rec.state == WS_STOPPING,
+	    .hopeless = w->rec.interrupted >= WORKER_INTERRUPTED_MAX};
 	enum worker_event ev;
 
 	w->rec.deaths++;
@@ -144,7 +144,7 @@ judge(struct worker *w)
 	in.recent = worker_recent_deaths(w);
 	w->rec.pid = 0;
 	w->rec.token = 0;
-	w->rec.id = (struct identity) { 0 };
+	w->rec.id = (struct identity){0};
 	w->rec.fault[0] = '\0';
 	ev = backoff_verdict(&in);
 	worker_handle(w, ev);
@@ -162,10 +162,10 @@ worker_forget_intent(struct worker *w)
 static void
 unborn(struct worker *w, const char *fault)
 {
-	w->rec.last = (struct death) { .at = loop_now(w->sup->loop),
-		.at_rt = loop_realtime(w->sup->loop),
-		.generation = w->rec.generation,
-		.code = -1 };
+	w->rec.last = (struct death){.at = loop_now(w->sup->loop),
+	    .at_rt = loop_realtime(w->sup->loop),
+	    .generation = w->rec.generation,
+	    .code = -1};
 	snprintf(w->rec.last.fault, sizeof(w->rec.last.fault), "%s", fault);
 	worker_forget_intent(w);
 	judge(w);
@@ -174,8 +174,8 @@ unborn(struct worker *w, const char *fault)
 void
 worker_set_up_hung(struct worker *w)
 {
-	log_error("%s: pid %d hangs in its set-up (%s), ending it",
-	    w->rec.name, w->rec.pid, w->stage);
+	log_error("%s: pid %d hangs in its set-up (%s), ending it", w->rec.name,
+	    w->rec.pid, w->stage);
 	w->rec.interrupted++;
 	snprintf(w->rec.fault, sizeof(w->rec.fault), "%s: hung", w->stage);
 	worker_record(w);
@@ -240,8 +240,7 @@ worker_ended(struct worker *w, int pid, const struct death *d)
 	w->rec.last = *d;
 	w->rec.last.generation = w->rec.generation;
 	w->rec.last.uptime = d->at - w->rec.born;
-	memcpy(w->rec.last.fault, w->rec.fault,
-	    sizeof(w->rec.last.fault));
+	memcpy(w->rec.last.fault, w->rec.fault, sizeof(w->rec.last.fault));
 	end_left_over(w, pid);
 	if (w->rec.stop_pid != 0)
 		proctree_kill(w->rec.stop_pid);
@@ -273,7 +272,7 @@ attend_birth(struct worker *w, int pid, const struct identity *id)
 void
 worker_spawn(struct worker *w)
 {
-	struct spawn_request r = { .conf = w->conf, .argv = w->conf->argv };
+	struct spawn_request r = {.conf = w->conf, .argv = w->conf->argv};
 	struct identity id;
 	struct err e;
 	pid_t pid;
@@ -296,10 +295,10 @@ worker_spawn(struct worker *w)
 int
 worker_spawn_stop(struct worker *w)
 {
-	struct spawn_request r = { .conf = w->conf,
-		.argv = w->conf->stop_command,
-		.generation = w->rec.generation,
-		.main_pid = w->rec.pid };
+	struct spawn_request r = {.conf = w->conf,
+	    .argv = w->conf->stop_command,
+	    .generation = w->rec.generation,
+	    .main_pid = w->rec.pid};
 	struct identity id;
 	struct err e;
 	pid_t pid;
