@@ -303,6 +303,10 @@ receive_one(struct keeper *k)
 
 	n = chan_recv(
 	    k->sup.sock, packet, sizeof(packet), fds, &nfds, MSG_DONTWAIT);
+	/* Said once of a peer that died with something unread; what it sent
+	 * before follows. */
+	if (n == -1 && (errno == ECONNRESET || errno == EINTR))
+		return 1;
 	if (n == 0)
 		k->sup.hung_up = 1;
 	if (n == 0 || (n == -1 && errno != EMSGSIZE))
