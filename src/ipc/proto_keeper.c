@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "ipc/le.h"
+
 enum field_kind {
 	F_END,
 	F_32,
@@ -48,33 +50,26 @@ static const struct field fields[KM_TYPES][FIELDS_MAX] = {
     [KM_QUIT] = {{F_END, 0}},
 };
 
-static size_t
-put(unsigned char *out, const void *value, size_t n)
+static unsigned int
+put(unsigned char *out, const void *value, enum field_kind kind)
 {
-	uint64_t v = 0;
-	size_t i;
+	unsigned int n = kind == F_32 ? 4 : 8;
 
-	if (n == 4)
-		v = *(const uint32_t *)value;
-	else
-		v = *(const uint64_t *)value;
-	for (i = 0; i < n; i++)
-		out[i] = (unsigned char)(v >> (8 * i));
+	le_put(out,
+	    kind == F_32 ? *(const uint32_t *)value : *(const uint64_t *)value,
+	    n);
 	return n;
 }
 
-static void
-get(const unsigned char *in, void *value, size_t n)
+static unsigned int
+get(const unsigned char *in, void *value, enum field_kind kind)
 {
-	uint64_t v = 0;
-	size_t i;
-
-	for (i = 0; i < n; i++)
-		v |= (uint64_t)in[i] << (8 * i);
-	if (n == 4)
-		*(uint32_t *)value = (uint32_t)v;
-	else
-		*(uint64_t *)value = v;
+	if (kind == F_32) {
+		*(uint32_t *)value = (uint32_t)le_get(in, 4);
+		return 4;
+	}
+	*(uint64_t *)value = le_get(in, 8);
+	return 8;
 }
 
 size_t
@@ -93,8 +88,7 @@ keeper_msg_encode(
 			memcpy(out + len, m->text, m->text_len);
 			return len + m->text_len;
 		}
-		len +=
-		    put(out + len, base + f->offset, f->kind == F_32 ? 4 : 8);
+		len += put(out + len, base + f->offset, f->kind);
 	}
 	return len;
 }
@@ -121,8 +115,7 @@ keeper_msg_decode(const unsigned char *packet, size_t len, struct keeper_msg *m)
 		n = f->kind == F_32 ? 4 : 8;
 		if (len - pos < n)
 			return -1;
-		get(packet + pos, base + f->offset, n);
-		pos += n;
+		pos += get(packet + pos, base + f->offset, f->kind);
 	}
 	return pos == len ? 0 : -1;
 }

@@ -3,7 +3,8 @@
 
 #include <ev.h>
 #include <string.h>
-#include <time.h>
+
+#include "base/sys.h"
 
 _Static_assert(
     sizeof(ev_io) <= sizeof(((struct loop_io *)0)->watcher), "an ev_io fits");
@@ -16,15 +17,6 @@ static struct ev_loop *
 impl(const struct loop *l)
 {
 	return (struct ev_loop *)l;
-}
-
-static int64_t
-clock_ms(clockid_t id)
-{
-	struct timespec t;
-
-	clock_gettime(id, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 struct loop *
@@ -55,14 +47,14 @@ int64_t
 loop_now(const struct loop *l)
 {
 	(void)l;
-	return clock_ms(CLOCK_MONOTONIC);
+	return sys_now_ms();
 }
 
 int64_t
 loop_realtime(const struct loop *l)
 {
 	(void)l;
-	return clock_ms(CLOCK_REALTIME);
+	return sys_realtime_ms();
 }
 
 static void
