@@ -63,7 +63,6 @@ static const struct field worker_fields[] = {
     FIELD("name", worker.name),
     FIELD_AS("state", FIELD_STATE, worker.state),
     FIELD("want_up", worker.want_up),
-    FIELD("degraded", worker.degraded),
     FIELD("token", worker.token),
     FIELD("pid", worker.pid),
     FIELD("pidfd_ino", worker.id.pidfd_ino),

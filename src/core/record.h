@@ -57,7 +57,6 @@ struct worker_record {
 	char name[WORKER_NAME_SIZE];
 	enum worker_state state;
 	int want_up;
-	int degraded;
 	uint64_t token; /* of the birth under way or done, 0: none */
 	int pid;        /* 0: none (yet) */
 	struct identity id;

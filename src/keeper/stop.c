@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <sys/types.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -104,6 +105,23 @@ stop_alone(struct keeper *k, int64_t now)
 	signal_announced(k, SIGCONT);
 }
 
+/* Nobody left to wait for? Their zombies may still be kept as records. */
+static int
+all_dead(const struct keeper *k)
+{
+	siginfo_t si;
+	size_t i;
+
+	for (i = 0; i < k->nchildren; i++) {
+		si.si_pid = 0;
+		if (waitid(P_PID, (id_t)k->children[i], &si,
+			WEXITED | WNOHANG | WNOWAIT) == 0 &&
+		    si.si_pid == 0)
+			return 0;
+	}
+	return 1;
+}
+
 /* One round of killing; 1: nobody is left, or nobody that can be killed. */
 static int
 kill_round(struct keeper *k, int64_t now)
@@ -125,6 +143,8 @@ stop_check(struct keeper *k, int64_t now)
 	/* In the last phase each death is a reason to look again. */
 	if (k->stop == STOP_KILL && reap_everything() == -1)
 		return 1;
+	if (k->stop == STOP_ALONE && all_dead(k))
+		k->stop_deadline = now;
 	if (k->stop_deadline == 0 || now < k->stop_deadline)
 		return 0;
 	switch (k->stop) {

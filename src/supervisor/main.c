@@ -150,7 +150,7 @@ state_cb(struct loop_timer *t)
 	struct supervisor *s = t->arg;
 
 	state_maintain(&s->state);
-	if (s->state.failed)
+	if (state_degraded(&s->state))
 		loop_timer_start(t, STATE_RETRY_MS);
 }
 
@@ -178,10 +178,9 @@ grown_cb(struct state *st, void *arg)
 {
 	struct supervisor *s = arg;
 
-	(void)st;
 	if (!s->state_retry.active)
 		loop_timer_start(
-		    &s->state_retry, st->failed ? STATE_RETRY_MS : 0);
+		    &s->state_retry, state_degraded(st) ? STATE_RETRY_MS : 0);
 }
 
 static void

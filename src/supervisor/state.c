@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,6 @@
 
 #define STATE_MAX_BYTES (256 << 20)
 #define STATE_NEW RUNTIME_STATE ".new"
-#define PATH_BYTES 512
 
 void
 state_fill_header(struct fleet_record *h, const char *name, uint64_t epoch)
@@ -27,145 +27,186 @@ state_fill_header(struct fleet_record *h, const char *name, uint64_t epoch)
 	snprintf(h->name, sizeof(h->name), "%s", name);
 }
 
-/* A file that is not yet there under its name, or a memfd. */
+/* One write. 0, or why not all of it was written. */
 static int
-open_new(const char *dir, struct err *e)
+write_once(int fd, const char *line, size_t len)
 {
-	char path[PATH_BYTES];
-	int fd;
+	ssize_t n;
 
-	if (dir == NULL) {
-		fd = sys_memfd("svd-state");
-		if (fd == -1)
-			return err_sys(e, errno, "cannot make a memfd");
-		fcntl(fd, F_SETFL, O_APPEND);
-		return fd;
-	}
-	snprintf(path, sizeof(path), "%s/%s", dir, STATE_NEW);
-	unlink(path);
-	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
-	if (fd == -1)
-		return err_sys(e, errno, "cannot create '%s'", path);
-	return fd;
+	do
+		n = write(fd, line, len);
+	while (n == -1 && errno == EINTR);
+	if (n == -1)
+		return errno;
+	return (size_t)n == len ? 0 : ENOSPC;
 }
 
-static int
-put_in_place(const char *dir, struct err *e)
+static void
+note_lag(struct state *st, int error)
 {
-	char from[PATH_BYTES], to[PATH_BYTES];
-
-	if (dir == NULL)
-		return 0;
-	snprintf(from, sizeof(from), "%s/%s", dir, STATE_NEW);
-	snprintf(to, sizeof(to), "%s/%s", dir, RUNTIME_STATE);
-	if (rename(from, to) == -1)
-		return err_sys(e, errno, "cannot rename '%s'", from);
-	return 0;
+	if (!st->lagging)
+		log_error("cannot write '%s/%s': %s; it lags behind until it "
+			  "can be written",
+		    st->dir, RUNTIME_STATE, strerror(error));
+	st->lagging = 1;
+	fd_close(&st->file);
 }
 
 static void
 note_failure(struct state *st, int error)
 {
 	if (!st->failed)
-		log_error("cannot write state: %s; workers run on, but what "
-			  "happens now is lost if the supervisor dies too",
+		log_error("cannot record what happens: %s; it is lost if the "
+			  "supervisor dies now",
 		    strerror(error));
 	st->failed = 1;
-	st->failure = error;
-}
-
-/* One write: a newline first where the line before is torn. */
-static void
-append(struct state *st, const struct record *r)
-{
-	char line[1 + RECORD_MAX];
-	size_t len;
-	ssize_t n;
-
-	line[0] = '\n';
-	len = record_format(r, line + 1) + 1;
-	do
-		n = write(st->fd, line + !st->torn, len - !st->torn);
-	while (n == -1 && errno == EINTR);
-	if (n != (ssize_t)(len - !st->torn)) {
-		note_failure(st, n == -1 ? errno : ENOSPC);
-		st->torn = st->torn || n > 0;
-		return;
-	}
-	st->torn = 0;
-	st->size += (size_t)n;
 }
 
 static int
-needs_care(const struct state *st)
+has_grown(const struct state *st)
 {
-	return st->failed ||
-	       (st->size >= STATE_REWRITE_BYTES && st->size >= 2 * st->live);
+	return st->size >= STATE_REWRITE_BYTES && st->size >= 2 * st->live;
 }
 
+int
+state_degraded(const struct state *st)
+{
+	return st->failed || st->lagging;
+}
+
+/* A newline first where the line before is torn. */
 void
 state_put(struct state *st, const struct record *r)
 {
-	append(st, r);
-	if (needs_care(st) && st->grown != NULL)
+	char text[1 + RECORD_MAX], *line = text + 1;
+	size_t len;
+	int error;
+
+	text[0] = '\n';
+	len = record_format(r, line);
+	error = write_once(st->fd, line - st->torn, len + (size_t)st->torn);
+	if (error != 0) {
+		note_failure(st, error);
+		st->torn = 1;
+	} else {
+		st->size += len + (size_t)st->torn;
+		st->torn = 0;
+	}
+	if (st->file != -1) {
+		error = write_once(st->file, line, len);
+		if (error != 0)
+			note_lag(st, error);
+	}
+	if ((state_degraded(st) || has_grown(st)) && st->grown != NULL)
 		st->grown(st, st->arg);
 }
 
-/*
- * Everything that matters into a new file, which then takes the old one's
- * place. The keeper may hold the old one a moment longer: until the next
- * record, both say the same.
- */
 static int
-rewrite(struct state *st, struct err *e)
+new_journal(struct err *e)
+{
+	int fd = sys_memfd("svd-state");
+
+	if (fd == -1)
+		return err_sys(e, errno, "cannot make a memfd");
+	fcntl(fd, F_SETFL, O_APPEND);
+	return fd;
+}
+
+/* Everything that matters, in a new memfd. */
+static int
+write_anew(struct state *st, struct err *e)
 {
 	struct record header = {.kind = RECORD_FLEET, .u.fleet = st->header};
 	struct state next = *st;
 
-	next.grown = NULL;
-	next.fd = open_new(st->dir, e);
+	next.fd = new_journal(e);
 	if (next.fd == -1)
 		return -1;
+	next.file = -1;
 	next.size = 0;
-	next.torn = next.failed = 0;
-	append(&next, &header);
-	if (st->dump != NULL && !next.failed)
+	next.torn = next.failed = next.lagging = 0;
+	next.grown = NULL;
+	state_put(&next, &header);
+	if (st->dump != NULL)
 		st->dump(&next, st->arg);
 	if (next.failed) {
 		fd_close(&next.fd);
-		return err_sys(e, next.failure, "cannot write state anew");
-	}
-	if (put_in_place(st->dir, e) == -1) {
-		fd_close(&next.fd);
-		return -1;
+		return err_set(e, "cannot write state anew");
 	}
 	fd_close(&st->fd);
-	next.grown = st->grown;
-	*st = next;
-	st->live = st->size;
+	st->fd = next.fd;
+	st->size = st->live = next.size;
+	st->torn = st->failed = 0;
 	if (st->changed_fd != NULL)
 		st->changed_fd(st, st->arg);
 	return 0;
 }
 
+static char *
+read_journal(struct state *st, size_t *len)
+{
+	if (lseek(st->fd, 0, SEEK_SET) == -1)
+		return NULL;
+	return fd_read_all(st->fd, STATE_MAX_BYTES, len);
+}
+
+/* The whole journal in a new file, which then takes the old one's name; what
+ * it is open by, or -1 and errno. */
+static int
+copy_to(const char *dir, const char *text, size_t len)
+{
+	char from[PATH_MAX], to[PATH_MAX];
+	int fd;
+
+	snprintf(from, sizeof(from), "%s/%s", dir, STATE_NEW);
+	snprintf(to, sizeof(to), "%s/%s", dir, RUNTIME_STATE);
+	unlink(from);
+	fd = open(
+	    from, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
+	if (fd == -1)
+		return -1;
+	if (fd_write_all(fd, text, len) == 0 && rename(from, to) == 0)
+		return fd;
+	fd_close(&fd);
+	unlink(from);
+	return -1;
+}
+
+static void
+copy_out(struct state *st)
+{
+	size_t len;
+	char *text;
+
+	fd_close(&st->file);
+	if (st->dir == NULL)
+		return;
+	text = read_journal(st, &len);
+	if (text != NULL)
+		st->file = copy_to(st->dir, text, len);
+	if (st->file == -1)
+		note_lag(st, errno);
+	else if (st->lagging) {
+		log_info("state is written again");
+		st->lagging = 0;
+	}
+	free(text);
+}
+
 void
 state_maintain(struct state *st)
 {
-	int was_failed = st->failed;
 	struct err e;
 
-	if (!needs_care(st))
-		return;
-	if (rewrite(st, &e) == 0) {
-		if (was_failed)
-			log_info("state can be written again");
-		return;
-	}
-	if (!was_failed)
-		log_error("%s", e.text);
-	/* Not again at every step. */
-	st->live = st->size;
-	st->failed = 1;
+	if (st->failed || has_grown(st)) {
+		if (write_anew(st, &e) == -1) {
+			log_error("%s", e.text);
+			/* Not again before it has grown as much again. */
+			st->live = st->size;
+		}
+		copy_out(st);
+	} else if (st->lagging)
+		copy_out(st);
 }
 
 /* Is the journal of this header this keeper's? -1: it is, and of a schema that
@@ -204,9 +245,7 @@ replay_all(struct state *st, state_replay_fn *replay)
 	size_t size;
 	int ours = 0;
 
-	if (lseek(st->fd, 0, SEEK_SET) == -1)
-		return 0;
-	text = fd_read_all(st->fd, STATE_MAX_BYTES, &size);
+	text = read_journal(st, &size);
 	if (text == NULL)
 		return 0;
 	for (line = text; *line != '\0'; line = end + 1) {
@@ -223,20 +262,6 @@ replay_all(struct state *st, state_replay_fn *replay)
 	return ours;
 }
 
-/* Is the file under its name still the one that is held? */
-static int
-is_in_place(const struct state *st)
-{
-	char path[PATH_BYTES];
-	struct stat a, b;
-
-	if (st->dir == NULL)
-		return 1;
-	snprintf(path, sizeof(path), "%s/%s", st->dir, RUNTIME_STATE);
-	return stat(path, &a) == 0 && fstat(st->fd, &b) == 0 &&
-	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
-}
-
 int
 state_open(struct state *st, int held, const char *dir,
     const struct fleet_record *header, state_replay_fn *replay, struct err *e)
@@ -244,26 +269,24 @@ state_open(struct state *st, int held, const char *dir,
 	int ours;
 
 	st->fd = held;
+	st->file = -1;
 	st->dir = dir;
 	st->header = *header;
 	ours = held == -1 ? 0 : replay_all(st, replay);
 	if (ours == -1)
 		return err_set(
 		    e, "state is of a newer schema than %d", RECORD_SCHEMA);
-	if (ours == 1) {
-		if (is_in_place(st))
-			return 0;
-		/* A rewrite was cut short, or the directory is gone; what is
-		 * held is whole, so the file's place can wait. */
-		if (rewrite(st, e) == -1)
-			log_warn("%s", e->text);
-		return 0;
-	}
-	return rewrite(st, e);
+	if (ours == 0 && write_anew(st, e) == -1)
+		return -1;
+	copy_out(st);
+	if (st->lagging && st->grown != NULL)
+		st->grown(st, st->arg);
+	return 0;
 }
 
 void
 state_close(struct state *st)
 {
 	fd_close(&st->fd);
+	fd_close(&st->file);
 }

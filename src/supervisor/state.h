@@ -1,8 +1,12 @@
 /*
- * state: the fleet's journal (core/record.h), a file in the runtime directory
- * or, where there is none, a memfd; the keeper holds it too. Appended to at
- * every step, written anew when it has grown; never fsynced: another boot makes
- * it void.
+ * state: the fleet's journal (core/record.h), appended to at every step and
+ * written anew when it has grown.
+ *
+ * It is a memfd that the keeper holds too: no disk can be full, slow or gone
+ * under it, and a successor always finds it whole. The file in the runtime
+ * directory is a copy, for svctl's own kill and for whoever comes after the
+ * keeper; where it cannot be written it lags behind until it can. Never
+ * fsynced: another boot makes it void.
  */
 #ifndef SVD_SUPERVISOR_STATE_H
 #define SVD_SUPERVISOR_STATE_H
@@ -22,33 +26,38 @@ typedef void state_dump_fn(struct state *st, void *arg);
 typedef void state_replay_fn(const struct record *r, void *arg);
 
 struct state {
-	int fd;
-	const char *dir;   /* NULL: a memfd */
+	int fd;            /* the memfd */
+	int file;          /* the copy, -1: there is none now */
+	const char *dir;   /* of the copy, NULL: none is wanted */
 	size_t size, live; /* bytes now, and when last written anew */
 	int torn;          /* the last line did not get its newline */
-	int failed;        /* a write failed: what is on disk lags behind */
-	int failure;       /* its errno */
+	int failed;        /* a record could not be written: no memory */
+	int lagging;       /* the copy could not be written */
 	struct fleet_record header;
 	state_dump_fn *dump;
 	void *arg;
-	void (*changed_fd)(struct state *st, void *arg); /* hold the new fd */
-	/* It is time for state_maintain(): now, or later where it failed. */
+	/* There is a new memfd to be held. */
+	void (*changed_fd)(struct state *st, void *arg);
+	/* It is time for state_maintain(): now, or later where something
+	 * failed. */
 	void (*grown)(struct state *st, void *arg);
 };
 
 /*
  * Goes on with the journal at held (taken; -1: none is held) if it is of this
  * header's epoch, calling replay for each record; else makes a new one. dir is
- * borrowed.
+ * borrowed. A copy that cannot be written is no error.
  */
 int state_open(struct state *st, int held, const char *dir,
     const struct fleet_record *header, state_replay_fn *replay, struct err *e);
 void state_close(struct state *st);
-/* Appends. A failure is logged once and kept in st->failed. */
+/* Appends. A failure is logged once and mended by state_maintain(). */
 void state_put(struct state *st, const struct record *r);
-/* Between two steps: writes the journal anew if it has grown, or to mend a
- * failure. */
+/* Between two steps: writes the journal anew if it has grown, and what lags
+ * behind. */
 void state_maintain(struct state *st);
+/* Did something fail that is not mended? */
+int state_degraded(const struct state *st);
 /* What this boot and pid namespace are. */
 void
 state_fill_header(struct fleet_record *h, const char *name, uint64_t epoch);

@@ -16,9 +16,10 @@
 #include "core/worker_fsm.h"
 #include "supervisor/loop.h"
 
-#define WORKER_HISTORY_MIN 10    /* deaths that `why` shows */
-#define WORKER_INTERRUPTED_MAX 2 /* set-ups that took a supervisor with them \
-	                          */
+#define WORKER_HISTORY_MIN 10 /* deaths that `why` shows */
+#define WORKER_INTERRUPTED_MAX                        \
+	2 /* set-ups that took a supervisor with them \
+	   */
 
 struct supervisor;
 struct state;

@@ -42,13 +42,13 @@
 /* What a new process will do; the defaults: live for ever, die of any
  * signal. */
 struct fate {
-	int unborn;	 /* errno of the fork */
+	int unborn;       /* errno of the fork */
 	int stage, fault; /* set-up fails there with this errno */
-	int slow;	 /* its set-up says more than one packet */
-	int64_t lives;	 /* ms, then it exits with code; 0: for ever */
+	int slow;         /* its set-up says more than one packet */
+	int64_t lives;    /* ms, then it exits with code; 0: for ever */
 	int code;
-	int ignores;	 /* signal it takes no notice of */
-	int ends_main;	 /* a stop_command: as it ends, so does the worker */
+	int ignores;   /* signal it takes no notice of */
+	int ends_main; /* a stop_command: as it ends, so does the worker */
 };
 
 struct process {
@@ -116,17 +116,17 @@ note(const char *fmt, ...)
 	if (world->ntrace == WORLD_TRACE)
 		abort();
 	va_start(ap, fmt);
-	vsnprintf(world->trace[world->ntrace++], sizeof(world->trace[0]), fmt,
-	    ap);
+	vsnprintf(
+	    world->trace[world->ntrace++], sizeof(world->trace[0]), fmt, ap);
 	va_end(ap);
 }
 
 /* --- log: nobody reads it here --- */
 
-#define SILENT(name)                           \
-	void name(const char *fmt, ...)        \
-	{                                      \
-		(void)fmt;                     \
+#define SILENT(name)                    \
+	void name(const char *fmt, ...) \
+	{                               \
+		(void)fmt;              \
 	}
 
 SILENT(log_error)
@@ -246,7 +246,7 @@ int
 sweep_init(struct sweep *sw, size_t nworkers)
 {
 	(void)nworkers;
-	*sw = (struct sweep) { .n = 0 };
+	*sw = (struct sweep){.n = 0};
 	return 0;
 }
 
@@ -281,10 +281,10 @@ static void
 announce(const struct spawner *sp, const struct spawn_request *r, int pid,
     int stage, int error)
 {
-	struct birth b = { .token = r->token,
-		.pid = pid,
-		.stage = (uint16_t)stage,
-		.error = error };
+	struct birth b = {.token = r->token,
+	    .pid = pid,
+	    .stage = (uint16_t)stage,
+	    .error = error};
 	unsigned char packet[BIRTH_PACKET_BYTES];
 
 	birth_encode(&b, packet);
@@ -295,32 +295,31 @@ static int
 index_of(const struct worker_conf *c)
 {
 	return world_supervisor == NULL
-	    ? 0
-	    : (int)(c - world_supervisor->fleet.workers);
+	           ? 0
+	           : (int)(c - world_supervisor->fleet.workers);
 }
 
 int
 spawn_process(struct spawner *sp, const struct spawn_request *r, pid_t *pid,
     struct identity *id, struct err *e)
 {
-	struct fate f = world_fate == NULL ? (struct fate) { 0 }
-					   : world_fate(r);
+	struct fate f = world_fate == NULL ? (struct fate){0} : world_fate(r);
 	struct process *p = &world->processes[world->nprocesses];
 
 	moment();
-	*id = (struct identity) { 0 };
+	*id = (struct identity){0};
 	if (f.unborn != 0) {
 		note("unborn %llu", (unsigned long long)r->generation);
 		moment();
 		return err_sys(e, f.unborn, "fork");
 	}
-	*p = (struct process) { .pid = WORLD_FIRST_PID + world->nprocesses,
-		.worker = index_of(r->conf),
-		.is_stop = r->argv == r->conf->stop_command,
-		.alive = 1,
-		.dies_at = f.lives == 0 ? NEVER : world->now + f.lives,
-		.generation = r->generation,
-		.fate = f };
+	*p = (struct process){.pid = WORLD_FIRST_PID + world->nprocesses,
+	    .worker = index_of(r->conf),
+	    .is_stop = r->argv == r->conf->stop_command,
+	    .alive = 1,
+	    .dies_at = f.lives == 0 ? NEVER : world->now + f.lives,
+	    .generation = r->generation,
+	    .fate = f};
 	/* Two lives of one worker at once: what must never be. */
 	if (!p->is_stop && main_process(p->worker) != NULL)
 		abort();
@@ -388,11 +387,18 @@ state_maintain(struct state *st)
 	(void)st;
 }
 
+int
+state_degraded(const struct state *st)
+{
+	(void)st;
+	return 0;
+}
+
 void
 state_fill_header(struct fleet_record *h, const char *name, uint64_t epoch)
 {
 	(void)name;
-	*h = (struct fleet_record) { .schema = RECORD_SCHEMA, .epoch = epoch };
+	*h = (struct fleet_record){.schema = RECORD_SCHEMA, .epoch = epoch};
 }
 
 /* --- control --- */
@@ -444,18 +450,17 @@ hold(struct link *l, const char *name, int fd)
 int
 link_open(struct link *l, int sock, struct err *e)
 {
-	char name[16];
+	char name[KEEPER_NAME_MAX + 1];
 	int i;
 
 	(void)sock;
 	(void)e;
-	*l = (struct link) { .sock = WORLD_LINK_FD,
-		.keeper_pid = getppid(),
-		.epoch = 1,
-		.life = (uint32_t)world->life,
-		.predecessor =
-		    world->life > 1 ? OBITUARY_SIGNALLED : OBITUARY_NONE,
-		.predecessor_status = world->life > 1 ? SIGKILL : 0 };
+	*l = (struct link){.sock = WORLD_LINK_FD,
+	    .keeper_pid = getppid(),
+	    .epoch = 1,
+	    .life = (uint32_t)world->life,
+	    .predecessor = world->life > 1 ? OBITUARY_SIGNALLED : OBITUARY_NONE,
+	    .predecessor_status = world->life > 1 ? SIGKILL : 0};
 	l->held = calloc(WORLD_LIVES + 2, sizeof(*l->held));
 	hold(l, "fleet", open("/dev/null", O_RDONLY | O_CLOEXEC));
 	hold(l, "control", open("/dev/null", O_RDONLY | O_CLOEXEC));
@@ -505,7 +510,7 @@ static int
 keeper_has_news(void)
 {
 	return (world->exit_sent == 0 && next_exit() != NULL) ||
-	    (world->pending != 0 && world->signals_sent == 0);
+	       (world->pending != 0 && world->signals_sent == 0);
 }
 
 int
@@ -519,18 +524,18 @@ link_receive(struct link *l, unsigned char packet[KEEPER_PACKET_MAX],
 	if (!keeper_has_news())
 		return 0;
 	if (world->pending != 0 && world->signals_sent == 0) {
-		*m = (struct keeper_msg) { .type = KM_SIGNAL,
-			.mask = world->pending };
+		*m = (struct keeper_msg){
+		    .type = KM_SIGNAL, .mask = world->pending};
 		world->signals_sent = world->pending;
 		world->pending = 0;
 		return 1;
 	}
 	p = next_exit();
 	world->exit_sent = p->pid;
-	*m = (struct keeper_msg) { .type = KM_EXIT,
-		.pid = p->pid,
-		.code = p->signal != 0 ? CLD_KILLED : CLD_EXITED,
-		.status = p->signal != 0 ? p->signal : p->code };
+	*m = (struct keeper_msg){.type = KM_EXIT,
+	    .pid = p->pid,
+	    .code = p->signal != 0 ? CLD_KILLED : CLD_EXITED,
+	    .status = p->signal != 0 ? p->signal : p->code};
 	return 1;
 }
 
@@ -579,7 +584,7 @@ link_send(struct link *l, const struct keeper_msg *m, int fd)
 void
 link_send_pid(struct link *l, enum keeper_msg_type type, int pid)
 {
-	struct keeper_msg m = { .type = type, .pid = pid };
+	struct keeper_msg m = {.type = type, .pid = pid};
 
 	link_send(l, &m, -1);
 }
@@ -595,7 +600,7 @@ link_hold(struct link *l, const char *name, int fd)
 void
 link_drop(struct link *l, const char *name)
 {
-	struct keeper_msg m = { .type = KM_DROP, .text = name };
+	struct keeper_msg m = {.type = KM_DROP, .text = name};
 
 	link_send(l, &m, -1);
 }
@@ -615,7 +620,7 @@ loop_new(void)
 {
 	static struct loop l;
 
-	l = (struct loop) { .nios = 0 };
+	l = (struct loop){.nios = 0};
 	return &l;
 }
 
@@ -649,7 +654,7 @@ void
 loop_io_init(
     struct loop *l, struct loop_io *io, int fd, loop_io_fn *fn, void *arg)
 {
-	*io = (struct loop_io) { .loop = l, .fn = fn, .arg = arg, .fd = fd };
+	*io = (struct loop_io){.loop = l, .fn = fn, .arg = arg, .fd = fd};
 	l->ios[l->nios++] = io;
 }
 
@@ -663,7 +668,7 @@ void
 loop_timer_init(
     struct loop *l, struct loop_timer *t, loop_timer_fn *fn, void *arg)
 {
-	*t = (struct loop_timer) { .loop = l, .fn = fn, .arg = arg };
+	*t = (struct loop_timer){.loop = l, .fn = fn, .arg = arg};
 	if (l->ntimers == WORLD_TIMERS)
 		abort();
 	l->timers[l->ntimers++] = t;
@@ -708,7 +713,7 @@ next_timer(const struct loop *l)
 static int
 io_is_ready(const struct loop_io *io)
 {
-	struct pollfd p = { .fd = io->fd, .events = POLLIN };
+	struct pollfd p = {.fd = io->fd, .events = POLLIN};
 
 	if (io->fd == WORLD_LINK_FD)
 		return keeper_has_news();

@@ -15,13 +15,13 @@
 
 /* What a fleet file that says nothing means. */
 static const struct worker_conf defaults = {
-	.restart = RESTART_ALWAYS,
-	.backoff_delay = 1000,
-	.backoff_factor = 2,
-	.backoff_limit = 30000,
-	.backoff_reset = 10000,
-	.restart_interval = 60000,
-	.success = { .code = { 1 } },
+    .restart = RESTART_ALWAYS,
+    .backoff_delay = 1000,
+    .backoff_factor = 2,
+    .backoff_limit = 30000,
+    .backoff_reset = 10000,
+    .restart_interval = 60000,
+    .success = {.code = {1}},
 };
 
 /* --- waits --- */
@@ -37,8 +37,8 @@ expect_waits(const struct worker_conf *c, const int64_t *waits, uint32_t n)
 
 START_TEST(waits_double_up_to_the_limit)
 {
-	static const int64_t waits[] = { 1000, 2000, 4000, 8000, 16000, 30000,
-		30000, 30000 };
+	static const int64_t waits[] = {
+	    1000, 2000, 4000, 8000, 16000, 30000, 30000, 30000};
 
 	expect_waits(&defaults, waits, 8);
 }
@@ -46,7 +46,7 @@ END_TEST
 
 START_TEST(factor_one_keeps_the_wait)
 {
-	static const int64_t waits[] = { 1000, 1000, 1000 };
+	static const int64_t waits[] = {1000, 1000, 1000};
 	struct worker_conf c = defaults;
 
 	c.backoff_factor = 1;
@@ -57,7 +57,7 @@ END_TEST
 
 START_TEST(a_broken_factor_is_kept_exactly)
 {
-	static const int64_t waits[] = { 1000, 1500, 2250, 3375 };
+	static const int64_t waits[] = {1000, 1500, 2250, 3375};
 	struct worker_conf c = defaults;
 
 	c.backoff_factor = 1.5;
@@ -67,8 +67,8 @@ END_TEST
 
 START_TEST(delay_zero_is_immediate_once_and_then_grows_from_100_ms)
 {
-	static const int64_t waits[] = { 0, 100, 200, 400, 800, 1600, 3200,
-		6400, 12800, 25600, 30000, 30000 };
+	static const int64_t waits[] = {0, 100, 200, 400, 800, 1600, 3200, 6400,
+	    12800, 25600, 30000, 30000};
 	struct worker_conf c = defaults;
 
 	c.backoff_delay = 0;
@@ -78,7 +78,7 @@ END_TEST
 
 START_TEST(delay_zero_with_factor_one_is_no_hot_loop)
 {
-	static const int64_t waits[] = { 0, 100, 100, 100 };
+	static const int64_t waits[] = {0, 100, 100, 100};
 	struct worker_conf c = defaults;
 
 	c.backoff_delay = 0;
@@ -131,7 +131,7 @@ cpu_ms(void)
  * that a fleet file can say. */
 START_TEST(no_run_of_deaths_is_too_long)
 {
-	static const double factors[] = { 1, 1.0000001, 1.001, 2, 100 };
+	static const double factors[] = {1, 1.0000001, 1.001, 2, 100};
 	static const int64_t year = INT64_C(365) * 24 * 3600 * 1000;
 	struct worker_conf c = defaults;
 	int64_t begin = cpu_ms(), wait;
@@ -147,28 +147,24 @@ END_TEST
 
 /* --- verdicts --- */
 
-static const struct death exit_0 = { .at = 1, .pid = 7 };
-static const struct death exit_1 = { .at = 1, .pid = 7, .code = 1 };
-static const struct death fault = { .at = 1,
-	.pid = 7,
-	.code = 127,
-	.fault = "command 'x' not found" };
-static const struct death unborn = { .at = 1, .code = -1, .fault = "fork" };
+static const struct death exit_0 = {.at = 1, .pid = 7};
+static const struct death exit_1 = {.at = 1, .pid = 7, .code = 1};
+static const struct death fault = {
+    .at = 1, .pid = 7, .code = 127, .fault = "command 'x' not found"};
+static const struct death unborn = {.at = 1, .code = -1, .fault = "fork"};
 
 static struct death
 killed_by(int sig)
 {
-	return (struct death) { .at = 1, .pid = 7, .code = -1, .signal = sig };
+	return (struct death){.at = 1, .pid = 7, .code = -1, .signal = sig};
 }
 
 static enum worker_event
 verdict(enum restart_when when, const struct death *d)
 {
 	struct worker_conf c = defaults;
-	struct verdict_input in = { .conf = &c,
-		.death = d,
-		.want_up = 1,
-		.recent = 1 };
+	struct verdict_input in = {
+	    .conf = &c, .death = d, .want_up = 1, .recent = 1};
 
 	c.restart = when;
 	return backoff_verdict(&in);
@@ -178,7 +174,7 @@ static int
 is_asked_for(int sig)
 {
 	return sig == SIG_HUP || sig == SIG_INT || sig == SIG_TERM ||
-	    sig == SIG_PIPE;
+	       sig == SIG_PIPE;
 }
 
 START_TEST(always_starts_again_whatever_the_death)
@@ -187,7 +183,7 @@ START_TEST(always_starts_again_whatever_the_death)
 	int n;
 
 	for (n = 0; n <= 255; n++) {
-		d = (struct death) { .at = 1, .code = n };
+		d = (struct death){.at = 1, .code = n};
 		ck_assert_int_eq(verdict(RESTART_ALWAYS, &d), EV_DIED_RETRY);
 	}
 	for (n = 1; n <= 64; n++) {
@@ -206,7 +202,7 @@ START_TEST(on_failure_takes_success_for_the_end)
 
 	ck_assert_int_eq(verdict(RESTART_ON_FAILURE, &exit_0), EV_DIED_DONE);
 	for (n = 1; n <= 255; n++) {
-		d = (struct death) { .at = 1, .code = n };
+		d = (struct death){.at = 1, .code = n};
 		ck_assert_int_eq(
 		    verdict(RESTART_ON_FAILURE, &d), EV_DIED_RETRY);
 	}
@@ -249,14 +245,14 @@ START_TEST(success_is_what_the_set_says)
 	struct worker_conf c = defaults;
 	struct death d = killed_by(SIG_TERM);
 
-	ck_assert_int_eq(units_parse_exit_set("3 10-12 TERM", &c.success,
-			     &(struct err) { { 0 } }),
+	ck_assert_int_eq(units_parse_exit_set(
+			     "3 10-12 TERM", &c.success, &(struct err){{0}}),
 	    0);
 	ck_assert_int_eq(death_is_success(&c, &d), 1);
 	d = killed_by(SIG_SEGV);
 	ck_assert_int_eq(death_is_success(&c, &d), 0);
 	ck_assert_int_eq(death_is_success(&c, &exit_0), 0);
-	d = (struct death) { .at = 1, .code = 11 };
+	d = (struct death){.at = 1, .code = 11};
 	ck_assert_int_eq(death_is_success(&c, &d), 1);
 	d.code = 255;
 	ck_assert_int_eq(death_is_success(&c, &d), 0);
@@ -266,7 +262,7 @@ END_TEST
 START_TEST(a_fault_or_an_unknown_status_is_no_success)
 {
 	struct worker_conf c = defaults;
-	struct death d = { .at = 1, .code = -1 };
+	struct death d = {.at = 1, .code = -1};
 
 	c.success.code[1] = UINT64_MAX; /* 127 among them */
 	ck_assert_int_eq(death_is_success(&c, &fault), 0);
@@ -281,10 +277,8 @@ static struct verdict_input
 input(struct worker_conf *c, const struct death *d)
 {
 	*c = defaults;
-	return (struct verdict_input) { .conf = c,
-		.death = d,
-		.want_up = 1,
-		.recent = 1 };
+	return (struct verdict_input){
+	    .conf = c, .death = d, .want_up = 1, .recent = 1};
 }
 
 START_TEST(permanent_statuses_and_signals_are_fatal)
@@ -320,9 +314,9 @@ START_TEST(a_wish_goes_before_every_policy)
 		int stopping, want_up;
 		enum worker_event ev;
 	} wishes[] = {
-		{ 1, 1, EV_DIED_RETRY },
-		{ 1, 0, EV_DIED_DONE },
-		{ 0, 0, EV_DIED_DONE },
+	    {1, 1, EV_DIED_RETRY},
+	    {1, 0, EV_DIED_DONE},
+	    {0, 0, EV_DIED_DONE},
 	};
 	struct worker_conf c;
 	struct verdict_input in = input(&c, &exit_1);
@@ -383,13 +377,13 @@ END_TEST
 
 START_TEST(a_death_is_described)
 {
-	struct death d = { .code = -1 };
+	struct death d = {.code = -1};
 	char out[RECORD_FAULT_MAX];
 
 	ck_assert_str_eq(
 	    death_describe(&exit_1, out, sizeof(out)), "exit status 1");
-	ck_assert_str_eq(death_describe(&fault, out, sizeof(out)),
-	    "command 'x' not found");
+	ck_assert_str_eq(
+	    death_describe(&fault, out, sizeof(out)), "command 'x' not found");
 	ck_assert_str_eq(
 	    death_describe(&d, out, sizeof(out)), "status unknown");
 	d = killed_by(SIG_SEGV);
@@ -405,10 +399,8 @@ START_TEST(a_description_is_cut_to_fit)
 {
 	char out[8];
 
-	ck_assert_str_eq(
-	    death_describe(&exit_1, out, sizeof(out)), "exit st");
-	ck_assert_str_eq(
-	    death_describe(&fault, out, sizeof(out)), "command");
+	ck_assert_str_eq(death_describe(&exit_1, out, sizeof(out)), "exit st");
+	ck_assert_str_eq(death_describe(&fault, out, sizeof(out)), "command");
 }
 END_TEST
 

@@ -13,19 +13,19 @@ static struct worker_conf conf;
 static struct worker w;
 static int own[2], elder[2]; /* pairs; the reading end first */
 
-static char *command[] = { (char *)"worker", NULL };
+static char *command[] = {(char *)"worker", NULL};
 
 /* The second supervisor of a keeper, and one worker that the first one was
  * about to start. */
 static void
 set_up(void)
 {
-	struct worker_record rec = { .name = "w",
-		.state = WS_STARTING,
-		.want_up = 1,
-		.token = TOKEN,
-		.generation = 1,
-		.since = 1 };
+	struct worker_record rec = {.name = "w",
+	    .state = WS_STARTING,
+	    .want_up = 1,
+	    .token = TOKEN,
+	    .generation = 1,
+	    .since = 1};
 	struct err e;
 
 	world_new();
@@ -33,26 +33,25 @@ set_up(void)
 	ck_assert_int_eq(chan_pair(elder), 0);
 	world->life = 2;
 	world->births[1] = elder[0];
-	conf = (struct worker_conf) { .name = "w",
-		.argv = command,
-		.directory = (char *)"/srv",
-		.restart = RESTART_ALWAYS,
-		.backoff_delay = 1000,
-		.backoff_factor = 2,
-		.backoff_limit = 30000 };
-	sup = (struct supervisor) { .loop = loop_new(),
-		.fleet = { .workers = &conf, .nworkers = 1 },
-		.workers = &w,
-		.resumed = 1 };
+	conf = (struct worker_conf){.name = "w",
+	    .argv = command,
+	    .directory = (char *)"/srv",
+	    .restart = RESTART_ALWAYS,
+	    .backoff_delay = 1000,
+	    .backoff_factor = 2,
+	    .backoff_limit = 30000};
+	sup = (struct supervisor){.loop = loop_new(),
+	    .fleet = {.workers = &conf, .nworkers = 1},
+	    .workers = &w,
+	    .resumed = 1};
 	TAILQ_INIT(&sup.spawns);
 	ck_assert_int_eq(link_open(&sup.link, -1, &e), 0);
 	ck_assert_int_eq(births_init(&sup.births, &sup, own[0], &e), 0);
 	worker_init(&w, &sup, &conf);
 	worker_replay(&w, &rec);
 	world->nprocesses = 1;
-	world->processes[0] = (struct process) { .pid = WORLD_FIRST_PID,
-		.alive = 1,
-		.dies_at = NEVER };
+	world->processes[0] = (struct process){
+	    .pid = WORLD_FIRST_PID, .alive = 1, .dies_at = NEVER};
 }
 
 static void
@@ -73,15 +72,14 @@ tear_down(void)
 static void
 say(int fd, uint64_t token, int stage, int error)
 {
-	struct birth b = { .token = token,
-		.pid = WORLD_FIRST_PID,
-		.stage = (uint16_t)stage,
-		.error = error };
+	struct birth b = {.token = token,
+	    .pid = WORLD_FIRST_PID,
+	    .stage = (uint16_t)stage,
+	    .error = error};
 	unsigned char packet[BIRTH_PACKET_BYTES];
 
 	birth_encode(&b, packet);
-	ck_assert_int_eq(chan_send(fd, packet, sizeof(packet), NULL, 0, 0),
-	    0);
+	ck_assert_int_eq(chan_send(fd, packet, sizeof(packet), NULL, 0, 0), 0);
 }
 
 START_TEST(an_elder_is_heard_to_its_end_and_dropped)
@@ -94,8 +92,8 @@ START_TEST(an_elder_is_heard_to_its_end_and_dropped)
 	ck_assert_int_eq(births_pending(&sup.births), 0);
 	ck_assert_int_eq(world->dropped[1], 1);
 	ck_assert_int_eq(w.rec.pid, WORLD_FIRST_PID);
-	ck_assert_str_eq(w.rec.fault, 
-	    "directory '/srv': No such file or directory");
+	ck_assert_str_eq(
+	    w.rec.fault, "directory '/srv': No such file or directory");
 }
 END_TEST
 
@@ -175,14 +173,12 @@ START_TEST(what_is_unread_is_counted_and_taken_one_by_one)
 {
 	ck_assert_uint_eq(births_unread_bytes(&sup.births), 0);
 	say(own[1], TOKEN, BIRTH_BORN, 0);
-	ck_assert_uint_eq(
-	    births_unread_bytes(&sup.births), BIRTH_PACKET_BYTES);
+	ck_assert_uint_eq(births_unread_bytes(&sup.births), BIRTH_PACKET_BYTES);
 	say(own[1], TOKEN, BIRTH_DIRECTORY, 0);
 	ck_assert_uint_eq(
 	    births_unread_bytes(&sup.births), 2 * BIRTH_PACKET_BYTES);
 	births_take(&sup.births);
-	ck_assert_uint_eq(
-	    births_unread_bytes(&sup.births), BIRTH_PACKET_BYTES);
+	ck_assert_uint_eq(births_unread_bytes(&sup.births), BIRTH_PACKET_BYTES);
 }
 END_TEST
 

@@ -101,8 +101,7 @@ START_TEST(as_many_descriptors_as_allowed_arrive)
 
 	for (i = 0; i < CHAN_FDS_MAX; i++)
 		sent[i] = pair[i % 2];
-	ck_assert_int_eq(
-	    chan_send(pair[0], "x", 1, sent, CHAN_FDS_MAX, 0), 0);
+	ck_assert_int_eq(chan_send(pair[0], "x", 1, sent, CHAN_FDS_MAX, 0), 0);
 	ck_assert_int_eq(chan_recv(pair[1], &c, 1, got, &n, 0), 1);
 	ck_assert_uint_eq(n, CHAN_FDS_MAX);
 	for (i = 0; i < n; i++)
@@ -209,10 +208,8 @@ START_TEST(a_full_socket_is_eagain)
 	ck_assert_int_gt(sent, 0);
 	ck_assert_int_eq(chan_recv(pair[1], &c, 1, NULL, NULL, 0), 1);
 	while (--sent > 0)
-		ck_assert_int_eq(
-		    chan_recv(pair[1], &c, 1, NULL, NULL, 0), 1);
-	ck_assert_int_eq(
-	    chan_send(pair[0], "x", 1, NULL, 0, MSG_DONTWAIT), 0);
+		ck_assert_int_eq(chan_recv(pair[1], &c, 1, NULL, NULL, 0), 1);
+	ck_assert_int_eq(chan_send(pair[0], "x", 1, NULL, 0, MSG_DONTWAIT), 0);
 }
 END_TEST
 
@@ -248,7 +245,9 @@ main(void)
 	tcase_add_test(t, descriptors_that_nobody_wants_are_closed);
 	tcase_add_test(
 	    t, a_message_that_is_too_long_is_refused_with_its_descriptors);
-	tcase_add_test(t, descriptors_that_find_no_room_are_an_error);
+	/* It keeps limits of its own. */
+	if (getenv("SVD_VALGRIND") == NULL)
+		tcase_add_test(t, descriptors_that_find_no_room_are_an_error);
 	tcase_add_test(t, the_end_is_zero);
 	tcase_add_test(t, nothing_yet_is_eagain);
 	tcase_add_test(t, a_full_socket_is_eagain);

@@ -15,7 +15,7 @@
 
 #define COMMANDS_MAX 4
 #define SHUTDOWN EV_COUNT /* not a worker's event: TERM to svd */
-#define START 1000000	  /* world->now at first */
+#define START 1000000     /* world->now at first */
 
 struct story {
 	const char *name;
@@ -33,9 +33,9 @@ static const struct story *story;
 
 /* --- what is told to the supervisor in place of a fleet file --- */
 
-static char *command[] = { (char *)"worker", NULL };
-static char *stop_command[] = { (char *)"stop", NULL };
-static char *no_environment[] = { NULL };
+static char *command[] = {(char *)"worker", NULL};
+static char *stop_command[] = {(char *)"stop", NULL};
+static char *no_environment[] = {NULL};
 
 struct sources *
 sources_load(int fd, struct err *e)
@@ -57,29 +57,29 @@ int
 conf_load(
     struct fleet *f, const char *path, struct sources *src, struct diags *d)
 {
-	static struct worker_conf c = { .name = "w",
-		.group_name = "w",
-		.numprocs = 1,
-		.argv = command,
-		.directory = (char *)"/srv",
-		.autostart = 1,
-		.environment = no_environment,
-		.restart = RESTART_ALWAYS,
-		.backoff_delay = 1000,
-		.backoff_factor = 2,
-		.backoff_limit = 30000,
-		.backoff_reset = 10000,
-		.restart_interval = 60000,
-		.success = { .code = { 1 } },
-		.stop_signal = SIGTERM,
-		.stop_timeout = 15000 };
+	static struct worker_conf c = {.name = "w",
+	    .group_name = "w",
+	    .numprocs = 1,
+	    .argv = command,
+	    .directory = (char *)"/srv",
+	    .autostart = 1,
+	    .environment = no_environment,
+	    .restart = RESTART_ALWAYS,
+	    .backoff_delay = 1000,
+	    .backoff_factor = 2,
+	    .backoff_limit = 30000,
+	    .backoff_reset = 10000,
+	    .restart_interval = 60000,
+	    .success = {.code = {1}},
+	    .stop_signal = SIGTERM,
+	    .stop_timeout = 15000};
 
 	(void)path;
 	(void)src;
 	(void)d;
 	if (story->configure != NULL)
 		story->configure(&c);
-	*f = (struct fleet) { .name = "f", .workers = &c, .nworkers = 1 };
+	*f = (struct fleet){.name = "f", .workers = &c, .nworkers = 1};
 	return 0;
 }
 
@@ -111,7 +111,7 @@ loop_run(struct loop *l)
 		at = NEVER;
 		if (world->ncommands_done < story->ncommands)
 			at = START +
-			    story->commands[world->ncommands_done].after;
+			     story->commands[world->ncommands_done].after;
 		if (at <= world->now) {
 			give_command(
 			    story->commands[world->ncommands_done].event);
@@ -145,7 +145,7 @@ begin_life(int birth[2])
 static int
 live(void)
 {
-	struct supervisor_options o = { .fleet_path = "f", .keeper_fd = -1 };
+	struct supervisor_options o = {.fleet_path = "f", .keeper_fd = -1};
 	int birth[2], status;
 	pid_t pid;
 
@@ -174,8 +174,8 @@ summarise(char *out, size_t size)
 	for (i = 0; i < world->nprocesses; i++) {
 		births += !world->processes[i].is_stop;
 		alive += world->processes[i].alive;
-		unread += !world->processes[i].alive &&
-		    !world->processes[i].acked;
+		unread +=
+		    !world->processes[i].alive && !world->processes[i].acked;
 	}
 	snprintf(out, size,
 	    "%s since %lld want %d generation %llu restarts %llu deaths %llu "
@@ -240,62 +240,60 @@ static struct fate
 lives_for_ever(const struct spawn_request *r)
 {
 	(void)r;
-	return (struct fate) { 0 };
+	return (struct fate){0};
 }
 
 static struct fate
 ignores_term(const struct spawn_request *r)
 {
 	(void)r;
-	return (struct fate) { .ignores = SIGTERM };
+	return (struct fate){.ignores = SIGTERM};
 }
 
 static struct fate
 dies_three_times(const struct spawn_request *r)
 {
 	if (r->generation > 3)
-		return (struct fate) { 0 };
-	return (struct fate) { .lives = 50, .code = (int)r->generation };
+		return (struct fate){0};
+	return (struct fate){.lives = 50, .code = (int)r->generation};
 }
 
 static struct fate
 dies_always(const struct spawn_request *r)
 {
 	(void)r;
-	return (struct fate) { .lives = 1, .code = 1 };
+	return (struct fate){.lives = 1, .code = 1};
 }
 
 static struct fate
 succeeds(const struct spawn_request *r)
 {
 	(void)r;
-	return (struct fate) { .lives = 500 };
+	return (struct fate){.lives = 500};
 }
 
 static struct fate
 is_not_found_at_first(const struct spawn_request *r)
 {
 	if (r->generation > 2)
-		return (struct fate) { 0 };
-	return (struct fate) { .stage = BIRTH_EXEC, .fault = ENOENT };
+		return (struct fate){0};
+	return (struct fate){.stage = BIRTH_EXEC, .fault = ENOENT};
 }
 
 static struct fate
 is_slow_and_has_no_directory_at_first(const struct spawn_request *r)
 {
 	if (r->generation > 1)
-		return (struct fate) { .slow = 1 };
-	return (struct fate) { .slow = 1,
-		.stage = BIRTH_DIRECTORY,
-		.fault = ENOENT };
+		return (struct fate){.slow = 1};
+	return (struct fate){
+	    .slow = 1, .stage = BIRTH_DIRECTORY, .fault = ENOENT};
 }
 
 static struct fate
 cannot_be_forked_for_two_seconds(const struct spawn_request *r)
 {
 	(void)r;
-	return (struct fate) { .unborn =
-				   world->now < START + 2000 ? EAGAIN : 0 };
+	return (struct fate){.unborn = world->now < START + 2000 ? EAGAIN : 0};
 }
 
 static struct fate
@@ -303,8 +301,7 @@ has_a_stop_command(const struct spawn_request *r)
 {
 	int is_stop = r->argv == r->conf->stop_command;
 
-	return (struct fate) { .lives = is_stop ? 700 : 0,
-		.ends_main = is_stop };
+	return (struct fate){.lives = is_stop ? 700 : 0, .ends_main = is_stop};
 }
 
 static struct fate
@@ -312,15 +309,15 @@ has_a_useless_stop_command(const struct spawn_request *r)
 {
 	int is_stop = r->argv == r->conf->stop_command;
 
-	return (struct fate) { .lives = is_stop ? 700 : 0, .code = 1 };
+	return (struct fate){.lives = is_stop ? 700 : 0, .code = 1};
 }
 
 static struct fate
 has_no_stop_command_after_all(const struct spawn_request *r)
 {
 	if (r->argv != r->conf->stop_command)
-		return (struct fate) { 0 };
-	return (struct fate) { .stage = BIRTH_EXEC, .fault = ENOENT };
+		return (struct fate){0};
+	return (struct fate){.stage = BIRTH_EXEC, .fault = ENOENT};
 }
 
 static void
@@ -356,45 +353,38 @@ with_max_age(struct worker_conf *c)
 }
 
 static const struct story stories[] = {
-	{ "starts", NULL, lives_for_ever, { { 0 } }, 0, 1000 },
-	{ "dies, is started again", NULL, dies_three_times, { { 0 } }, 0,
-	    20000 },
-	{ "stops", NULL, lives_for_ever, { { 100, EV_STOP } }, 1, 30000 },
-	{ "ignores TERM", NULL, ignores_term, { { 100, EV_STOP } }, 1, 30000 },
-	{ "is restarted", NULL, lives_for_ever, { { 100, EV_RESTART } }, 1,
-	    30000 },
-	{ "is restarted while it stops", NULL, ignores_term,
-	    { { 100, EV_STOP }, { 200, EV_RESTART } }, 2, 30000 },
-	{ "is stopped while it restarts", NULL, ignores_term,
-	    { { 100, EV_RESTART }, { 200, EV_STOP } }, 2, 30000 },
-	{ "stops in backoff", NULL, dies_always, { { 500, EV_STOP } }, 1,
-	    30000 },
-	{ "is started in backoff", NULL, dies_three_times,
-	    { { 500, EV_START } }, 1, 20000 },
-	{ "stops by its command", with_stop_command, has_a_stop_command,
-	    { { 100, EV_STOP } }, 1, 30000 },
-	{ "stops after its command", with_stop_command,
-	    has_a_useless_stop_command, { { 100, EV_STOP } }, 1, 30000 },
-	{ "stops without its command", with_stop_command,
-	    has_no_stop_command_after_all, { { 100, EV_STOP } }, 1, 30000 },
-	{ "passes its limit", with_restart_limit, dies_always, { { 0 } }, 0,
-	    30000 },
-	{ "passes its limit, is started by hand", with_restart_limit,
-	    dies_always, { { 20000, EV_START } }, 1, 40000 },
-	{ "succeeds", as_oneshot, succeeds, { { 0 } }, 0, 30000 },
-	{ "ends the fleet", essential_oneshot, succeeds, { { 0 } }, 0, 30000 },
-	{ "grows too old", with_max_age, lives_for_ever, { { 0 } }, 0, 50000 },
-	{ "is not found", NULL, is_not_found_at_first, { { 0 } }, 0, 20000 },
-	{ "is set up slowly", NULL, is_slow_and_has_no_directory_at_first,
-	    { { 0 } }, 0, 20000 },
-	{ "cannot be forked", NULL, cannot_be_forked_for_two_seconds,
-	    { { 0 } }, 0, 20000 },
-	{ "shuts down", NULL, lives_for_ever, { { 100, SHUTDOWN } }, 1,
-	    30000 },
-	{ "shuts down in backoff", NULL, dies_always, { { 500, SHUTDOWN } },
-	    1, 30000 },
-	{ "shuts down by KILL", NULL, ignores_term, { { 100, SHUTDOWN } }, 1,
-	    30000 },
+    {"starts", NULL, lives_for_ever, {{0}}, 0, 1000},
+    {"dies, is started again", NULL, dies_three_times, {{0}}, 0, 20000},
+    {"stops", NULL, lives_for_ever, {{100, EV_STOP}}, 1, 30000},
+    {"ignores TERM", NULL, ignores_term, {{100, EV_STOP}}, 1, 30000},
+    {"is restarted", NULL, lives_for_ever, {{100, EV_RESTART}}, 1, 30000},
+    {"is restarted while it stops", NULL, ignores_term,
+	{{100, EV_STOP}, {200, EV_RESTART}}, 2, 30000},
+    {"is stopped while it restarts", NULL, ignores_term,
+	{{100, EV_RESTART}, {200, EV_STOP}}, 2, 30000},
+    {"stops in backoff", NULL, dies_always, {{500, EV_STOP}}, 1, 30000},
+    {"is started in backoff", NULL, dies_three_times, {{500, EV_START}}, 1,
+	20000},
+    {"stops by its command", with_stop_command, has_a_stop_command,
+	{{100, EV_STOP}}, 1, 30000},
+    {"stops after its command", with_stop_command, has_a_useless_stop_command,
+	{{100, EV_STOP}}, 1, 30000},
+    {"stops without its command", with_stop_command,
+	has_no_stop_command_after_all, {{100, EV_STOP}}, 1, 30000},
+    {"passes its limit", with_restart_limit, dies_always, {{0}}, 0, 30000},
+    {"passes its limit, is started by hand", with_restart_limit, dies_always,
+	{{20000, EV_START}}, 1, 40000},
+    {"succeeds", as_oneshot, succeeds, {{0}}, 0, 30000},
+    {"ends the fleet", essential_oneshot, succeeds, {{0}}, 0, 30000},
+    {"grows too old", with_max_age, lives_for_ever, {{0}}, 0, 50000},
+    {"is not found", NULL, is_not_found_at_first, {{0}}, 0, 20000},
+    {"is set up slowly", NULL, is_slow_and_has_no_directory_at_first, {{0}}, 0,
+	20000},
+    {"cannot be forked", NULL, cannot_be_forked_for_two_seconds, {{0}}, 0,
+	20000},
+    {"shuts down", NULL, lives_for_ever, {{100, SHUTDOWN}}, 1, 30000},
+    {"shuts down in backoff", NULL, dies_always, {{500, SHUTDOWN}}, 1, 30000},
+    {"shuts down by KILL", NULL, ignores_term, {{100, SHUTDOWN}}, 1, 30000},
 };
 
 #define NSTORIES ((int)(sizeof(stories) / sizeof(*stories)))
@@ -449,54 +439,52 @@ END_TEST
 static const struct {
 	const char *name, *ending;
 } endings[] = {
-	{ "starts", "RUNNING since 0 want 1 generation 1 restarts 0 deaths 0" },
-	{ "dies, is started again",
-	    "RUNNING since 7150 want 1 generation 4 restarts 3 deaths 3" },
-	{ "stops", "STOPPED since 100 want 0 generation 1 restarts 0 deaths 1" },
-	{ "ignores TERM",
-	    "STOPPED since 15100 want 0 generation 1 restarts 0 deaths 1" },
-	{ "is restarted",
-	    "RUNNING since 100 want 1 generation 2 restarts 0 deaths 1" },
-	{ "is restarted while it stops",
-	    "RUNNING since 15100 want 1 generation 2 restarts 0 deaths 1" },
-	{ "is stopped while it restarts",
-	    "STOPPED since 15100 want 0 generation 1 restarts 0 deaths 1" },
-	{ "stops in backoff",
-	    "STOPPED since 500 want 0 generation 1 restarts 0 deaths 1" },
-	{ "is started in backoff",
-	    "RUNNING since 3600 want 1 generation 4 restarts 2 deaths 3" },
-	{ "stops by its command",
-	    "STOPPED since 800 want 0 generation 1 restarts 0 deaths 1" },
-	{ "stops after its command",
-	    "STOPPED since 800 want 0 generation 1 restarts 0 deaths 1" },
-	{ "stops without its command",
-	    "STOPPED since 100 want 0 generation 1 restarts 0 deaths 1" },
-	{ "passes its limit",
-	    "FAILED since 3003 want 1 generation 3 restarts 2 deaths 3" },
-	{ "passes its limit, is started by hand",
-	    "FAILED since 23003 want 1 generation 6 restarts 4 deaths 6" },
-	{ "succeeds",
-	    "EXITED since 500 want 1 generation 1 restarts 0 deaths 1" },
-	{ "ends the fleet",
-	    "STOPPED since 500 want 0 generation 1 restarts 0 deaths 1" },
-	{ "grows too old",
-	    "RUNNING since 40000 want 1 generation 3 restarts 2 deaths 2" },
-	{ "is not found",
-	    "RUNNING since 3000 want 1 generation 3 restarts 2 deaths 2" },
-	{ "is set up slowly",
-	    "RUNNING since 1000 want 1 generation 2 restarts 1 deaths 1" },
-	{ "cannot be forked",
-	    "RUNNING since 3000 want 1 generation 1 restarts 1 deaths 2" },
-	{ "shuts down",
-	    "STOPPED since 100 want 0 generation 1 restarts 0 deaths 1" },
-	{ "shuts down in backoff",
-	    "STOPPED since 500 want 0 generation 1 restarts 0 deaths 1" },
-	{ "shuts down by KILL",
-	    "STOPPED since 15100 want 0 generation 1 restarts 0 deaths 1" },
+    {"starts", "RUNNING since 0 want 1 generation 1 restarts 0 deaths 0"},
+    {"dies, is started again",
+	"RUNNING since 7150 want 1 generation 4 restarts 3 deaths 3"},
+    {"stops", "STOPPED since 100 want 0 generation 1 restarts 0 deaths 1"},
+    {"ignores TERM",
+	"STOPPED since 15100 want 0 generation 1 restarts 0 deaths 1"},
+    {"is restarted",
+	"RUNNING since 100 want 1 generation 2 restarts 0 deaths 1"},
+    {"is restarted while it stops",
+	"RUNNING since 15100 want 1 generation 2 restarts 0 deaths 1"},
+    {"is stopped while it restarts",
+	"STOPPED since 15100 want 0 generation 1 restarts 0 deaths 1"},
+    {"stops in backoff",
+	"STOPPED since 500 want 0 generation 1 restarts 0 deaths 1"},
+    {"is started in backoff",
+	"RUNNING since 3600 want 1 generation 4 restarts 2 deaths 3"},
+    {"stops by its command",
+	"STOPPED since 800 want 0 generation 1 restarts 0 deaths 1"},
+    {"stops after its command",
+	"STOPPED since 800 want 0 generation 1 restarts 0 deaths 1"},
+    {"stops without its command",
+	"STOPPED since 100 want 0 generation 1 restarts 0 deaths 1"},
+    {"passes its limit",
+	"FAILED since 3003 want 1 generation 3 restarts 2 deaths 3"},
+    {"passes its limit, is started by hand",
+	"FAILED since 23003 want 1 generation 6 restarts 4 deaths 6"},
+    {"succeeds", "EXITED since 500 want 1 generation 1 restarts 0 deaths 1"},
+    {"ends the fleet",
+	"STOPPED since 500 want 0 generation 1 restarts 0 deaths 1"},
+    {"grows too old",
+	"RUNNING since 40000 want 1 generation 3 restarts 2 deaths 2"},
+    {"is not found",
+	"RUNNING since 3000 want 1 generation 3 restarts 2 deaths 2"},
+    {"is set up slowly",
+	"RUNNING since 1000 want 1 generation 2 restarts 1 deaths 1"},
+    {"cannot be forked",
+	"RUNNING since 3000 want 1 generation 1 restarts 1 deaths 2"},
+    {"shuts down", "STOPPED since 100 want 0 generation 1 restarts 0 deaths 1"},
+    {"shuts down in backoff",
+	"STOPPED since 500 want 0 generation 1 restarts 0 deaths 1"},
+    {"shuts down by KILL",
+	"STOPPED since 15100 want 0 generation 1 restarts 0 deaths 1"},
 };
 
-_Static_assert(sizeof(endings) / sizeof(*endings) ==
-	sizeof(stories) / sizeof(*stories),
+_Static_assert(
+    sizeof(endings) / sizeof(*endings) == sizeof(stories) / sizeof(*stories),
     "an ending for each story");
 
 START_TEST(a_story_ends_as_it_should)
@@ -507,8 +495,8 @@ START_TEST(a_story_ends_as_it_should)
 	world_fate = story->fate;
 	tell(-1, -1, whole, sizeof(whole));
 	ck_assert_str_eq(story->name, endings[_i].name);
-	ck_assert_msg(strncmp(whole, endings[_i].ending,
-			  strlen(endings[_i].ending)) == 0,
+	ck_assert_msg(
+	    strncmp(whole, endings[_i].ending, strlen(endings[_i].ending)) == 0,
 	    "'%s' ends: %s", story->name, whole);
 	ck_assert_ptr_nonnull(strstr(whole, " 0 unread"));
 }

@@ -29,8 +29,8 @@ fills_standard(int closed)
 	for (fd = 0; fd <= 2; fd++) {
 		if (fcntl(fd, F_GETFD) != 0) /* open, and kept by exec */
 			return 0;
-		if ((closed & 1 << fd) && (fstat(fd, &st) == -1 ||
-					      st.st_rdev != null.st_rdev))
+		if ((closed & 1 << fd) &&
+		    (fstat(fd, &st) == -1 || st.st_rdev != null.st_rdev))
 			return 0;
 	}
 	/* It leaves nothing else behind. */

@@ -118,7 +118,7 @@ END_TEST
 
 START_TEST(of_nothing_known_nothing_is_proven)
 {
-	struct identity id = { 0, 0 };
+	struct identity id = {0, 0};
 
 	ck_assert_int_eq(identity_holds(&id, a, a_fd), -1);
 	ck_assert_int_eq(identity_holds(&id, a, -1), -1);

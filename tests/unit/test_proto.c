@@ -12,34 +12,34 @@ static unsigned char packet[KEEPER_PACKET_MAX + 1];
 
 /* Each type at its extremes. */
 static const struct keeper_msg messages[] = {
-	{ .type = KM_HELLO,
-	    .version = UINT32_MAX,
-	    .epoch = UINT64_MAX,
-	    .life = UINT32_MAX,
-	    .pid = INT32_MAX,
-	    .code = OBITUARY_HUNG,
-	    .status = INT32_MIN,
-	    .count = 1 },
-	{ .type = KM_HELLO },
-	{ .type = KM_FD, .text = "a\0bc\0", .text_len = 5 },
-	{ .type = KM_EXIT,
-	    .pid = INT32_MAX,
-	    .code = -1,
-	    .status = 255,
-	    .us = UINT64_MAX },
-	{ .type = KM_SIGNAL, .mask = UINT64_MAX },
-	{ .type = KM_SIGNAL, .mask = 1 },
-	{ .type = KM_PING },
-	{ .type = KM_READY },
-	{ .type = KM_HOLD, .text = "births:1", .text_len = 9 },
-	{ .type = KM_DROP, .text = "x", .text_len = 2 },
-	{ .type = KM_BORN, .pid = INT32_MIN },
-	{ .type = KM_ACK, .pid = 1 },
-	{ .type = KM_SIGNALLED, .mask = UINT64_C(1) << 63 },
-	{ .type = KM_PONG },
-	{ .type = KM_LIMITS, .ms = UINT64_MAX, .ms2 = 1 },
-	{ .type = KM_STOPPING, .code = -1 },
-	{ .type = KM_QUIT },
+    {.type = KM_HELLO,
+	.version = UINT32_MAX,
+	.epoch = UINT64_MAX,
+	.life = UINT32_MAX,
+	.pid = INT32_MAX,
+	.code = OBITUARY_HUNG,
+	.status = INT32_MIN,
+	.count = 1},
+    {.type = KM_HELLO},
+    {.type = KM_FD, .text = "a\0bc\0", .text_len = 5},
+    {.type = KM_EXIT,
+	.pid = INT32_MAX,
+	.code = -1,
+	.status = 255,
+	.us = UINT64_MAX},
+    {.type = KM_SIGNAL, .mask = UINT64_MAX},
+    {.type = KM_SIGNAL, .mask = 1},
+    {.type = KM_PING},
+    {.type = KM_READY},
+    {.type = KM_HOLD, .text = "births:1", .text_len = 9},
+    {.type = KM_DROP, .text = "x", .text_len = 2},
+    {.type = KM_BORN, .pid = INT32_MIN},
+    {.type = KM_ACK, .pid = 1},
+    {.type = KM_SIGNALLED, .mask = UINT64_C(1) << 63},
+    {.type = KM_PONG},
+    {.type = KM_LIMITS, .ms = UINT64_MAX, .ms2 = 1},
+    {.type = KM_STOPPING, .code = -1},
+    {.type = KM_QUIT},
 };
 
 #define NMESSAGES ((int)(sizeof(messages) / sizeof(*messages)))
@@ -141,7 +141,7 @@ END_TEST
 
 START_TEST(text_without_its_nul_is_none)
 {
-	static const unsigned char hold[] = { KM_HOLD, 'x', 'y' };
+	static const unsigned char hold[] = {KM_HOLD, 'x', 'y'};
 	struct keeper_msg m;
 
 	ck_assert_int_eq(keeper_msg_decode(hold, sizeof(hold), &m), -1);
@@ -151,9 +151,8 @@ END_TEST
 START_TEST(the_longest_text_fits_and_no_longer_one)
 {
 	static char text[KEEPER_TEXT_MAX + 1];
-	struct keeper_msg m = { .type = KM_FD,
-		.text = text,
-		.text_len = KEEPER_TEXT_MAX };
+	struct keeper_msg m = {
+	    .type = KM_FD, .text = text, .text_len = KEEPER_TEXT_MAX};
 	struct keeper_msg got;
 	size_t len;
 
@@ -171,8 +170,8 @@ END_TEST
 
 START_TEST(numbers_are_little_endian)
 {
-	static const unsigned char wire[] = { KM_BORN, 4, 3, 2, 1 };
-	struct keeper_msg m = { .type = KM_BORN, .pid = 0x01020304 };
+	static const unsigned char wire[] = {KM_BORN, 4, 3, 2, 1};
+	struct keeper_msg m = {.type = KM_BORN, .pid = 0x01020304};
 
 	ck_assert_uint_eq(keeper_msg_encode(&m, packet), sizeof(wire));
 	ck_assert_mem_eq(packet, wire, sizeof(wire));
@@ -182,15 +181,19 @@ END_TEST
 /* --- births --- */
 
 static const struct birth births[] = {
-	{ 0 },
-	{ .token = UINT64_MAX,
-	    .pid = INT32_MAX,
-	    .parent = INT32_MIN,
-	    .stage = BIRTH_STAGE_COUNT - 1,
-	    .detail = UINT16_MAX,
-	    .error = INT32_MAX },
-	{ .token = 1, .pid = 2, .parent = 3, .stage = BIRTH_LIMITS,
-	    .detail = 4, .error = -1 },
+    {0},
+    {.token = UINT64_MAX,
+	.pid = INT32_MAX,
+	.parent = INT32_MIN,
+	.stage = BIRTH_STAGE_COUNT - 1,
+	.detail = UINT16_MAX,
+	.error = INT32_MAX},
+    {.token = 1,
+	.pid = 2,
+	.parent = 3,
+	.stage = BIRTH_LIMITS,
+	.detail = 4,
+	.error = -1},
 };
 
 START_TEST(a_birth_survives_the_way)

@@ -71,7 +71,6 @@ random_worker(struct worker_record *w)
 	random_string(w->name, sizeof(w->name), 1);
 	w->state = (enum worker_state)(next_random() % WS_COUNT);
 	w->want_up = random_int();
-	w->degraded = random_int();
 	w->token = random_u64();
 	w->pid = random_int();
 	w->id.pidfd_ino = random_u64();
@@ -188,7 +187,7 @@ START_TEST(test_longest_record_fits)
 	w->last.fault[sizeof(w->last.fault) - 1] = '\0';
 	w->since = w->since_rt = w->born = w->deadline = INT64_MIN;
 	w->last.at = w->last.at_rt = w->last.uptime = INT64_MIN;
-	w->want_up = w->degraded = w->pid = w->stop_pid = w->told = INT32_MIN;
+	w->want_up = w->pid = w->stop_pid = w->told = INT32_MIN;
 	w->last.pid = w->last.code = w->last.signal = INT32_MIN;
 	w->last.core = INT32_MIN;
 	len = record_format(&r, line);

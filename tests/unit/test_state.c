@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "supervisor/state.h"
 
@@ -56,8 +57,8 @@ log_bug(const char *file, int line, const char *why)
 static void
 put(struct state *to, uint64_t number)
 {
-	struct record r = { .kind = RECORD_WORKER,
-		.u.worker = { .name = "w", .deaths = number } };
+	struct record r = {
+	    .kind = RECORD_WORKER, .u.worker = {.name = "w", .deaths = number}};
 
 	state_put(to, &r);
 }
@@ -99,14 +100,11 @@ grown_cb(struct state *s, void *arg)
 static int
 open_at(int held, const char *where, uint64_t epoch, struct err *e)
 {
-	struct fleet_record header = { .schema = RECORD_SCHEMA,
-		.epoch = epoch,
-		.name = "f" };
+	struct fleet_record header = {
+	    .schema = RECORD_SCHEMA, .epoch = epoch, .name = "f"};
 
-	st = (struct state) { .fd = -1,
-		.arg = &st,
-		.changed_fd = changed_cb,
-		.grown = grown_cb };
+	st = (struct state){
+	    .fd = -1, .arg = &st, .changed_fd = changed_cb, .grown = grown_cb};
 	nreplayed = 0;
 	ngrown = nheld = 0;
 	return state_open(&st, held, where, &header, replay_cb, e);
@@ -142,12 +140,31 @@ expect_replayed(size_t n, const uint64_t *numbers)
 }
 
 static off_t
-file_size(void)
+journal_size(void)
 {
 	struct stat s;
 
 	ck_assert_int_eq(fstat(st.fd, &s), 0);
 	return s.st_size;
+}
+
+/* The file in the runtime directory says what the journal says. */
+static void
+expect_copy(void)
+{
+	size_t a_len, b_len;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char *a, *b;
+
+	ck_assert_int_ne(fd, -1);
+	ck_assert_int_eq(lseek(st.fd, 0, SEEK_SET), 0);
+	a = fd_read_all(st.fd, SIZE_MAX / 2, &a_len);
+	b = fd_read_all(fd, SIZE_MAX / 2, &b_len);
+	ck_assert_uint_eq(a_len, b_len);
+	ck_assert_mem_eq(a, b, a_len);
+	free(a);
+	free(b);
+	close(fd);
 }
 
 static void
@@ -181,6 +198,7 @@ START_TEST(a_new_journal_is_private_and_says_whose_it_is)
 	ck_assert_int_eq(s.st_mode, S_IFREG | 0600);
 	ck_assert_int_eq(nheld, 1);
 	ck_assert_int_eq(nreplayed, 0);
+	expect_copy();
 	n = pread(st.fd, line, sizeof(line), 0);
 	ck_assert_int_gt(n, 1);
 	ck_assert_int_eq(line[n - 1], '\n');
@@ -194,7 +212,7 @@ END_TEST
 
 START_TEST(what_was_put_is_replayed_in_order)
 {
-	static const uint64_t all[] = { 3, 1, 2 };
+	static const uint64_t all[] = {3, 1, 2};
 
 	open_new();
 	put(&st, 3);
@@ -202,13 +220,14 @@ START_TEST(what_was_put_is_replayed_in_order)
 	put(&st, 2);
 	open_again();
 	expect_replayed(3, all);
+	expect_copy();
 	ck_assert_int_eq(nheld, 0);
 }
 END_TEST
 
 START_TEST(a_successor_appends)
 {
-	static const uint64_t all[] = { 1, 2, 3 };
+	static const uint64_t all[] = {1, 2, 3};
 
 	open_new();
 	put(&st, 1);
@@ -255,12 +274,12 @@ END_TEST
 /* Its workers live: to forget them would be to start them twice. */
 START_TEST(a_newer_schema_is_refused_clearly)
 {
-	struct record r = { .kind = RECORD_FLEET,
-		.u.fleet = { .schema = RECORD_SCHEMA + 1, .epoch = EPOCH } };
+	struct record r = {.kind = RECORD_FLEET,
+	    .u.fleet = {.schema = RECORD_SCHEMA + 1, .epoch = EPOCH}};
 	int held = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	char line[RECORD_MAX];
 	size_t len = record_format(&r, line);
-	struct err e = { { 0 } };
+	struct err e = {{0}};
 
 	ck_assert_int_eq(write(held, line, len), (ssize_t)len);
 	ck_assert_int_eq(open_at(held, dir, EPOCH, &e), -1);
@@ -270,8 +289,7 @@ END_TEST
 
 START_TEST(what_is_held_goes_before_what_is_in_place)
 {
-	static const uint64_t held_one[] = { 1 };
-	struct stat a, b;
+	static const uint64_t held_one[] = {1};
 	struct err e;
 	int held;
 
@@ -284,36 +302,19 @@ START_TEST(what_is_held_goes_before_what_is_in_place)
 	state_close(&st);
 	ck_assert_int_eq(open_at(held, dir, EPOCH, &e), 0);
 	expect_replayed(1, held_one);
-	ck_assert_int_eq(nheld, 1);
-	ck_assert_int_eq(stat(path, &a), 0);
-	ck_assert_int_eq(fstat(st.fd, &b), 0);
-	ck_assert(a.st_ino == b.st_ino && a.st_dev == b.st_dev);
+	expect_copy();
 }
 END_TEST
 
-START_TEST(it_goes_on_without_its_directory)
+START_TEST(without_a_directory_it_has_no_copy)
 {
-	static const uint64_t all[] = { 1, 2 };
-
-	open_new();
-	put(&st, 1);
-	ck_assert_int_eq(unlink(path), 0);
-	ck_assert_int_eq(rmdir(dir), 0);
-	open_again();
-	put(&st, 2);
-	open_again();
-	expect_replayed(2, all);
-}
-END_TEST
-
-START_TEST(without_a_directory_from_the_start_it_is_a_memfd)
-{
-	static const uint64_t one[] = { 1 };
+	static const uint64_t one[] = {1};
 	struct err e;
 	int held;
 
 	ck_assert_int_eq(open_at(-1, NULL, EPOCH, &e), 0);
 	put(&st, 1);
+	ck_assert_int_eq(state_degraded(&st), 0);
 	held = dup(st.fd);
 	state_close(&st);
 	ck_assert_int_eq(open_at(held, NULL, EPOCH, &e), 0);
@@ -322,13 +323,24 @@ START_TEST(without_a_directory_from_the_start_it_is_a_memfd)
 }
 END_TEST
 
-START_TEST(a_directory_that_is_not_there_is_an_error)
+START_TEST(a_directory_that_is_gone_costs_the_copy_only)
 {
-	struct err e;
+	static const uint64_t all[] = {1, 2};
 
+	open_new();
+	put(&st, 1);
+	ck_assert_int_eq(unlink(path), 0);
 	ck_assert_int_eq(rmdir(dir), 0);
-	ck_assert_int_eq(open_at(-1, dir, EPOCH, &e), -1);
-	ck_assert_ptr_nonnull(strstr(e.text, "No such file or directory"));
+	open_again();
+	ck_assert_int_eq(state_degraded(&st), 1);
+	ck_assert_int_eq(ngrown, 1);
+	put(&st, 2);
+	open_again();
+	expect_replayed(2, all);
+	ck_assert_int_eq(mkdir(dir, 0700), 0);
+	state_maintain(&st);
+	ck_assert_int_eq(state_degraded(&st), 0);
+	expect_copy();
 }
 END_TEST
 
@@ -336,15 +348,15 @@ END_TEST
 
 START_TEST(a_last_line_cut_anywhere_costs_itself_only)
 {
-	static const uint64_t all[] = { 1, 2, 3 }, without[] = { 1, 3 };
+	static const uint64_t all[] = {1, 2, 3}, without[] = {1, 3};
 	off_t begin, end, cut;
 
 	for (cut = 0, end = 1; cut < end; cut++) {
 		open_new();
 		put(&st, 1);
-		begin = file_size();
+		begin = journal_size();
 		put(&st, 2);
-		end = file_size() - begin;
+		end = journal_size() - begin;
 		ck_assert_int_eq(ftruncate(st.fd, begin + cut), 0);
 		open_again();
 		put(&st, 3);
@@ -361,16 +373,16 @@ END_TEST
 
 START_TEST(a_flipped_bit_costs_its_line_only)
 {
-	static const uint64_t all[] = { 1, 3 };
+	static const uint64_t all[] = {1, 3};
 	off_t begin, end, i;
 	char c;
 
 	open_new();
 	ck_assert_int_eq(fcntl(st.fd, F_SETFL, 0), 0); /* no O_APPEND */
 	put(&st, 1);
-	begin = file_size();
+	begin = journal_size();
 	put(&st, 2);
-	end = file_size() - 1; /* its newline stands */
+	end = journal_size() - 1; /* its newline stands */
 	put(&st, 3);
 	for (i = begin; i < end; i++) {
 		ck_assert_int_eq(pread(st.fd, &c, 1, i), 1);
@@ -396,13 +408,13 @@ START_TEST(it_asks_to_be_written_anew_when_it_has_grown)
 		put(&st, n++);
 	ck_assert_uint_ge(st.size, STATE_REWRITE_BYTES);
 	ck_assert_uint_lt(st.size, STATE_REWRITE_BYTES + RECORD_MAX);
-	ck_assert_int_eq((int)file_size(), (int)st.size);
+	ck_assert_int_eq((int)journal_size(), (int)st.size);
 }
 END_TEST
 
 START_TEST(written_anew_it_says_what_matters)
 {
-	static const uint64_t kept[] = { 1001, 1002, 5 };
+	static const uint64_t kept[] = {1001, 1002, 5};
 	uint64_t n = 0;
 
 	open_new();
@@ -411,9 +423,10 @@ START_TEST(written_anew_it_says_what_matters)
 		put(&st, n++);
 	state_maintain(&st);
 	ck_assert_int_eq(nheld, 2);
-	ck_assert_int_eq((int)file_size(), (int)st.size);
+	ck_assert_int_eq((int)journal_size(), (int)st.size);
 	ck_assert_uint_lt(st.size, STATE_REWRITE_BYTES);
 	put(&st, 5);
+	expect_copy();
 	open_again();
 	expect_replayed(3, kept);
 	ck_assert_int_eq(nheld, 0);
@@ -476,22 +489,23 @@ limit_files(rlim_t bytes)
 
 START_TEST(a_failed_write_is_noted_and_mended)
 {
-	static const uint64_t kept[] = { 1001, 1002 };
+	static const uint64_t kept[] = {1001, 1002};
 	off_t size;
 
 	open_new();
 	st.dump = dump_cb;
 	put(&st, 1);
-	size = file_size();
+	size = journal_size();
 	limit_files((rlim_t)size);
 	put(&st, 2);
 	limit_files(RLIM_INFINITY);
-	ck_assert_int_eq(st.failed, 1);
-	ck_assert_int_eq(st.failure, EFBIG);
+	ck_assert_int_eq(state_degraded(&st), 1);
 	ck_assert_int_eq(ngrown, 1);
-	ck_assert_int_eq(file_size(), size);
+	ck_assert_int_eq(journal_size(), size);
 	state_maintain(&st);
-	ck_assert_int_eq(st.failed, 0);
+	ck_assert_int_eq(state_degraded(&st), 0);
+	ck_assert_int_eq(nheld, 2);
+	expect_copy();
 	open_again();
 	expect_replayed(2, kept);
 }
@@ -499,17 +513,17 @@ END_TEST
 
 START_TEST(half_a_line_does_not_spoil_the_next)
 {
-	static const uint64_t all[] = { 1, 3 };
+	static const uint64_t all[] = {1, 3};
 	off_t size;
 
 	open_new();
 	put(&st, 1);
-	size = file_size();
+	size = journal_size();
 	limit_files((rlim_t)size + 10);
 	put(&st, 2);
 	limit_files(RLIM_INFINITY);
-	ck_assert_int_eq(file_size(), size + 10);
-	ck_assert_int_eq(st.failed, 1);
+	ck_assert_int_eq(journal_size(), size + 10);
+	ck_assert_int_eq(state_degraded(&st), 1);
 	put(&st, 3);
 	open_again();
 	expect_replayed(2, all);
@@ -518,7 +532,7 @@ END_TEST
 
 START_TEST(a_failed_rewrite_leaves_the_old_journal)
 {
-	static const uint64_t all[] = { 1, 2 };
+	static const uint64_t all[] = {1, 2};
 
 	open_new();
 	st.dump = dump_cb;
@@ -527,14 +541,34 @@ START_TEST(a_failed_rewrite_leaves_the_old_journal)
 	limit_files(10);
 	state_maintain(&st);
 	limit_files(RLIM_INFINITY);
-	ck_assert_int_eq(st.failed, 1);
+	ck_assert_int_eq(state_degraded(&st), 1);
 	ck_assert_int_eq(nheld, 1);
 	put(&st, 2);
 	open_again();
 	expect_replayed(2, all);
-	snprintf(path, sizeof(path), "%s/state.new", dir);
-	unlink(path);
-	snprintf(path, sizeof(path), "%s/state", dir);
+}
+END_TEST
+
+START_TEST(a_full_disk_costs_the_copy_only)
+{
+	static const uint64_t all[] = {1, 2, 3};
+	int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+
+	open_new();
+	put(&st, 1);
+	ck_assert_int_ne(dup2(full, st.file), -1);
+	close(full);
+	put(&st, 2);
+	ck_assert_int_eq(st.failed, 0);
+	ck_assert_int_eq(state_degraded(&st), 1);
+	ck_assert_int_eq(ngrown, 1);
+	put(&st, 3);
+	state_maintain(&st);
+	ck_assert_int_eq(state_degraded(&st), 0);
+	ck_assert_int_eq(nheld, 1); /* the journal is the same */
+	expect_copy();
+	open_again();
+	expect_replayed(3, all);
 }
 END_TEST
 
@@ -566,9 +600,8 @@ opening(void)
 	tcase_add_test(t, a_file_that_nobody_holds_is_replaced);
 	tcase_add_test(t, a_newer_schema_is_refused_clearly);
 	tcase_add_test(t, what_is_held_goes_before_what_is_in_place);
-	tcase_add_test(t, it_goes_on_without_its_directory);
-	tcase_add_test(t, without_a_directory_from_the_start_it_is_a_memfd);
-	tcase_add_test(t, a_directory_that_is_not_there_is_an_error);
+	tcase_add_test(t, without_a_directory_it_has_no_copy);
+	tcase_add_test(t, a_directory_that_is_gone_costs_the_copy_only);
 	tcase_add_test(t, the_header_is_of_this_boot_and_pid_namespace);
 	return t;
 }
@@ -584,6 +617,7 @@ damage(void)
 	tcase_add_test(t, a_failed_write_is_noted_and_mended);
 	tcase_add_test(t, half_a_line_does_not_spoil_the_next);
 	tcase_add_test(t, a_failed_rewrite_leaves_the_old_journal);
+	tcase_add_test(t, a_full_disk_costs_the_copy_only);
 	return t;
 }
 

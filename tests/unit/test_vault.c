@@ -27,6 +27,12 @@ is_open(int fd)
 }
 
 static void
+set_up(void)
+{
+	memset(&v, 0, sizeof(v));
+}
+
+static void
 tear_down(void)
 {
 	while (v.n > 0)
@@ -165,7 +171,7 @@ main(void)
 	int failed;
 
 	suite_add_tcase(s, t);
-	tcase_add_checked_fixture(t, NULL, tear_down);
+	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_add_test(t, what_is_held_is_had_by_name);
 	tcase_add_test(t, a_name_held_again_replaces_and_closes);
 	tcase_add_test(t, what_is_dropped_is_closed_and_others_stay);

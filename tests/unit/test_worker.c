@@ -11,9 +11,9 @@ static struct supervisor sup;
 static struct worker_conf conf;
 static struct worker w;
 
-static char *command[] = { (char *)"worker", NULL };
-static char *stop_command[] = { (char *)"stop", NULL };
-static char *no_environment[] = { NULL };
+static char *command[] = {(char *)"worker", NULL};
+static char *stop_command[] = {(char *)"stop", NULL};
+static char *no_environment[] = {NULL};
 
 /* --- a supervisor with one worker --- */
 
@@ -34,10 +34,10 @@ keeper_cb(struct loop_io *io, int events)
 	(void)events;
 	if (link_receive(&sup.link, packet, &m) != 1)
 		return;
-	d = (struct death) { .at = loop_now(sup.loop),
-		.pid = m.pid,
-		.code = m.code == CLD_EXITED ? m.status : -1,
-		.signal = m.code == CLD_EXITED ? 0 : m.status };
+	d = (struct death){.at = loop_now(sup.loop),
+	    .pid = m.pid,
+	    .code = m.code == CLD_EXITED ? m.status : -1,
+	    .signal = m.code == CLD_EXITED ? 0 : m.status};
 	worker_ended(&w, m.pid, &d);
 	link_send_pid(&sup.link, KM_ACK, m.pid);
 }
@@ -51,25 +51,25 @@ set_up(void)
 	world_new();
 	world->life = 1;
 	world_fate = NULL;
-	conf = (struct worker_conf) { .name = "w",
-		.group_name = "w",
-		.numprocs = 1,
-		.argv = command,
-		.directory = (char *)"/srv",
-		.environment = no_environment,
-		.restart = RESTART_ALWAYS,
-		.backoff_delay = 1000,
-		.backoff_factor = 2,
-		.backoff_limit = 30000,
-		.backoff_reset = 10000,
-		.restart_interval = 60000,
-		.success = { .code = { 1 } },
-		.stop_signal = SIGTERM,
-		.stop_timeout = GRACE };
-	sup = (struct supervisor) { .loop = loop_new(),
-		.fleet = { .name = "f", .workers = &conf, .nworkers = 1 },
-		.workers = &w,
-		.resumed = 1 };
+	conf = (struct worker_conf){.name = "w",
+	    .group_name = "w",
+	    .numprocs = 1,
+	    .argv = command,
+	    .directory = (char *)"/srv",
+	    .environment = no_environment,
+	    .restart = RESTART_ALWAYS,
+	    .backoff_delay = 1000,
+	    .backoff_factor = 2,
+	    .backoff_limit = 30000,
+	    .backoff_reset = 10000,
+	    .restart_interval = 60000,
+	    .success = {.code = {1}},
+	    .stop_signal = SIGTERM,
+	    .stop_timeout = GRACE};
+	sup = (struct supervisor){.loop = loop_new(),
+	    .fleet = {.name = "f", .workers = &conf, .nworkers = 1},
+	    .workers = &w,
+	    .resumed = 1};
 	TAILQ_INIT(&sup.spawns);
 	loop_timer_init(sup.loop, &sup.spawn_turn, spawn_cb, &sup);
 	ck_assert_int_eq(link_open(&sup.link, -1, &e), 0);
@@ -148,7 +148,7 @@ static struct fate
 ignores_term(const struct spawn_request *r)
 {
 	(void)r;
-	return (struct fate) { .ignores = SIGTERM };
+	return (struct fate){.ignores = SIGTERM};
 }
 
 /* --- every state, every event --- */
@@ -156,8 +156,8 @@ ignores_term(const struct spawn_request *r)
 static void
 bring_to(enum worker_state s)
 {
-	conf.restart = s == WS_EXITED || s == WS_FAILED ? RESTART_NO
-							: RESTART_ALWAYS;
+	conf.restart =
+	    s == WS_EXITED || s == WS_FAILED ? RESTART_NO : RESTART_ALWAYS;
 	world_fate = ignores_term;
 	if (s == WS_WAITING)
 		w.rec.state = s; /* no road leads there yet */
@@ -198,10 +198,9 @@ START_TEST(a_step_is_recorded_before_anything_else_is_done)
 	ck_assert_int_gt(world->njournal, records);
 	ck_assert_int_eq(
 	    strncmp(world->trace[before], "record ", strlen("record ")), 0);
+	ck_assert_int_eq(world->journal[records].u.worker.state, step->next);
 	ck_assert_int_eq(
-	    world->journal[records].u.worker.state, step->next);
-	ck_assert_int_eq(world->journal[world->njournal - 1].u.worker.state,
-	    w.rec.state);
+	    world->journal[world->njournal - 1].u.worker.state, w.rec.state);
 }
 END_TEST
 
@@ -230,14 +229,14 @@ static const struct {
 	enum worker_state state;
 	int alive, ready, up_is_as_wanted, down_is_as_wanted;
 } standings[] = {
-	{ WS_STOPPED, 0, 0, 0, 1 },
-	{ WS_WAITING, 1, 0, 0, 1 },
-	{ WS_STARTING, 1, 0, 0, 1 },
-	{ WS_RUNNING, 1, 1, 1, 0 },
-	{ WS_BACKOFF, 1, 0, 0, 1 },
-	{ WS_STOPPING, 1, 0, 0, 0 },
-	{ WS_EXITED, 0, 0, 1, 1 },
-	{ WS_FAILED, 0, 0, 0, 1 },
+    {WS_STOPPED, 0, 0, 0, 1},
+    {WS_WAITING, 1, 0, 0, 1},
+    {WS_STARTING, 1, 0, 0, 1},
+    {WS_RUNNING, 1, 1, 1, 0},
+    {WS_BACKOFF, 1, 0, 0, 1},
+    {WS_STOPPING, 1, 0, 0, 0},
+    {WS_EXITED, 0, 0, 1, 1},
+    {WS_FAILED, 0, 0, 0, 1},
 };
 
 START_TEST(a_state_says_how_things_stand)
@@ -248,8 +247,7 @@ START_TEST(a_state_says_how_things_stand)
 	w.rec.want_up = 1;
 	ck_assert_int_eq(worker_as_wanted(&w), standings[_i].up_is_as_wanted);
 	w.rec.want_up = 0;
-	ck_assert_int_eq(
-	    worker_as_wanted(&w), standings[_i].down_is_as_wanted);
+	ck_assert_int_eq(worker_as_wanted(&w), standings[_i].down_is_as_wanted);
 }
 END_TEST
 
@@ -280,7 +278,7 @@ END_TEST
 
 START_TEST(deaths_wait_ever_longer)
 {
-	static const int64_t waits[] = { 1000, 2000, 4000, 8000 };
+	static const int64_t waits[] = {1000, 2000, 4000, 8000};
 	int i;
 
 	say(EV_START);
@@ -345,8 +343,8 @@ END_TEST
 
 START_TEST(a_restart_starts_what_has_no_process)
 {
-	static const enum worker_state idle[] = { WS_STOPPED, WS_BACKOFF,
-		WS_EXITED, WS_FAILED };
+	static const enum worker_state idle[] = {
+	    WS_STOPPED, WS_BACKOFF, WS_EXITED, WS_FAILED};
 
 	bring_to(idle[_i]);
 	say(EV_RESTART);
@@ -459,7 +457,7 @@ static struct fate
 cannot_be_forked(const struct spawn_request *r)
 {
 	(void)r;
-	return (struct fate) { .unborn = EAGAIN };
+	return (struct fate){.unborn = EAGAIN};
 }
 
 START_TEST(what_cannot_be_forked_backs_off_with_the_reason)
@@ -481,22 +479,19 @@ static const struct {
 	struct fate fate;
 	const char *text;
 } faults[] = {
-	{ { .stage = BIRTH_EXEC, .fault = ENOENT },
-	    "command 'worker' not found" },
-	{ { .stage = BIRTH_EXEC, .fault = EACCES },
-	    "command 'worker' is not executable" },
-	{ { .stage = BIRTH_EXEC, .fault = ENOEXEC },
-	    "command 'worker': Exec format error" },
-	{ { .stage = BIRTH_INTERPRETER, .fault = ENOENT },
-	    "interpreter of command 'worker': No such file or directory" },
-	{ { .slow = 1, .stage = BIRTH_DIRECTORY, .fault = ENOENT },
-	    "directory '/srv': No such file or directory" },
-	{ { .stage = BIRTH_USER, .fault = EPERM },
-	    "user: Operation not permitted" },
-	{ { .stage = BIRTH_LIMITS, .fault = EPERM },
-	    "limit 'nofile': Operation not permitted" },
-	{ { .stage = BIRTH_NICE, .fault = EACCES },
-	    "nice: Permission denied" },
+    {{.stage = BIRTH_EXEC, .fault = ENOENT}, "command 'worker' not found"},
+    {{.stage = BIRTH_EXEC, .fault = EACCES},
+	"command 'worker' is not executable"},
+    {{.stage = BIRTH_EXEC, .fault = ENOEXEC},
+	"command 'worker': Exec format error"},
+    {{.stage = BIRTH_INTERPRETER, .fault = ENOENT},
+	"interpreter of command 'worker': No such file or directory"},
+    {{.slow = 1, .stage = BIRTH_DIRECTORY, .fault = ENOENT},
+	"directory '/srv': No such file or directory"},
+    {{.stage = BIRTH_USER, .fault = EPERM}, "user: Operation not permitted"},
+    {{.stage = BIRTH_LIMITS, .fault = EPERM},
+	"limit 'nofile': Operation not permitted"},
+    {{.stage = BIRTH_NICE, .fault = EACCES}, "nice: Permission denied"},
 };
 
 static int fault;
@@ -559,10 +554,9 @@ static const struct {
 	const char *term, *kill;
 	int groups, sessions; /* swept after its death */
 } modes[] = {
-	{ KILL_MODE_TREE, "kill 5000000 15", "tree 5000000", 1, 1 },
-	{ KILL_MODE_GROUP, "kill group 5000000 15", "kill group 5000000 9", 2,
-	    0 },
-	{ KILL_MODE_PROCESS, "kill 5000000 15", "kill 5000000 9", 0, 0 },
+    {KILL_MODE_TREE, "kill 5000000 15", "tree 5000000", 1, 1},
+    {KILL_MODE_GROUP, "kill group 5000000 15", "kill group 5000000 9", 2, 0},
+    {KILL_MODE_PROCESS, "kill 5000000 15", "kill 5000000 9", 0, 0},
 };
 
 START_TEST(kill_mode_says_who_is_meant)
@@ -575,8 +569,7 @@ START_TEST(kill_mode_says_who_is_meant)
 	expect_state(WS_STOPPED);
 	ck_assert_int_eq(count(modes[_i].term), 1);
 	ck_assert_int_ge(count(modes[_i].kill), 1);
-	ck_assert_int_eq(
-	    count("kill group 5000000 9"), modes[_i].groups);
+	ck_assert_int_eq(count("kill group 5000000 9"), modes[_i].groups);
 	ck_assert_int_eq(count("session 5000000"), modes[_i].sessions);
 }
 END_TEST
@@ -600,7 +593,7 @@ END_TEST
 
 START_TEST(a_wish_to_be_up_while_stopping_is_kept)
 {
-	static const enum worker_event wishes[] = { EV_START, EV_RESTART };
+	static const enum worker_event wishes[] = {EV_START, EV_RESTART};
 
 	world_fate = ignores_term;
 	say(EV_START);
@@ -642,16 +635,20 @@ END_TEST
 
 /* --- stop_command --- */
 
+static int stop_status;
+
 static struct fate
 stop_command_takes_a_second(const struct spawn_request *r)
 {
-	return (struct fate) { .lives =
-				   r->argv == stop_command ? 1000 : 0 };
+	if (r->argv != stop_command)
+		return (struct fate){0};
+	return (struct fate){.lives = 1000, .code = stop_status};
 }
 
-START_TEST(the_signal_waits_for_the_stop_command)
+START_TEST(the_signal_waits_for_the_stop_command_to_fail)
 {
 	conf.stop_command = stop_command;
+	stop_status = 1;
 	world_fate = stop_command_takes_a_second;
 	say(EV_START);
 	say(EV_STOP);
@@ -665,11 +662,27 @@ START_TEST(the_signal_waits_for_the_stop_command)
 }
 END_TEST
 
+START_TEST(a_stop_command_that_succeeds_is_all_it_hears_before_kill)
+{
+	conf.stop_command = stop_command;
+	stop_status = 0;
+	world_fate = stop_command_takes_a_second;
+	say(EV_START);
+	say(EV_STOP);
+	pass(GRACE - 1);
+	expect_state(WS_STOPPING);
+	ck_assert_int_eq(count("kill 5000000 15"), 0);
+	pass(1);
+	expect_state(WS_STOPPED);
+	ck_assert_int_eq(w.rec.last.signal, SIGKILL);
+}
+END_TEST
+
 static struct fate
 nobody_hears(const struct spawn_request *r)
 {
 	(void)r;
-	return (struct fate) { .ignores = SIGTERM };
+	return (struct fate){.ignores = SIGTERM};
 }
 
 START_TEST(the_kill_takes_the_stop_command_along)
@@ -702,8 +715,7 @@ END_TEST
 static struct fate
 stop_command_cannot_be_forked(const struct spawn_request *r)
 {
-	return (struct fate) { .unborn =
-				   r->argv == stop_command ? ENOMEM : 0 };
+	return (struct fate){.unborn = r->argv == stop_command ? ENOMEM : 0};
 }
 
 START_TEST(without_a_stop_command_the_signal_is_sent_at_once)
@@ -721,7 +733,7 @@ END_TEST
 
 START_TEST(news_of_others_changes_nothing)
 {
-	struct death d = { .at = 1, .pid = 4711, .code = 1 };
+	struct death d = {.at = 1, .pid = 4711, .code = 1};
 	struct worker_record before;
 	int records;
 
@@ -738,7 +750,7 @@ END_TEST
 
 START_TEST(a_death_told_twice_counts_once)
 {
-	struct death d = { .at = 1000000, .pid = WORLD_FIRST_PID, .code = 1 };
+	struct death d = {.at = 1000000, .pid = WORLD_FIRST_PID, .code = 1};
 
 	say(EV_START);
 	worker_ended(&w, WORLD_FIRST_PID, &d);
@@ -823,8 +835,7 @@ START_TEST(a_set_up_that_ends_two_supervisors_is_given_up)
 	w.rec.pid = 0;
 	resume_intent(OBITUARY_SIGNALLED, SIGSEGV);
 	expect_state(WS_FAILED);
-	ck_assert_str_eq(
-	    w.error, "its set-up has ended the supervisor twice");
+	ck_assert_str_eq(w.error, "its set-up has ended the supervisor twice");
 }
 END_TEST
 
@@ -847,9 +858,8 @@ START_TEST(a_birth_heard_of_while_stopping_is_stopped)
 	worker_replay(&w, &rec);
 	ck_assert_int_eq(w.unsettled, 1);
 	world->nprocesses = 1;
-	world->processes[0] = (struct process) { .pid = WORLD_FIRST_PID,
-		.alive = 1,
-		.dies_at = NEVER };
+	world->processes[0] = (struct process){
+	    .pid = WORLD_FIRST_PID, .alive = 1, .dies_at = NEVER};
 	worker_born(&w, 7, WORLD_FIRST_PID, NULL);
 	turn();
 	expect_state(WS_STOPPED);
@@ -926,6 +936,8 @@ START_TEST(max_memory_restarts_what_is_too_large)
 		pause();
 		_exit(0);
 	}
+	/* Check's child would have Check's handler for TERM. */
+	conf.stop_signal = SIGKILL;
 	conf.max_memory = _i == 0 ? 1 : UINT64_MAX;
 	say(EV_START);
 	w.rec.pid = pid;
@@ -962,9 +974,10 @@ START_TEST(history_outlives_a_journal_written_anew)
 	ck_assert_mem_eq(&again.rec, &w.rec, sizeof(w.rec));
 	ck_assert_int_eq(again.history_len, WORKER_HISTORY_MIN);
 	for (i = 0; i < WORKER_HISTORY_MIN; i++)
-		ck_assert_int_eq(
-		    again.history[(again.history_next + (size_t)i) %
-				  again.history_cap].code,
+		ck_assert_int_eq(again
+				     .history[(again.history_next + (size_t)i) %
+					      again.history_cap]
+				     .code,
 		    3 + i);
 	worker_release(&again);
 }
@@ -976,9 +989,8 @@ table(void)
 	TCase *t = tcase_create("table");
 
 	tcase_add_checked_fixture(t, set_up, tear_down);
-	tcase_add_loop_test(t,
-	    a_step_is_recorded_before_anything_else_is_done, 0,
-	    WS_COUNT * EV_COUNT);
+	tcase_add_loop_test(t, a_step_is_recorded_before_anything_else_is_done,
+	    0, WS_COUNT * EV_COUNT);
 	tcase_add_loop_test(
 	    t, an_impossible_event_is_a_bug, 0, WS_COUNT * EV_COUNT);
 	tcase_add_loop_test(t, a_state_says_how_things_stand, 0, WS_COUNT);
@@ -1002,8 +1014,7 @@ restarts(void)
 	tcase_add_test(t, commanded_restarts_leave_the_limit_whole);
 	tcase_add_test(t, the_limit_fails_it_until_started_by_hand);
 	tcase_add_test(t, the_limit_counts_all_its_deaths);
-	tcase_add_test(
-	    t, deaths_further_apart_than_the_interval_are_borne);
+	tcase_add_test(t, deaths_further_apart_than_the_interval_are_borne);
 	tcase_add_test(t, a_permanent_death_is_not_blamed_on_the_limit);
 	tcase_add_test(t, what_cannot_be_forked_backs_off_with_the_reason);
 	tcase_add_loop_test(t, a_set_up_failure_is_told_in_words, 0,
@@ -1020,12 +1031,13 @@ stops(void)
 	tcase_add_test(t, a_stop_sends_the_signal_and_then_cont);
 	tcase_add_test(t, an_ignored_stop_ends_in_one_kill_after_the_grace);
 	tcase_add_loop_test(t, kill_mode_says_who_is_meant, 0, 3);
-	tcase_add_test(
-	    t, what_the_dead_leave_is_swept_before_the_next_birth);
+	tcase_add_test(t, what_the_dead_leave_is_swept_before_the_next_birth);
 	tcase_add_loop_test(t, a_wish_to_be_up_while_stopping_is_kept, 0, 2);
 	tcase_add_test(t, a_stop_of_a_queued_birth_makes_no_process);
 	tcase_add_test(t, a_death_by_itself_while_stopping_is_the_stop);
-	tcase_add_test(t, the_signal_waits_for_the_stop_command);
+	tcase_add_test(t, the_signal_waits_for_the_stop_command_to_fail);
+	tcase_add_test(
+	    t, a_stop_command_that_succeeds_is_all_it_hears_before_kill);
 	tcase_add_test(t, the_kill_takes_the_stop_command_along);
 	tcase_add_test(t, the_stop_command_ends_with_its_worker);
 	tcase_add_test(t, without_a_stop_command_the_signal_is_sent_at_once);
