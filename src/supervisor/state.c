@@ -156,7 +156,7 @@ static int
 copy_to(const char *dir, const char *text, size_t len)
 {
 	char from[PATH_MAX], to[PATH_MAX];
-	int fd;
+	int fd, error;
 
 	snprintf(from, sizeof(from), "%s/%s", dir, STATE_NEW);
 	snprintf(to, sizeof(to), "%s/%s", dir, RUNTIME_STATE);
@@ -167,8 +167,10 @@ copy_to(const char *dir, const char *text, size_t len)
 		return -1;
 	if (fd_write_all(fd, text, len) == 0 && rename(from, to) == 0)
 		return fd;
+	error = errno;
 	fd_close(&fd);
 	unlink(from);
+	errno = error;
 	return -1;
 }
 
@@ -257,7 +259,9 @@ replay_all(struct state *st, state_replay_fn *replay)
 		}
 		replay_line(st, line, (size_t)(end - line), &ours, replay);
 	}
-	st->size = st->live = size;
+	/* How much of it matters is not known: written anew if it is large. */
+	st->size = size;
+	st->live = 0;
 	free(text);
 	return ours;
 }

@@ -333,8 +333,8 @@ class Fleet:
         """The supervisor's pid as /proc shows it, without asking it: the
         keeper's oldest child that calls itself so. 0: there is none now."""
         for pid in children(self.keeper):
-            line = command_line(pid)
-            if any(b"supervisor" in word for word in line[:4]) and alive(pid):
+            if alive(pid) and any(word.startswith(b"supervisor=")
+                                  for word in command_line(pid)):
                 return pid
         return 0
 

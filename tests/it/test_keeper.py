@@ -205,7 +205,9 @@ def test_kills_leak_no_descriptor(fleet):
         return [len(os.listdir(f"/proc/{p}/fd"))
                 for p in (f.keeper, f.supervisor())]
 
+    # One answers its client first: `before` is never too small.
     before = descriptors()
     for _ in range(5):
         f.kill_supervisor()
-    wait_for(lambda: descriptors() == before, 5, what=str(before))
+    wait_for(lambda: all(now <= then for now, then in
+                         zip(descriptors(), before)), 5, what=str(before))
