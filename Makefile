@@ -203,7 +203,7 @@ install: all
 	install -d $(DESTDIR)$(sbindir) $(DESTDIR)$(bindir) $(DESTDIR)$(docdir)
 	install -m 755 $(B)/svd $(DESTDIR)$(sbindir)/svd
 	install -m 755 $(B)/svctl $(DESTDIR)$(bindir)/svctl
-	install -m 644 etc/demo.ini $(DESTDIR)$(docdir)/demo.ini
+	install -m 644 README COPYING etc/fleet.ini etc/demo.ini $(DESTDIR)$(docdir)
 	set -e; for page in man/*.[1-8]; do \
 		dir=$(DESTDIR)$(mandir)/man$${page##*.}; \
 		install -d $$dir; install -m 644 $$page $$dir; \

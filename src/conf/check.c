@@ -19,7 +19,6 @@
 #include "base/fd.h"
 #include "conf/conf.h"
 
-#define DEFAULT_PATH "/usr/local/bin:/usr/bin:/bin" /* where PATH is unset */
 #define INTERPRETER_MAX 256    /* bytes of "#!" lines that the kernel reads */
 #define LOOKUP_MAX (64 * 1024) /* bytes of one passwd or group entry */
 
@@ -166,7 +165,7 @@ search_path(const struct worker_conf *w, char *out, size_t size)
 		if (strncmp(w->environment[i], "PATH=", 5) == 0)
 			path = w->environment[i] + 5;
 	if (path == NULL && (path = getenv("PATH")) == NULL)
-		path = DEFAULT_PATH;
+		path = FLEET_PATH_DEFAULT;
 	for (; *path != '\0'; path += len + (path[len] == ':')) {
 		len = strcspn(path, ":");
 		if (len == 0 || len + strlen(name) + 2 > size)

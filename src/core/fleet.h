@@ -17,6 +17,9 @@
 #define FLEET_NUMPROCS_MAX 10000
 #define FLEET_WORKERS_MAX 10000 /* instances in one fleet */
 #define FLEET_RESTART_LIMIT_MAX 1000
+/* Where a command without a slash is looked for, if PATH is not set. */
+#define FLEET_PATH_DEFAULT \
+	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 /* "NAME:9999" and its NUL */
 #define WORKER_NAME_SIZE (FLEET_NAME_MAX + 6)
 

@@ -26,13 +26,15 @@ static struct keeper keeper;
 /*
  * The kernel tells a session's leader that its terminal has hung up; a shell
  * tells its jobs, and the terminal is gone then. Either is the end of a
- * foreground fleet, not a wish to reload.
+ * foreground fleet, not a wish to reload; unless svd was started to survive it.
  */
 static int
 is_hang_up(const struct keeper *k, const struct signalfd_siginfo *si)
 {
 	int fd;
 
+	if (k->nohup)
+		return 0;
 	if (si->ssi_code == SI_KERNEL)
 		return 1;
 	if (!k->had_terminal)
@@ -210,8 +212,11 @@ int
 keeper_main(const struct keeper_options *o)
 {
 	struct keeper *k = &keeper;
+	struct sigaction hup;
 	size_t i;
 
+	k->nohup =
+	    sigaction(SIGHUP, NULL, &hup) == 0 && hup.sa_handler == SIG_IGN;
 	/* First of all: what comes now waits for its turn. */
 	sys_signals_default();
 	sys_signals_ignore(SIG_BIT(SIGTTOU) | SIG_BIT(SIGTTIN));

@@ -64,6 +64,7 @@ struct keeper {
 	int signal_fd, self_fd, children_fd, terminal_fd;
 	int foreground; /* init mode: the terminal is ours or COMMAND's */
 	int had_terminal;
+	int nohup;     /* SIGHUP was ignored when svd was started */
 	pid_t command; /* init mode: the first child announced */
 	char **argv;   /* svd: keeper -P ROLE ... */
 };

@@ -13,8 +13,6 @@
 
 #include "base/fd.h"
 
-#define PATH_DEFAULT \
-	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define OWN_VARIABLES 6
 
 static int
@@ -189,7 +187,7 @@ search_path(char *const *envp)
 	for (; *envp != NULL; envp++)
 		if (strncmp(*envp, "PATH=", 5) == 0)
 			return *envp + 5;
-	return PATH_DEFAULT;
+	return FLEET_PATH_DEFAULT;
 }
 
 /* Where the program may be: itself if it has a slash, else along the worker's

@@ -267,7 +267,7 @@ is_of_session(pid_t pid, void *arg)
 static int
 kill_sessions(const pid_t *sids, size_t n)
 {
-	struct sessions s = { sids, n };
+	struct sessions s = {sids, n};
 
 	return proctree_kill_children(getpid(), is_of_session, &s);
 }
