@@ -149,7 +149,7 @@ SVD_TEST_ROUNDS ?= 500
 # belongs to that one, whatever comes first in PATH.
 test_env = SVD_BUILD='$(abspath $(B))' SVD_TEST_ROUNDS='$(SVD_TEST_ROUNDS)' \
 	PYTHONDONTWRITEBYTECODE=1
-pytest = $(test_env) $(PYTHON) -m pytest -p no:cacheprovider -q -n 4
+pytest = $(test_env) $(PYTHON) -m pytest -p no:cacheprovider -q -rs -n 4
 
 check: check-unit check-it
 
@@ -174,17 +174,18 @@ check-asan:
 # Unit suites, and those integration tests that are marked so. Valgrind 3.19
 # has no pidfd and crashes on clone() with a stack of its own: svd's fallbacks.
 valgrind_log = $(abspath $(B))/valgrind
+check-valgrind: SVD_TEST_ROUNDS = 4
 check-valgrind: all $(units) $(helpers) | deps-check
-	contrib/deps valgrind
+	@contrib/deps valgrind
 	rm -rf $(valgrind_log) && mkdir -p $(valgrind_log)
 	CK_FORK=no SVD_VALGRIND=$(valgrind_log) \
 		tests/unit/run $(B)/tests/log $(units)
-	SVD_VALGRIND=$(valgrind_log) SVD_SPAWN=vfork SVD_TEST_ROUNDS=4 \
+	SVD_VALGRIND=$(valgrind_log) SVD_SPAWN=vfork \
 		$(pytest) -m valgrind tests/it $(PYTEST_ARGS)
 	@tests/lint/no-reports $(valgrind_log)
 
 lint: all
-	contrib/deps lint
+	@contrib/deps lint
 	@B=$(B) PYTHON=$(PYTHON) tests/lint/run
 
 # --- the rest -----------------------------------------------------------------

@@ -52,7 +52,7 @@ def test_not_found_is_127_and_not_executable_126(tmp_path):
     (tmp_path / "plain").write_text("x")
     for command, rc in (("/no/such/program", 127), ("no-such-program", 127),
                         (str(tmp_path / "plain"), 126), (str(tmp_path), 126)):
-        done = run_svd("--", command)
+        done = run_svd("--", command, env={"PATH": "/usr/bin:/bin"})
         assert done.returncode == rc, done
         assert command in done.stderr
 
