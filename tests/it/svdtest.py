@@ -88,10 +88,6 @@ def zombies(pid):
     return [c for c in children(pid) if (stat_fields(c) or "?")[0] == "Z"]
 
 
-def count_fds(pid):
-    return len(os.listdir(f"/proc/{pid}/fd"))
-
-
 def command_line(pid):
     try:
         return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
@@ -351,6 +347,19 @@ class Fleet:
             return 0
         pid = result.json["supervisor_pid"]
         return pid if pid != old else 0
+
+    def descriptors(self):
+        """How many keeper and supervisor hold, once that does not change any
+        more: the connection of the last svctl may still be closing."""
+        seen = []
+
+        def settled():
+            seen.append([len(os.listdir(f"/proc/{pid}/fd"))
+                         for pid in (self.keeper, self.supervisor())])
+            return len(seen) > 5 and seen[-6:] == seen[-1:] * 6
+
+        wait_for(settled, every=0.02)
+        return seen[-1]
 
     def signal(self, sig):
         os.kill(self.keeper, sig)

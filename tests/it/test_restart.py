@@ -329,18 +329,14 @@ def test_1000_restarts_leak_no_descriptor(fleet):
     def restarts():
         return sum(w["restarts"] for w in f.workers().values())
 
-    def descriptors():
-        return [len(os.listdir(f"/proc/{p}/fd"))
-                for p in (f.keeper, f.supervisor())]
-
     wait_for(lambda: restarts() > 10)
     wait_for(lambda: restarts() > total, 30, every=0.1)
     f.ctl("stop", "all")
-    after = wait_for(descriptors)
+    after = f.descriptors()
     f.ctl("--no-wait", "start", "all")
     wait_for(lambda: restarts() > total + 200, 30, every=0.1)
     f.ctl("stop", "all")
-    wait_for(lambda: descriptors() == after, what=f"{after}")
+    assert f.descriptors() == after
 
 
 # --- what a worker finds -------------------------------------------------------------
@@ -432,7 +428,10 @@ def test_generations_have_no_gaps(fleet):
     f.ctl("stop", "w")
     births = [int(line.split()[1]) for line in f.lines("n")]
     assert births == list(range(1, len(births) + 1))
-    assert f.worker("w")["restarts"] == len(births) - 1
+    seen = f.worker("w")
+    # The last one may have been stopped before it could write.
+    assert seen["generation"] in (len(births), len(births) + 1)
+    assert seen["restarts"] == seen["generation"] - 1
     for death in f.deaths("w"):
         if death["signal"] is None:
             assert death["code"] == death["generation"] % 200
