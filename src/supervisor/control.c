@@ -37,6 +37,7 @@
 #define READ_BYTES 16384
 #define KEEP_BYTES 65536 /* an empty buffer over this is given back */
 #define ACCEPT_PAUSE_MS 100
+#define SWEPT_MS 1   /* between two looks whether a sweep is over */
 #define IDLE_MS 1000 /* may be closed for want of descriptors */
 
 struct client {
@@ -266,9 +267,8 @@ client_answer(struct client *cl)
 
 /* Once around: an answered client goes to the end of the list. */
 static void
-settled_cb(struct loop_timer *t)
+answer_settled(struct control *c)
 {
-	struct control *c = t->arg;
 	struct client *cl, *next;
 	size_t n = c->nclients;
 
@@ -281,6 +281,18 @@ settled_cb(struct loop_timer *t)
 		else
 			client_watch(cl);
 	}
+}
+
+/* What a worker left behind is part of it: not before that is gone too. */
+static void
+settled_cb(struct loop_timer *t)
+{
+	struct control *c = t->arg;
+
+	if (c->sup->sweep.n > 0)
+		loop_timer_start(&c->settled, SWEPT_MS);
+	else
+		answer_settled(c);
 }
 
 /* Called in the midst of a worker's step, perhaps of one that a call has just
@@ -302,7 +314,7 @@ void
 control_finish(struct control *c)
 {
 	if (c != NULL)
-		settled_cb(&c->settled);
+		answer_settled(c);
 }
 
 /* Takes fd. -1: no memory, or it is no socket of ours. */

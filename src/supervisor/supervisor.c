@@ -10,6 +10,7 @@
 #include "core/backoff.h"
 #include "supervisor/control.h"
 
+#define SWEEP_AGAIN_MS 1
 #define SPAWN_BATCH 16 /* births in one turn of the loop */
 #define EXIT_NO_STATUS 10
 
@@ -54,7 +55,10 @@ supervisor_spawn_turn(struct supervisor *s)
 	struct worker *w;
 	int i;
 
-	sweep_run(s);
+	if (sweep_run(s)) {
+		loop_timer_start(&s->spawn_turn, SWEEP_AGAIN_MS);
+		return;
+	}
 	for (i = 0; i < SPAWN_BATCH; i++) {
 		w = TAILQ_FIRST(&s->spawns);
 		if (w == NULL)

@@ -12,6 +12,7 @@
 #include "base/proctree.h"
 #include "supervisor/supervisor.h"
 
+#define ROUNDS_MAX 50           /* looks at those killed; then they are left */
 #define ENVIRON_MAX (256 << 10) /* bytes; what is behind is not looked at */
 
 struct search {
@@ -36,8 +37,9 @@ sweep_add(struct supervisor *s, int sid, const struct worker *w)
 {
 	struct sweep *sw = &s->sweep;
 
-	if (sw->n == sw->cap)
-		sweep_run(s);
+	/* So many in one turn: those before are killed, if not seen dead. */
+	if (sw->n == sw->cap && sweep_run(s))
+		sw->n = 0;
 	sw->dead[sw->n++] = (struct sweep_dead){sid, w};
 	supervisor_wake(s);
 }
@@ -159,22 +161,28 @@ is_left_over(pid_t pid, void *arg)
 	return !q->sup->init_mode && pid != getpid() && came_from_dead(q, pid);
 }
 
-void
+int
 sweep_run(struct supervisor *s)
 {
 	struct search q = {.sup = s};
 	int n;
 
 	if (s->sweep.n == 0)
-		return;
+		return 0;
 	q.fleet_len = (size_t)snprintf(q.fleet, sizeof(q.fleet), "SVD_FLEET=%s",
 			  s->fleet.name) +
 	              1;
 	collect_workers(&q);
 	n = proctree_kill_children(s->link.keeper_pid, is_left_over, &q);
-	if (n > 0)
+	free(q.workers);
+	if (n > 0 && s->sweep.rounds == 0)
 		log_info("killed %d process%s that dead workers left", n,
 		    n == 1 ? "" : "es");
-	free(q.workers);
+	if (n > 0 && s->sweep.rounds++ < ROUNDS_MAX)
+		return 1;
+	if (n > 0)
+		log_warn("%d of them do not die", n);
 	s->sweep.n = 0;
+	s->sweep.rounds = 0;
+	return 0;
 }

@@ -17,6 +17,7 @@ struct sweep {
 		const struct worker *w; /* NULL: go by the session alone */
 	} * dead;
 	size_t n, cap;
+	int rounds; /* that have found somebody, in a row */
 };
 
 int sweep_init(struct sweep *sw, size_t nworkers); /* -1: no memory */
@@ -26,7 +27,10 @@ int sweep_init(struct sweep *sw, size_t nworkers); /* -1: no memory */
  * no process now.
  */
 void sweep_add(struct supervisor *s, int sid, const struct worker *w);
-/* One look at the keeper's children for all that were noted. */
-void sweep_run(struct supervisor *s);
+/*
+ * One look at the keeper's children for all that were noted. Returns whether
+ * some have been killed and may not be dead yet: to be called again.
+ */
+int sweep_run(struct supervisor *s);
 
 #endif

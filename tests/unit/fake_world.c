@@ -258,10 +258,11 @@ sweep_add(struct supervisor *s, int sid, const struct worker *w)
 	note("session %d", sid);
 }
 
-void
+int
 sweep_run(struct supervisor *s)
 {
 	(void)s;
+	return 0;
 }
 
 /* --- spawn --- */
