@@ -1,12 +1,16 @@
 """The supervisor dies, hangs, crashes in a loop; the fleet goes on."""
 
+import contextlib
 import os
+import resource
+import shutil
 import signal
+import subprocess
 import time
 
 import pytest
 
-from svdtest import SLOW, act, alive, stays, wait_for, zombies
+from svdtest import IS_ROOT, SLOW, act, alive, stays, wait_for, zombies
 
 KEEP = ("name", "state", "want", "pid", "generation", "restarts", "ready")
 
@@ -204,3 +208,74 @@ def test_kills_leak_no_descriptor(fleet):
     for _ in range(5):
         f.kill_supervisor()
     assert f.descriptors() == before
+
+
+def test_a_runtime_directory_removed_underneath_costs_no_worker(fleet):
+    f = fleet("", launch=False)
+    f.ini.write_text(f"[worker:w]\ncommand = {act('pause')}\n"
+                     f"[worker:crash]\nbackoff_delay = 20ms\n"
+                     f"command = {act('note', f.path('n'), 'exit', 1)}\n"
+                     "backoff_factor = 1\n")
+    f.start()
+    pid = f.running("w")["w"]
+    shutil.rmtree(f.run)
+    os.kill(f.supervisor(), signal.SIGKILL)
+    more = len(f.lines("n")) + 10
+    f.wait_lines("n", more)
+    births = [int(line.split()[1]) for line in f.lines("n")]
+    assert births == list(range(1, len(births) + 1))
+    assert alive(pid)
+    assert f.stop() == 0
+    assert not alive(pid)
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="needs root to mount")
+def test_a_full_runtime_directory_costs_no_worker(fleet):
+    f = fleet("", launch=False)
+    f.run.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none",
+                    str(f.run)], check=True)
+    try:
+        f.ini.write_text(f"[worker:w]\ncommand = {act('pause')}\n"
+                         f"[worker:crash]\nbackoff_delay = 20ms\n"
+                         f"command = {act('note', f.path('n'), 'exit', 1)}\n"
+                         "backoff_factor = 1\n")
+        f.start()
+        pid = f.running("w")["w"]
+        with open(f.run / "filler", "wb", buffering=0) as filler:
+            with contextlib.suppress(OSError):
+                while True:
+                    filler.write(b"x" * 4096)
+        f.wait_lines("n", len(f.lines("n")) + 10)
+        f.kill_supervisor()
+        f.wait_lines("n", len(f.lines("n")) + 10)
+        f.ctl("stop", "crash")
+        births = [int(line.split()[1]) for line in f.lines("n")]
+        assert births == list(range(1, len(births) + 1))
+        assert f.worker("w")["pid"] == pid
+        assert f.stop() == 0
+    finally:
+        subprocess.run(["umount", "-l", str(f.run)], check=True)
+
+
+def test_without_descriptors_a_worker_backs_off_and_svd_answers(fleet):
+    f = fleet(f"[worker:w]\ncommand = {act('pause')}\nbackoff_delay = 50ms\n"
+              "backoff_limit = 50ms\n[worker:other]\n"
+              f"command = {act('pause')}\n")
+    pid = f.running()["w"]
+    supervisor = f.supervisor()
+    f.descriptors()
+    numbers = list(map(int, os.listdir(f"/proc/{supervisor}/fd")))
+    limit = max(numbers) + 1
+    old = resource.prlimit(supervisor, resource.RLIMIT_NOFILE)
+    resource.prlimit(supervisor, resource.RLIMIT_NOFILE, (limit, old[1]))
+    # Clients that say nothing take what numbers are free below that.
+    holders = [f.varlink() for _ in range(limit - len(numbers))]
+    os.kill(pid, signal.SIGKILL)
+    f.wait("w", state="BACKOFF",
+           error=lambda e: e and "Too many open files" in e)
+    assert f.worker("other")["state"] == "RUNNING"
+    resource.prlimit(supervisor, resource.RLIMIT_NOFILE, old)
+    f.wait("w", state="RUNNING")
+    for one in holders:
+        one.close()
