@@ -179,6 +179,19 @@ turn(struct keeper *k)
 	return 1;
 }
 
+/* What is held must not end at the soft limit. */
+static void
+raise_nofile(struct keeper *k)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &k->nofile) == -1)
+		return;
+	l = k->nofile;
+	l.rlim_cur = l.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &l);
+}
+
 static int
 keeper_init(struct keeper *k, const struct keeper_options *o)
 {
@@ -204,6 +217,7 @@ keeper_init(struct keeper *k, const struct keeper_options *o)
 	snprintf(
 	    path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
 	k->children_fd = open(path, O_RDONLY | O_CLOEXEC);
+	raise_nofile(k);
 	k->signal_fd = sys_signalfd(SIG_ALL);
 	return k->signal_fd == -1 ? -1 : 0;
 }

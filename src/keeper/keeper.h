@@ -8,6 +8,7 @@
 #define SVD_KEEPER_KEEPER_H
 
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include "ipc/proto_keeper.h"
@@ -64,9 +65,10 @@ struct keeper {
 	int signal_fd, self_fd, children_fd, terminal_fd;
 	int foreground; /* init mode: the terminal is ours or COMMAND's */
 	int had_terminal;
-	int nohup;     /* SIGHUP was ignored when svd was started */
-	pid_t command; /* init mode: the first child announced */
-	char **argv;   /* svd: keeper -P ROLE ... */
+	struct rlimit nofile; /* as svd was started with */
+	int nohup;            /* SIGHUP was ignored when svd was started */
+	pid_t command;        /* init mode: the first child announced */
+	char **argv;          /* svd: keeper -P ROLE ... */
 };
 
 struct keeper_options {

@@ -48,6 +48,8 @@ exec_supervisor(struct keeper *k, int sock, int birth_read, int birth_write)
 	    fd_set_cloexec(birth_read, 0) == -1 ||
 	    fd_set_cloexec(birth_write, 0) == -1)
 		_exit(126);
+	if (k->nofile.rlim_max != 0)
+		setrlimit(RLIMIT_NOFILE, &k->nofile);
 	/* A group of its own: the terminal's signals are the keeper's. */
 	setpgid(0, 0);
 	sys_exec_fd(k->self_fd, k->argv, environ);
@@ -135,6 +137,13 @@ life_start(struct keeper *k)
 	}
 	fd_close(&talk[1]);
 	fd_close(&birth[1]);
+}
+
+void
+life_forget(struct keeper *k)
+{
+	k->sup.pid = 0;
+	fd_close(&k->sup.sock);
 }
 
 int
@@ -330,7 +339,7 @@ life_receive(struct keeper *k)
 	for (i = 0; i < RECEIVE_BATCH && k->sup.pid != 0; i++)
 		if (receive_one(k) == 0)
 			return 0;
-	return 1;
+	return k->sup.pid != 0;
 }
 
 /*
@@ -402,8 +411,7 @@ life_check_death(struct keeper *k)
 	if (delay > 0 && k->stop != STOP_KILL)
 		log_warn("next supervisor in %lld ms", (long long)delay);
 	s->start_at = now + delay;
-	s->pid = 0;
-	fd_close(&s->sock);
+	life_forget(k);
 	k->pending |= s->signals_sent;
 	s->signals_sent = 0;
 	s->exit_sent = 0;

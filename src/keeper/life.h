@@ -15,6 +15,8 @@
 void life_start(struct keeper *k);
 /* Looks whether it has died; then buries it and plans the next. */
 void life_check_death(struct keeper *k);
+/* It has been reaped by somebody else. */
+void life_forget(struct keeper *k);
 /* There is one, and it has been handed all that is held. */
 int life_can_hear(const struct keeper *k);
 /* Goes on handing over what is held, as far as the socket takes it. */

@@ -98,7 +98,7 @@ reap_acknowledged(struct keeper *k, pid_t pid)
 }
 
 int
-reap_everything(void)
+reap_everything(struct keeper *k)
 {
 	siginfo_t si;
 
@@ -106,8 +106,12 @@ reap_everything(void)
 		si.si_pid = 0;
 		if (waitid(P_ALL, 0, &si, WEXITED | WNOHANG) == -1)
 			return -1;
-	} while (si.si_pid != 0);
-	return 0;
+		if (si.si_pid == 0)
+			return 0;
+		forget_child(k, si.si_pid);
+		if (si.si_pid == k->sup.pid)
+			life_forget(k);
+	} while (1);
 }
 
 /*

@@ -11,8 +11,9 @@
 void reap_announce(struct keeper *k);
 /* The supervisor has recorded this exit. */
 void reap_acknowledged(struct keeper *k, pid_t pid);
-/* Reaps whatever is dead, unseen. -1: there is no child at all any more. */
-int reap_everything(void);
+/* Reaps whatever is dead, the supervisor too, and forgets it: its pid may be
+ * somebody else's from now on. -1: there is no child at all any more. */
+int reap_everything(struct keeper *k);
 /* Reaps dead orphans, so that they do not use up the pids while there is no
  * supervisor to tell; the announced children's records stay. */
 void reap_unannounced(struct keeper *k);

@@ -126,7 +126,7 @@ all_dead(const struct keeper *k)
 static int
 kill_round(struct keeper *k, int64_t now)
 {
-	if (reap_everything() == -1)
+	if (reap_everything(k) == -1)
 		return 1;
 	if (k->kill_rounds++ == KILL_GIVE_UP) {
 		log_error("some process does not die, leaving it");
@@ -141,7 +141,7 @@ int
 stop_check(struct keeper *k, int64_t now)
 {
 	/* In the last phase each death is a reason to look again. */
-	if (k->stop == STOP_KILL && reap_everything() == -1)
+	if (k->stop == STOP_KILL && reap_everything(k) == -1)
 		return 1;
 	if (k->stop == STOP_ALONE && all_dead(k))
 		k->stop_deadline = now;

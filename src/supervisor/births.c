@@ -18,6 +18,7 @@
 /* A predecessor was ended by the keeper after as long: what is not through
  * by then will not be. */
 #define PATIENCE_MS 10000
+#define GIVE_UP_MS 1000 /* from its KILL */
 
 static struct worker *
 find_by_token(struct supervisor *s, uint64_t token)
@@ -118,21 +119,52 @@ elder_cb(struct loop_io *io, int events)
 	supervisor_births_changed(el->births->sup);
 }
 
-/* Its set-up hangs: at least we know who it is, or nobody can. */
+/*
+ * Who is being set up still, that no end of this socket comes: a supervisor
+ * makes one process at a time, so it is the last token of its life.
+ */
+static void
+end_set_up(struct births *b, const struct elder *el)
+{
+	uint64_t life = strtoull(el->name + strlen("births:"), NULL, 10);
+	struct supervisor *s = b->sup;
+	struct worker *last = NULL;
+	uint64_t newest = 0;
+	size_t i;
+
+	for (i = 0; i < s->fleet.nworkers; i++) {
+		const struct worker_record *r = &s->workers[i].rec;
+		uint64_t token =
+		    r->token > r->stop_token ? r->token : r->stop_token;
+
+		if (token >> 32 == life && token > newest) {
+			newest = token;
+			last = &s->workers[i];
+		}
+	}
+	if (last != NULL)
+		worker_set_up_hung(last, newest);
+}
+
+/*
+ * A set-up hangs; its birth, which comes first, has been said. It is ended,
+ * and if even KILL does not end it, the rest of the fleet goes on without.
+ */
 static void
 patience_cb(struct loop_timer *t)
 {
 	struct births *b = t->arg;
-	struct supervisor *s = b->sup;
 	size_t i;
 
-	for (i = 0; i < s->fleet.nworkers; i++) {
-		struct worker *w = &s->workers[i];
-
-		if (!w->unsettled || w->rec.pid == 0)
-			continue;
-		worker_set_up_hung(w);
+	if (b->given_up) {
+		supervisor_births_changed(b->sup);
+		return;
 	}
+	for (i = 0; i < b->nelders; i++)
+		if (b->elders[i].fd != -1)
+			end_set_up(b, &b->elders[i]);
+	b->given_up = 1;
+	loop_timer_start(&b->patience, GIVE_UP_MS);
 }
 
 static int
@@ -197,7 +229,7 @@ births_read(struct births *b)
 int
 births_pending(const struct births *b)
 {
-	return b->nopen > 0;
+	return b->nopen > 0 && !(b->given_up && !b->patience.active);
 }
 
 size_t

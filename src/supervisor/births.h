@@ -29,6 +29,7 @@ struct births {
 	struct elder *elders;
 	size_t nelders, nopen;
 	struct loop_timer patience; /* with a set-up that does not end */
+	int given_up; /* nor is ended by KILL: the others wait no longer */
 };
 
 /* Takes own_fd, and from sup->link every held birth socket. Reads none. */

@@ -59,20 +59,25 @@ on_exit_msg(struct supervisor *s, const struct keeper_msg *m)
 	supervisor_births_changed(s);
 }
 
-/* Init mode: what COMMAND cannot hear yet waits for its birth. */
+/* Init mode: what COMMAND cannot hear yet waits for its birth, unanswered: the
+ * keeper would tell a successor of ours again. */
 static void
 pass_on_signals(struct supervisor *s)
 {
+	struct keeper_msg answer = {
+	    .type = KM_SIGNALLED, .mask = s->init_signals};
 	struct worker *w = &s->workers[0];
 	struct err e;
 	int sig;
 
-	if (w->rec.pid == 0 || w->rec.state != WS_RUNNING)
+	if (s->init_signals == 0 || !s->resumed ||
+	    w->rec.state == WS_STARTING || w->rec.state == WS_BACKOFF)
 		return;
 	for (sig = 1; sig <= 64; sig++)
 		if (s->init_signals & SIG_BIT(sig))
 			worker_signal(w, sig, &e);
 	s->init_signals = 0;
+	link_send(&s->link, &answer, -1);
 }
 
 static void
@@ -83,12 +88,12 @@ on_signal_msg(struct supervisor *s, const struct keeper_msg *m)
 	if (s->init_mode) {
 		s->init_signals |= m->mask;
 		pass_on_signals(s);
-	} else {
-		if (m->mask & SIG_BIT(SIGTERM))
-			supervisor_stop(s, 1, 0);
-		if (m->mask & SIG_BIT(SIGHUP))
-			log_warn("reload is not supported by this version");
+		return;
 	}
+	if (m->mask & SIG_BIT(SIGTERM))
+		supervisor_stop(s, 1, 0);
+	if (m->mask & SIG_BIT(SIGHUP))
+		log_warn("reload is not supported by this version");
 	link_send(&s->link, &answer, -1);
 }
 

@@ -40,7 +40,7 @@ clone_sibling(const struct child_job *job, int *pidfd)
 
 /* The pid in the next birth, which is left where it is. -1: there is none. */
 static pid_t
-announced_pid(int birth_read)
+announced_pid(int birth_read, int wait_ms)
 {
 	struct pollfd p = {.fd = birth_read, .events = POLLIN};
 	unsigned char packet[BIRTH_PACKET_BYTES];
@@ -48,7 +48,7 @@ announced_pid(int birth_read)
 	ssize_t n;
 
 	errno = ETIMEDOUT;
-	if (poll(&p, 1, ANNOUNCE_MS) != 1)
+	if (poll(&p, 1, wait_ms) != 1)
 		return -1;
 	n = recv(birth_read, packet, sizeof(packet), MSG_PEEK | MSG_DONTWAIT);
 	return n <= 0 || birth_decode(packet, (size_t)n, &b) == -1 ? -1 : b.pid;
@@ -77,10 +77,12 @@ vfork_twice(const struct child_job *job, int birth_read)
 		return -1;
 	while (waitpid(middle, &status, 0) == -1 && errno == EINTR)
 		;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-		return announced_pid(birth_read);
-	errno = WIFEXITED(status) ? WEXITSTATUS(status) : EAGAIN;
-	return -1;
+	if (WIFEXITED(status) && WEXITSTATUS(status) != 0) {
+		errno = WEXITSTATUS(status);
+		return -1;
+	}
+	/* Killed, the intermediate may have done its work before. */
+	return announced_pid(birth_read, WIFEXITED(status) ? ANNOUNCE_MS : 0);
 }
 
 /* Every signal is blocked, so that none finds the child half set up. */

@@ -239,7 +239,7 @@ replay_line(struct state *st, const char *line, size_t len, int *ours,
 		replay(&r, st->arg);
 }
 
-/* What is_ours() says; if 1, it was replayed. */
+/* What is_ours() says, -2 where it cannot be read; if 1, it was replayed. */
 static int
 replay_all(struct state *st, state_replay_fn *replay)
 {
@@ -249,7 +249,7 @@ replay_all(struct state *st, state_replay_fn *replay)
 
 	text = read_journal(st, &size);
 	if (text == NULL)
-		return 0;
+		return -2;
 	for (line = text; *line != '\0'; line = end + 1) {
 		end = strchr(line, '\n');
 		if (end == NULL) {
@@ -280,6 +280,9 @@ state_open(struct state *st, int held, const char *dir,
 	if (ours == -1)
 		return err_set(
 		    e, "state is of a newer schema than %d", RECORD_SCHEMA);
+	/* Not to be taken for an empty one: its workers live. */
+	if (ours == -2)
+		return err_sys(e, errno, "cannot read state");
 	if (ours == 0 && write_anew(st, e) == -1)
 		return -1;
 	copy_out(st);

@@ -217,7 +217,7 @@ settle(struct supervisor *s)
 
 		if (worker_known(w)) {
 			/* A predecessor may not have come to it. */
-			if (w->rec.pid == 0 && w->rec.deaths > 0)
+			if (w->rec.pid == 0 && w->rec.last.pid > 0)
 				sweep_add(s, w->rec.last.pid, w);
 			worker_resume(w);
 		} else if (w->conf->autostart && !s->stopping)

@@ -415,9 +415,10 @@ resume_state(struct worker *w)
 		arm(w);
 		break;
 	case WS_STOPPING:
-		if (w->rec.told != TOLD_KILL)
+		/* Without a process it was waited for in vain. */
+		if (w->rec.told != TOLD_KILL || w->rec.pid == 0)
 			do_stop(w);
-		else if (w->rec.pid != 0)
+		else
 			do_kill(w);
 		break;
 	default:

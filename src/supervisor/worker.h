@@ -69,8 +69,9 @@ int worker_spawn_stop(struct worker *w);
 void worker_send_stop_signal(struct worker *w);
 /* A birth that was intended and did not take place. */
 void worker_forget_intent(struct worker *w);
-/* Its set-up has hung, and is ended; or has ended a supervisor. */
-void worker_set_up_hung(struct worker *w);
+/* The set-up of this token has hung, and is ended; or the main process's has
+ * ended a supervisor. */
+void worker_set_up_hung(struct worker *w, uint64_t token);
 void worker_count_interruption(struct worker *w);
 /* One record of a replay, an older one of w's history or its last line. */
 void worker_replay(struct worker *w, const struct worker_record *rec);

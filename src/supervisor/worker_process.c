@@ -49,8 +49,7 @@ worker_replay(struct worker *w, const struct worker_record *rec)
 	w->rec = *rec;
 	if (rec->deaths > deaths)
 		worker_remember(w, &rec->last);
-	w->unsettled =
-	    rec->token != 0 || (rec->stop_token != 0 && rec->stop_pid == 0);
+	w->unsettled = rec->token != 0;
 }
 
 static void
@@ -172,10 +171,19 @@ unborn(struct worker *w, const char *fault)
 }
 
 void
-worker_set_up_hung(struct worker *w)
+worker_set_up_hung(struct worker *w, uint64_t token)
 {
+	int of_stop = token != 0 && token == w->rec.stop_token;
+	int pid = of_stop ? w->rec.stop_pid : w->rec.pid;
+
+	if (pid == 0)
+		return;
 	log_error("%s: pid %d hangs in its set-up (%s), ending it", w->rec.name,
-	    w->rec.pid, w->stage);
+	    pid, w->stage);
+	if (of_stop) {
+		kill(pid, SIGKILL);
+		return;
+	}
 	w->rec.interrupted++;
 	snprintf(w->rec.fault, sizeof(w->rec.fault), "%s: hung", w->stage);
 	worker_record(w);

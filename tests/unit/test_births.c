@@ -5,7 +5,7 @@
 
 #include "base/fd.h"
 
-#define TOKEN 7
+#define TOKEN (UINT64_C(1) << 32 | 7) /* of the first life */
 #define PATIENCE 10000
 
 static struct supervisor sup;
@@ -136,6 +136,45 @@ START_TEST(patience_with_a_set_up_that_hangs_ends)
 }
 END_TEST
 
+/* Whoever was made before the one that hangs is well. */
+START_TEST(patience_ends_the_last_of_its_life_only)
+{
+	say(elder[1], TOKEN, BIRTH_BORN, 0);
+	births_read(&sup.births);
+	w.rec.stop_token = TOKEN + 1;
+	w.rec.stop_pid = WORLD_FIRST_PID + 1;
+	world->processes[1] = (struct process){
+	    .pid = WORLD_FIRST_PID + 1, .alive = 1, .dies_at = NEVER};
+	world->nprocesses = 2;
+	pass(PATIENCE);
+	ck_assert_int_eq(world->processes[0].alive, 1);
+	ck_assert_int_eq(world->processes[1].signal, SIGKILL);
+	ck_assert_str_eq(w.rec.fault, "");
+}
+END_TEST
+
+static void
+nothing_cb(struct loop_timer *t)
+{
+	(void)t;
+}
+
+START_TEST(what_even_kill_does_not_end_is_left_behind)
+{
+	loop_timer_init(sup.loop, &sup.spawn_turn, nothing_cb, NULL);
+	say(elder[1], TOKEN, BIRTH_BORN, 0);
+	births_read(&sup.births);
+	sup.resumed = 0;
+	pass(PATIENCE);
+	ck_assert_int_eq(births_pending(&sup.births), 1);
+	ck_assert_int_eq(sup.resumed, 0);
+	pass(1000);
+	ck_assert_int_eq(births_pending(&sup.births), 0);
+	ck_assert_int_eq(sup.resumed, 1);
+	ck_assert_int_eq(world->dropped[1], 0);
+}
+END_TEST
+
 START_TEST(patience_is_not_needed_once_all_is_heard)
 {
 	say(elder[1], TOKEN, BIRTH_BORN, 0);
@@ -195,6 +234,8 @@ main(void)
 	tcase_add_test(t, an_elder_is_heard_to_its_end_and_dropped);
 	tcase_add_test(t, an_elder_that_somebody_can_write_to_is_waited_for);
 	tcase_add_test(t, patience_with_a_set_up_that_hangs_ends);
+	tcase_add_test(t, patience_ends_the_last_of_its_life_only);
+	tcase_add_test(t, what_even_kill_does_not_end_is_left_behind);
 	tcase_add_test(t, patience_is_not_needed_once_all_is_heard);
 	tcase_add_test(t, a_birth_is_recorded_before_the_keeper_is_told);
 	tcase_add_test(t, what_is_no_birth_of_ours_is_passed_over);

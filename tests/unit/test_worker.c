@@ -790,7 +790,7 @@ hang_in_set_up(void)
 {
 	w.rec.state = WS_STARTING; /* born, and no further */
 	w.stage = "directory";
-	worker_set_up_hung(&w);
+	worker_set_up_hung(&w, w.rec.token);
 	turn();
 	ck_assert_str_eq(w.rec.last.fault, "directory: hung");
 }
