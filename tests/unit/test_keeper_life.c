@@ -535,6 +535,36 @@ START_TEST(nobody_is_started_when_all_are_killed)
 }
 END_TEST
 
+/* A pid that has been reaped may be anybody's: it is no longer on any list. */
+START_TEST(who_has_been_reaped_is_forgotten)
+{
+	siginfo_t si;
+	pid_t child = fork();
+
+	if (child == 0)
+		_exit(0);
+	life_start(&k);
+	reap_add_child(&k, child);
+	ck_assert_uint_eq(k.nchildren, 1);
+	ck_assert_int_gt(k.sup.pid, 0);
+	kill(k.sup.pid, SIGKILL);
+	ck_assert_int_eq(
+	    waitid(P_PID, (id_t)k.sup.pid, &si, WEXITED | WNOWAIT), 0);
+	ck_assert_int_eq(waitid(P_PID, (id_t)child, &si, WEXITED | WNOWAIT), 0);
+	ck_assert_int_eq(reap_everything(&k), -1);
+	ck_assert_uint_eq(k.nchildren, 0);
+	ck_assert_int_eq(k.sup.pid, 0);
+	ck_assert_int_eq(k.sup.sock, -1);
+}
+END_TEST
+
+/* "More to read" would keep the keeper from sleeping. */
+START_TEST(without_a_supervisor_there_is_nothing_to_read)
+{
+	ck_assert_int_eq(life_receive(&k), 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -565,6 +595,8 @@ main(void)
 	tcase_add_test(t, nonsense_is_passed_over_and_its_descriptors_closed);
 	tcase_add_test(t, what_it_said_before_it_died_counts);
 	tcase_add_test(t, nobody_is_started_when_all_are_killed);
+	tcase_add_test(t, who_has_been_reaped_is_forgotten);
+	tcase_add_test(t, without_a_supervisor_there_is_nothing_to_read);
 	srunner_run_all(r, CK_ENV);
 	failed = srunner_ntests_failed(r);
 	srunner_free(r);
