@@ -190,12 +190,6 @@ conf_key_at(size_t n)
 	return n < NKEYS ? &keys[n] : NULL;
 }
 
-const struct conf_section *
-conf_section_at(size_t n)
-{
-	return n < NSECTIONS ? &sections[n] : NULL;
-}
-
 const struct conf_key *
 conf_key_find(const char *section, const char *name)
 {

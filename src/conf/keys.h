@@ -87,7 +87,6 @@ struct worker_section {
 int conf_check_name(const char *name, struct err *e);
 /* The n-th from 0; NULL behind the last. Keys of a section stand together. */
 const struct conf_key *conf_key_at(size_t n);
-const struct conf_section *conf_section_at(size_t n);
 /* NULL where there is none. */
 const struct conf_key *conf_key_find(const char *section, const char *name);
 const struct conf_section *conf_section_find(const char *name, size_t len);

@@ -47,6 +47,8 @@ supervisor_unqueue_spawn(struct supervisor *s, struct worker *w)
 	TAILQ_REMOVE(&s->spawns, w, spawn_link);
 }
 
+static void check_end(struct supervisor *s);
+
 /* The same turn serves the dead first, so that nothing of a predecessor lives
  * when its successor is born. */
 void
@@ -68,7 +70,7 @@ supervisor_spawn_turn(struct supervisor *s)
 	}
 	if (!TAILQ_EMPTY(&s->spawns) || s->sweep.n > 0)
 		supervisor_wake(s);
-	supervisor_check_end(s);
+	check_end(s);
 }
 
 static int
@@ -162,8 +164,8 @@ count_alive(const struct supervisor *s)
  * Looked at when a worker has come to rest, from the top of the loop rather
  * than from within its step: the end of one may be the end of all.
  */
-void
-supervisor_check_end(struct supervisor *s)
+static void
+check_end(struct supervisor *s)
 {
 	struct keeper_msg quit = {.type = KM_QUIT};
 	size_t i;

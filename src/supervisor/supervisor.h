@@ -73,8 +73,6 @@ uint64_t supervisor_new_token(struct supervisor *s);
 void supervisor_wake(struct supervisor *s);
 /* Sweeps, makes a bounded number of the queued births, looks for the end. */
 void supervisor_spawn_turn(struct supervisor *s);
-/* Is this the end of the fleet? */
-void supervisor_check_end(struct supervisor *s);
 void supervisor_queue_spawn(struct supervisor *s, struct worker *w);
 void supervisor_unqueue_spawn(struct supervisor *s, struct worker *w);
 
