@@ -18,8 +18,9 @@ static struct {
 	const char *role;
 	enum log_level level;
 	int fd;
+	enum logline_format format;
 	unsigned long dropped;
-} logger = {"svd", LOG_LEVEL_INFO, STDERR_FILENO, 0};
+} logger = {"svd", LOG_LEVEL_INFO, STDERR_FILENO, LOGLINE_TEXT, 0};
 
 /*
  * A pipe or terminal is opened anew, non-blocking: the flag belongs to the
@@ -44,6 +45,18 @@ log_init(const char *role, enum log_level level)
 		logger.fd = fd;
 }
 
+void
+log_to(int fd, enum logline_format format)
+{
+	logger.format = format;
+	if (fd == -1 || fd == logger.fd)
+		return;
+	/* Ours, if it is not standard error itself. */
+	if (logger.fd != STDERR_FILENO)
+		close(logger.fd);
+	logger.fd = fd;
+}
+
 static int
 log_put(const char *line, size_t len)
 {
@@ -55,20 +68,26 @@ log_put(const char *line, size_t len)
 	return write(logger.fd, line, len) == (ssize_t)len ? 0 : -1;
 }
 
-static size_t
-log_stamp(char *line, size_t size)
+/* -1: nobody took it. */
+static int
+log_line(enum log_level level, const char *text)
 {
+	static const char *const names[] = {[LOG_LEVEL_ERROR] = "error",
+	    [LOG_LEVEL_WARN] = "warning",
+	    [LOG_LEVEL_INFO] = "info",
+	    [LOG_LEVEL_DEBUG] = "debug"};
+	struct logline l = {.level = names[level],
+	    .role = logger.role,
+	    .pid = getpid(),
+	    .text = text,
+	    .text_len = strlen(text)};
+	char line[LINE_MAX_BYTES];
 	struct timespec now;
-	struct tm tm;
-	size_t len;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &tm);
-	len = strftime(line, size, "%Y-%m-%dT%H:%M:%S", &tm);
-	len += (size_t)snprintf(line + len, size - len,
-	    ".%03ldZ svd[%ld] %s: ", now.tv_nsec / 1000000, (long)getpid(),
-	    logger.role);
-	return len;
+	l.time_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return log_put(
+	    line, logline_put(logger.format, &l, line, sizeof(line), NULL));
 }
 
 static void log_va(enum log_level level, const char *fmt, va_list ap)
@@ -77,33 +96,19 @@ static void log_va(enum log_level level, const char *fmt, va_list ap)
 static void
 log_va(enum log_level level, const char *fmt, va_list ap)
 {
-	static const char *const names[] = {[LOG_LEVEL_ERROR] = "error: ",
-	    [LOG_LEVEL_WARN] = "warning: ",
-	    [LOG_LEVEL_INFO] = "",
-	    [LOG_LEVEL_DEBUG] = "debug: "};
-	char line[LINE_MAX_BYTES];
-	size_t len, i;
+	char text[LINE_MAX_BYTES];
 	int saved = errno;
 
 	if (level > logger.level)
 		return;
-	len = log_stamp(line, sizeof(line));
 	if (logger.dropped > 0) {
-		int n = snprintf(line + len, sizeof(line) - len,
-		    "%lu lines dropped: nobody read them\n", logger.dropped);
-		if (log_put(line, len + (size_t)n) == 0)
+		snprintf(text, sizeof(text),
+		    "%lu lines dropped: nobody read them", logger.dropped);
+		if (log_line(LOG_LEVEL_INFO, text) == 0)
 			logger.dropped = 0;
-		len = log_stamp(line, sizeof(line));
 	}
-	len += (size_t)snprintf(
-	    line + len, sizeof(line) - len, "%s", names[level]);
-	vsnprintf(line + len, sizeof(line) - len - 1, fmt, ap);
-	/* What a worker or a user made up must not forge a line. */
-	for (i = len; line[i] != '\0'; i++)
-		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
-			line[i] = '?';
-	line[i++] = '\n';
-	if (log_put(line, i) == -1)
+	vsnprintf(text, sizeof(text), fmt, ap);
+	if (log_line(level, text) == -1)
 		logger.dropped++;
 	errno = saved;
 }

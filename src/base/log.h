@@ -1,13 +1,15 @@
 /*
- * log: svd's own log, one line a call, to standard error.
+ * log: svd's own log, one line a call, to standard error or to the logger.
  *
  * A line is written with one system call that never blocks: when whoever
- * reads standard error has stopped reading, lines are dropped and counted, and
- * the count is the first line written once there is room again. The only
- * mutable global of the program lives here. Allocates nothing.
+ * reads it has stopped reading, lines are dropped and counted, and the count
+ * is the first line written once there is room again. The only mutable global
+ * of the program lives here. Allocates nothing.
  */
 #ifndef SVD_BASE_LOG_H
 #define SVD_BASE_LOG_H
+
+#include "base/logline.h"
 
 enum log_level {
 	LOG_LEVEL_ERROR,
@@ -18,6 +20,11 @@ enum log_level {
 
 /* role: "keeper", "supervisor" ...; kept by reference. May be called again. */
 void log_init(const char *role, enum log_level level);
+/*
+ * From now on lines have this form and go to fd, taken: a pipe's writing end,
+ * non-blocking. -1: where they went before.
+ */
+void log_to(int fd, enum logline_format format);
 
 void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
