@@ -57,12 +57,15 @@ lib     := $(B)/libsvd.a
 unit_c  := $(wildcard tests/unit/test_*.c)
 units   := $(unit_c:tests/unit/%.c=$(B)/tests/%)
 help_c  := $(wildcard tests/it/*.c tests/it/workers/*.c)
+bench_c := $(wildcard tests/bench/*.c)
 helpers := $(addprefix $(B)/tests/,$(notdir $(help_c:.c=)))
+benches := $(addprefix $(B)/tests/,$(notdir $(bench_c:.c=)))
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: all demo check check-unit check-it check-asan check-valgrind \
-	lint install uninstall clean dist deps deps-build deps-check help
+	bench lint install uninstall clean dist deps deps-build deps-check \
+	help
 
 all: $(B)/svd $(B)/svctl
 
@@ -137,7 +140,7 @@ $(B)/tests/$(notdir $(1:.c=)): $(1) | deps-build
 	$$(say) CC $$<
 	$$(Q)$(CC) $(helper_flags) -o $$@ $$<
 endef
-$(foreach c,$(help_c),$(eval $(call helper_rule,$(c))))
+$(foreach c,$(help_c) $(bench_c),$(eval $(call helper_rule,$(c))))
 
 -include $(objs:.o=.d) $(unit_c:%.c=$(B)/%.d)
 
@@ -184,6 +187,10 @@ check-valgrind: all $(units) $(helpers) | deps-check
 		$(pytest) -m valgrind tests/it $(PYTEST_ARGS)
 	@tests/lint/no-reports $(valgrind_log)
 
+# What svd costs, beside a bare loop: tests/bench/README.
+bench: all $(benches)
+	@$(test_env) $(PYTHON) tests/bench/bench.py
+
 lint: all
 	@contrib/deps lint
 	@B=$(B) PYTHON=$(PYTHON) tests/lint/run
@@ -229,6 +236,7 @@ help:
 	@echo 'check           unit suites, integration tests, checks of the documents'
 	@echo 'check-asan      the same under AddressSanitizer and UBSan'
 	@echo 'check-valgrind  unit suites and a few fleets under valgrind'
+	@echo 'bench           times and sizes, beside a bare loop of vfork and exec'
 	@echo 'lint            layering, analysers, format, man pages, scripts'
 	@echo 'install         to $$(DESTDIR)$$(PREFIX), by default $(PREFIX); uninstall'
 	@echo 'deps            install what the targets above need (root or sudo)'
