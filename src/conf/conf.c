@@ -11,6 +11,7 @@
 #include "conf/build.h"
 #include "conf/grow.h"
 #include "conf/keys.h"
+#include "conf/outputs.h"
 #include "conf/raw.h"
 #include "conf/source.h"
 #include "conf/value.h"
@@ -94,6 +95,9 @@ build_fleet(struct load *l)
 	l->fleet.runtime_dir = NULL;
 	f->on_empty = l->fleet.on_empty;
 	f->supervisor_watchdog = l->fleet.supervisor_watchdog;
+	f->log = l->fleet.log;
+	l->fleet.log.path = NULL;
+	f->log_format = l->fleet.log_format;
 }
 
 /* A file that two patterns match is read once; a pattern that matches the fleet
@@ -207,7 +211,7 @@ load(struct load *l)
 		    !l->raw.sections[i]->unusable &&
 		    build_worker(l, l->raw.sections[i]) == -1)
 			return -1;
-	return 0;
+	return outputs_check(l);
 }
 
 /* The list of workers grew by doubling, and it stays for ever. */
@@ -232,6 +236,7 @@ load_release(struct load *l)
 	free(l->fleet.runtime_dir);
 	words_free(l->fleet.include);
 	free(l->fleet.user);
+	free(l->fleet.log.path);
 	words_free(l->fleet.environment);
 }
 

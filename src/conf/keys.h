@@ -27,7 +27,7 @@ enum value_type {
 	TYPE_OPTIONAL_INT, /* int, then an int that is set to 1 */
 	TYPE_DECIMAL,      /* double */
 	TYPE_DURATION,     /* int64_t, ms */
-	TYPE_SIZE,         /* uint64_t */
+	TYPE_SIZE,         /* uint64_t; max 0: none */
 	TYPE_MODE,         /* unsigned int, octal */
 	TYPE_SIGNAL,       /* int */
 	TYPE_EXIT_SET,     /* struct exit_set */
@@ -74,6 +74,8 @@ struct fleet_section {
 	char **environment;
 	enum on_empty on_empty;
 	int64_t supervisor_watchdog;
+	struct stream_conf log;
+	enum logline_format log_format;
 };
 
 /* What [worker:W] is parsed into; conf.environment is then put together. */

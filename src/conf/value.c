@@ -157,8 +157,15 @@ static int
 parse_size(
     const struct conf_key *key, const char *s, void *field, struct err *e)
 {
-	(void)key;
-	return units_parse_size(s, field, e);
+	uint64_t v;
+
+	if (units_parse_size(s, &v, e) == -1)
+		return -1;
+	if (key->max != 0 && v > (uint64_t)key->max)
+		return err_set(
+		    e, "'%s' is more than %lld bytes", s, (long long)key->max);
+	*(uint64_t *)field = v;
+	return 0;
 }
 
 static int
@@ -240,13 +247,8 @@ static int
 parse_stream(
     const struct conf_key *key, const char *s, void *field, struct err *e)
 {
-	static const struct {
-		const char *name;
-		enum stream_kind kind;
-	} kinds[] = {{"null", STREAM_NULL}, {"inherit", STREAM_INHERIT},
-	    {"stdout", STREAM_STDOUT}};
 	struct stream_conf *stream = field;
-	size_t i;
+	int kind;
 
 	if (strncmp(s, "file:", 5) == 0) {
 		if (check_path(s + 5, e) == -1 ||
@@ -256,9 +258,9 @@ parse_stream(
 		return 0;
 	}
 	if (find_choice(key->choices, s) != -1)
-		for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-			if (strcmp(kinds[i].name, s) == 0) {
-				stream->kind = kinds[i].kind;
+		for (kind = 0; kind <= STREAM_STDERR; kind++)
+			if (strcmp(stream_kind_name(kind), s) == 0) {
+				stream->kind = (enum stream_kind)kind;
 				return 0;
 			}
 	return not_a_choice(key, s, e);

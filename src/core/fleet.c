@@ -27,6 +27,40 @@ limit_name(enum limit_id id)
 	return limits[id].name;
 }
 
+const char *
+stream_kind_name(enum stream_kind kind)
+{
+	static const char *const names[] = {
+	    [STREAM_NULL] = "null",
+	    [STREAM_INHERIT] = "inherit",
+	    [STREAM_FILE] = "file",
+	    [STREAM_STDOUT] = "stdout",
+	    [STREAM_LOG] = "log",
+	    [STREAM_SYSLOG] = "syslog",
+	    [STREAM_JOURNAL] = "journal",
+	    [STREAM_STDERR] = "stderr",
+	};
+
+	return names[kind];
+}
+
+const struct stream_conf *
+worker_output(const struct worker_conf *w, enum output_stream stream)
+{
+	const struct stream_conf *s =
+	    stream == OUTPUT_OUT ? &w->std_out : &w->std_err;
+
+	switch (s->kind) {
+	case STREAM_FILE:
+	case STREAM_LOG:
+	case STREAM_SYSLOG:
+	case STREAM_JOURNAL:
+		return s;
+	default:
+		return NULL;
+	}
+}
+
 static void
 words_free(char **words)
 {
@@ -64,5 +98,6 @@ fleet_release(struct fleet *f)
 		free(f->files[i]);
 	free(f->files);
 	free(f->runtime_dir);
+	free(f->log.path);
 	*f = (struct fleet){0};
 }

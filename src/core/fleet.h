@@ -11,12 +11,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/logline.h"
 #include "base/units.h"
 
 #define FLEET_NAME_MAX 40 /* bytes of a fleet's, worker's name */
 #define FLEET_NUMPROCS_MAX 10000
 #define FLEET_WORKERS_MAX 10000 /* instances in one fleet */
 #define FLEET_RESTART_LIMIT_MAX 1000
+#define FLEET_LOG_KEEP_MAX 1000
+#define FLEET_LOG_TAIL_MAX (64 << 20)
 /* Where a command without a slash is looked for, if PATH is not set. */
 #define FLEET_PATH_DEFAULT \
 	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -50,12 +53,23 @@ enum stream_kind {
 	STREAM_NULL,
 	STREAM_INHERIT, /* svd's own */
 	STREAM_FILE,
-	STREAM_STDOUT /* stderr only: the same as stdout */
+	STREAM_STDOUT, /* stderr only: the same as stdout */
+	STREAM_LOG,    /* svd's own log */
+	STREAM_SYSLOG,
+	STREAM_JOURNAL,
+	STREAM_STDERR /* [fleet] log only */
 };
 
 struct stream_conf {
 	enum stream_kind kind;
 	char *path; /* STREAM_FILE, absolute */
+};
+
+/* Streams of a worker that svd may capture. */
+enum output_stream {
+	OUTPUT_OUT,
+	OUTPUT_ERR,
+	OUTPUT_STREAMS
 };
 
 /* Indices into worker_conf.limits; limit_resource[] gives RLIMIT_*. */
@@ -97,6 +111,11 @@ struct worker_conf {
 	                       ones; NULL-terminated, never NULL */
 	struct stream_conf std_in, std_out, std_err;
 
+	/* output */
+	uint64_t log_tail; /* bytes that are kept */
+	uint64_t log_size; /* bytes at which a file is rotated, 0: never */
+	int log_keep;      /* rotated files */
+
 	/* restart */
 	enum restart_when restart; /* never RESTART_DEFAULT */
 	int64_t backoff_delay, backoff_limit, backoff_reset;
@@ -125,6 +144,8 @@ struct fleet {
 	char *runtime_dir; /* or NULL: the default for the name */
 	enum on_empty on_empty;
 	int64_t supervisor_watchdog; /* 0: off */
+	struct stream_conf log;      /* svd's own: STDERR, FILE ... */
+	enum logline_format log_format;
 	struct worker_conf *workers; /* in the order of the file */
 	size_t nworkers;
 	char **files; /* names that worker_conf.file points to */
@@ -133,6 +154,12 @@ struct fleet {
 
 void worker_conf_release(struct worker_conf *w);
 void fleet_release(struct fleet *f);
+/* Where this stream goes, if svd takes it from a FIFO: it is apart, and a kind
+ * that the logger serves; else NULL. */
+const struct stream_conf *
+worker_output(const struct worker_conf *w, enum output_stream stream);
+/* "null", "log" ... */
+const char *stream_kind_name(enum stream_kind kind);
 /* RLIMIT_* for a limit_id. */
 int limit_resource(enum limit_id id);
 /* "nofile" ... */

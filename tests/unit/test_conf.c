@@ -223,6 +223,7 @@ START_TEST(process_keys)
 	    "stdin = file:/dev/zero\n"
 	    "stdout = file:/tmp/%%N.log\n"
 	    "stderr = null\n"
+	    "log_tail = 0\nlog_size = 10M\nlog_keep = 0\n"
 	    "description = it's %%N, \"x\"; y\n"
 	    "nice = -5\n"
 	    "oom_score_adj = 500\n",
@@ -241,6 +242,11 @@ START_TEST(process_keys)
 	ck_assert_int_eq(w->std_out.kind, STREAM_FILE);
 	ck_assert_str_eq(w->std_out.path, "/tmp/web.log");
 	ck_assert_int_eq(w->std_err.kind, STREAM_NULL);
+	ck_assert_uint_eq(w->log_tail, 0);
+	ck_assert_uint_eq(w->log_size, 10 << 20);
+	ck_assert_int_eq(w->log_keep, 0);
+	ck_assert_ptr_eq(worker_output(w, OUTPUT_OUT), &w->std_out);
+	ck_assert_ptr_eq(worker_output(w, OUTPUT_ERR), NULL);
 	ck_assert_str_eq(w->description, "it's web, \"x\"; y");
 	ck_assert_int_eq(w->nice, -5);
 	ck_assert_int_eq(w->nice_set, 1);
@@ -455,16 +461,22 @@ static const struct {
     {"stdin = pipe",
 	"stdin = pipe is not supported by this version, use null or "
 	"file:PATH"},
-    {"stdout = log",
-	"stdout = log is not supported by this version, use inherit, null "
-	"or file:PATH"},
-    {"stderr = journal",
-	"stderr = journal is not supported by this version, use stdout, "
-	"inherit, null or file:PATH"},
+    {"stdin = log", "stdin: 'log' is not null or file:PATH"},
+    {"log_tail = 65M", "log_tail: '65M' is more than 67108864 bytes"},
+    {"log_size = big",
+	"log_size: 'big' is not a size, such as 4096, 64K, 10M or "
+	"1G"},
+    {"log_keep = 1001", "log_keep: '1001' is not within 0 to 1000"},
     {"stdin = inherit", "stdin: 'inherit' is not null or file:PATH"},
-    {"stdout = stdout", "stdout: 'stdout' is not inherit, null or file:PATH"},
+    {"stdout = stdout",
+	"stdout: 'stdout' is not log, inherit, null, file:PATH, syslog or "
+	"journal"},
+    {"stderr = stderr",
+	"stderr: 'stderr' is not log, stdout, inherit, null, file:PATH, "
+	"syslog or journal"},
     {"stdout = file:x", "stdout: 'x' is not an absolute path"},
-    {"stdout =", "stdout: '' is not inherit, null or file:PATH"},
+    {"stdout =", "stdout: '' is not log, inherit, null, file:PATH, syslog or "
+		 "journal"},
     {"type = daemno", "type: 'daemno' is not daemon or oneshot"},
     {"restart = default", "restart: 'default' is not always, on-failure or no"},
     {"restart = always\ntype = oneshot",
@@ -573,8 +585,28 @@ static const struct {
     {"[fleet]\n[fleet]\n",
 	"f.ini:2: duplicate section [fleet], first at f.ini:1\n"},
     {"[fleet]\nname = all\n", "f.ini:2: name: the name 'all' is reserved\n"},
-    {"[fleet]\nlog = stderr\n",
-	"f.ini:2: 'log' is not supported by this version\n"},
+    {"[fleet]\nlog = inherit\nlog_format = xml\n",
+	"f.ini:2: log: 'inherit' is not stderr, file:PATH, syslog or "
+	"journal\n"
+	"f.ini:3: log_format: 'xml' is not text, json or logfmt\n"},
+    /* Who shares a file shares its rotation; svd's own log is nobody's. */
+    {"[worker:a]\ncommand=x\nstdout = file:/l\nlog_size = 1M\n"
+     "[worker:b]\ncommand=x\nstderr = file:/l\n"
+     "[worker:c]\ncommand=x\nlog_size = 1M\nlog_keep = 2\n"
+     "stdout = file:/l\n"
+     "[worker:d]\ncommand=x\nlog_size = 1K\nstdout = file:/k\n",
+	"f.ini:7: log_size: not the same for '/l' as in [worker:a] "
+	"(f.ini:4)\n"
+	"f.ini:10: log_size: not the same for '/l' as in [worker:b] "
+	"(f.ini:7)\n"},
+    {"[worker:a]\ncommand=x\nstdout = file:/l\n"
+     "[worker:c]\ncommand=x\nstdout = null\nstderr = file:/l\n"
+     "log_keep = 2\n",
+	"f.ini:8: log_keep: not the same for '/l' as in [worker:a] "
+	"(f.ini:3)\n"},
+    {"[fleet]\nlog = file:/l\n[worker:a]\ncommand=x\n"
+     "stderr = file:/l\n",
+	"f.ini:5: stderr: '/l' is svd's own log, use stderr = log\n"},
     {"[fleet]\nruntime_dir = x\non_empty = stay\ninclude = none.ini\n",
 	"f.ini:2: runtime_dir: 'x' is not an absolute path\n"
 	"f.ini:3: on_empty: 'stay' is not wait or exit\n"
