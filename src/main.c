@@ -15,6 +15,7 @@
 #include "base/runtime.h"
 #include "keeper/keeper.h"
 #include "launch.h"
+#include "logger/logger.h"
 #include "supervisor/supervisor.h"
 
 struct options {
@@ -188,6 +189,17 @@ run_supervisor(const struct options *o, const int fds[3])
 }
 
 static int
+run_logger(const struct options *o, int sock)
+{
+	struct logger_options l = {
+	    .keeper_fd = sock, .log_level = o->log_level};
+
+	prctl(PR_SET_NAME, "svd: logger");
+	fd_set_cloexec(sock, 1);
+	return logger_main(&l);
+}
+
+static int
 run_role(const char *role, struct options *o, char **argv)
 {
 	int fds[4];
@@ -196,6 +208,8 @@ run_role(const char *role, struct options *o, char **argv)
 		return run_keeper(o, fds, argv);
 	if (is_role(role, "supervisor", fds, 3))
 		return run_supervisor(o, fds);
+	if (is_role(role, "logger", fds, 1))
+		return run_logger(o, fds[0]);
 	usage("-P is svd's own");
 }
 

@@ -33,8 +33,9 @@ struct field {
 
 static const struct field fields[KM_TYPES][FIELDS_MAX] = {
     [KM_HELLO] = {M32(version), M64(epoch), M32(life), M32(pid), M32(code),
-	M32(status), M32(count)},
+	M32(status)},
     [KM_FD] = {TEXT},
+    [KM_HANDED] = {{F_END, 0}},
     [KM_EXIT] = {M32(pid), M32(code), M32(status), M64(us)},
     [KM_SIGNAL] = {M64(mask)},
     [KM_PING] = {{F_END, 0}},

@@ -1,8 +1,8 @@
 /*
- * proto_keeper: what keeper and supervisor say to each other, one message a
- * packet of their SEQPACKET pair. Little-endian, no raw structs; the fields of
- * each type stand in one table in proto_keeper.c. The version is in HELLO.
- * Allocates nothing: the keeper uses it.
+ * proto_keeper: what the keeper and its roles, supervisor and logger, say to
+ * each other, one message a packet of a SEQPACKET pair. Little-endian, no raw
+ * structs; the fields of each type stand in one table in proto_keeper.c. The
+ * version is in HELLO. Allocates nothing: the keeper uses it.
  */
 #ifndef SVD_IPC_PROTO_KEEPER_H
 #define SVD_IPC_PROTO_KEEPER_H
@@ -16,25 +16,29 @@
 #define KEEPER_PACKET_MAX (KEEPER_TEXT_MAX + 64)
 
 enum keeper_msg_type {
-	/* keeper -> supervisor */
+	/* keeper -> either */
 	KM_HELLO = 1, /* version, epoch, life, keeper's pid, how the
-	                 predecessor ended, descriptors that follow */
+	                 predecessor ended */
 	KM_FD,        /* text: names, each with its NUL; as many descriptors */
-	KM_EXIT,      /* pid, code (CLD_*), status, user + system time in us */
-	KM_SIGNAL,    /* mask: bit n-1 for signal n; answered by SIGNALLED */
-	KM_PING,      /* answered by PONG */
+	KM_HANDED,    /* that was all that is held for it */
+	KM_PING,      /* answered by PONG; from the logger: by PONG too, once
+	                 all that was held before has been handed to it */
+	KM_PONG,
+	/* keeper -> supervisor */
+	KM_EXIT,   /* pid, code (CLD_*), status, user + system time in us */
+	KM_SIGNAL, /* mask: bit n-1 for signal n; answered by SIGNALLED */
+	/* either -> keeper */
+	KM_READY, /* it has taken over */
+	KM_HOLD,  /* as FD; each replaces what was held under that name */
+	KM_DROP,  /* text: a name */
 	/* supervisor -> keeper */
-	KM_READY,     /* reattached; its births may be read by a successor */
-	KM_HOLD,      /* text: a name; one descriptor, replaces the former */
-	KM_DROP,      /* text: a name */
 	KM_BORN,      /* pid of a worker */
 	KM_ACK,       /* pid: its exit is recorded */
 	KM_SIGNALLED, /* mask */
-	KM_PONG,
-	KM_LIMITS,   /* ms: the largest grace; ms: the watchdog, 0 off */
-	KM_STOPPING, /* the fleet is going down, in order; code: svd's exit
-	                status, the first that is not 0 stays */
-	KM_QUIT,     /* the fleet has ended */
+	KM_LIMITS,    /* ms: the largest grace; ms: the watchdog, 0 off */
+	KM_STOPPING,  /* the fleet is going down, in order; code: svd's exit
+	                 status, the first that is not 0 stays */
+	KM_QUIT,      /* the fleet has ended; keeper -> logger: finish */
 	KM_TYPES
 };
 
@@ -48,7 +52,7 @@ enum keeper_obituary {
 
 struct keeper_msg {
 	enum keeper_msg_type type;
-	uint32_t version, life, count;
+	uint32_t version, life;
 	int32_t pid, code, status;
 	uint64_t epoch, mask, ms, ms2, us;
 	const char *text; /* within the packet after decoding */

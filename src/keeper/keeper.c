@@ -15,6 +15,7 @@
 #include "base/sys.h"
 #include "keeper/jobs.h"
 #include "keeper/life.h"
+#include "keeper/logger.h"
 #include "keeper/reap.h"
 #include "keeper/stop.h"
 
@@ -115,16 +116,29 @@ read_signals(struct keeper *k)
 static int64_t
 next_deadline(const struct keeper *k)
 {
-	int64_t d = life_deadline(k);
+	int64_t d = 0;
 
 	if (k->stop == STOP_KILL)
 		return k->stop_deadline;
-	if (k->stop_deadline != 0 && (d == 0 || k->stop_deadline < d))
-		d = k->stop_deadline;
-	if (k->orphaned_since != 0 &&
-	    (d == 0 || k->orphaned_since + ORPHANED_MS < d))
-		d = k->orphaned_since + ORPHANED_MS;
-	return d;
+	if (k->stop != STOP_FLUSH)
+		d = life_deadline(k);
+	if (!logger_is_done(k))
+		d = role_earlier(d, role_deadline(k, &k->logger), 0);
+	d = role_earlier(d, k->stop_deadline, 0);
+	return role_earlier(d, k->orphaned_since, ORPHANED_MS);
+}
+
+static void
+watch_role(struct pollfd *p, nfds_t *n, const struct role *r)
+{
+	/* The dead one's socket would wake us for ever. */
+	if (r->pid == 0 || r->hung_up)
+		return;
+	p[*n].fd = r->sock;
+	p[*n].events = POLLIN;
+	if (r->owed)
+		p[*n].events |= POLLOUT;
+	(*n)++;
 }
 
 /* Sleeps until something happens. Everything is looked at afterwards, so what
@@ -132,13 +146,13 @@ next_deadline(const struct keeper *k)
 static void
 wait_for_something(const struct keeper *k, int more_to_read)
 {
-	struct pollfd p[2] = {{.fd = k->signal_fd, .events = POLLIN},
-	    {.fd = k->sup.sock, .events = POLLIN}};
+	struct pollfd p[3] = {{.fd = k->signal_fd, .events = POLLIN}};
 	struct timespec ts = {0, 0}, *timeout = NULL;
 	int64_t deadline = next_deadline(k), wait;
+	nfds_t n = 1;
 
-	if (k->sup.pid != 0 && (k->sup.handed < k->sup.own_births))
-		p[1].events |= POLLOUT;
+	watch_role(p, &n, &k->sup.role);
+	watch_role(p, &n, &k->logger);
 	if (deadline != 0 || more_to_read) {
 		wait = more_to_read ? 0 : deadline - sys_now_ms();
 		if (wait > 0) {
@@ -147,8 +161,18 @@ wait_for_something(const struct keeper *k, int more_to_read)
 		}
 		timeout = &ts;
 	}
-	/* The dead supervisor's socket would wake us for ever. */
-	ppoll(p, k->sup.pid != 0 && !k->sup.hung_up ? 2 : 1, timeout, NULL);
+	ppoll(p, n, timeout, NULL);
+}
+
+static void
+serve_roles(struct keeper *k)
+{
+	life_start(k);
+	role_hand_over(k, &k->sup.role);
+	life_send_signals(k);
+	reap_announce(k);
+	logger_start(k);
+	logger_tell(k);
 }
 
 static int
@@ -158,18 +182,17 @@ turn(struct keeper *k)
 	int more;
 
 	read_signals(k);
-	more = life_receive(k);
+	more = role_receive(k, &k->sup.role);
+	more |= role_receive(k, &k->logger);
 	life_check_death(k);
+	logger_check_death(k);
 	now = sys_now_ms();
 	life_check_answers(k, now);
+	role_check_answers(k, &k->logger, 0, now);
 	if (stop_check(k, now) == 1)
 		return 0;
-	if (k->stop != STOP_KILL) {
-		life_start(k);
-		life_hand_over(k);
-		life_send_signals(k);
-		reap_announce(k);
-	}
+	if (k->stop != STOP_KILL)
+		serve_roles(k);
 	if (k->orphaned_since != 0 && now - k->orphaned_since >= ORPHANED_MS) {
 		reap_unannounced(k);
 		k->orphaned_since = now;
@@ -201,12 +224,14 @@ keeper_init(struct keeper *k, const struct keeper_options *o)
 
 	k->argv = o->argv;
 	k->init_mode = o->init_mode;
+	if (logger_init(k) == -1)
+		return -1;
 	for (i = 0; i < o->nheld; i++)
 		if (vault_hold(&k->vault, o->held[i].name, o->held[i].fd) == -1)
 			return -1;
 	k->epoch = sys_random();
 	k->grace = 15000; /* until LIMITS says otherwise */
-	k->sup.sock = -1;
+	life_init(k);
 	k->self_fd = o->self_fd;
 	fd = open("/dev/tty", O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 	k->had_terminal = fd != -1;

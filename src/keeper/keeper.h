@@ -1,8 +1,8 @@
 /*
  * keeper: PID 1, or a child subreaper. It reaps, holds descriptors, restarts
- * the supervisor, and has the last word. It decides nothing else, reads no
- * configuration, allocates nothing once it runs (all of struct keeper is
- * static) and never blocks but in ppoll(2).
+ * the supervisor and the logger, and has the last word. It decides nothing
+ * else, reads no configuration, allocates nothing once it runs (all of struct
+ * keeper is static) and never blocks but in ppoll(2).
  */
 #ifndef SVD_KEEPER_KEEPER_H
 #define SVD_KEEPER_KEEPER_H
@@ -12,32 +12,19 @@
 #include <sys/types.h>
 
 #include "ipc/proto_keeper.h"
+#include "keeper/role.h"
 #include "keeper/vault.h"
 
 #define KEEPER_CHILDREN_MAX 65536 /* announced ones; workers are fewer */
 #define KEEPER_LITTER 2
 #define KEEPER_ARG_ROLE 2 /* of argv */
 
-/* The supervisor's present life, and what is known of the last one. */
+/* The supervisor, and what it has been asked. */
 struct keeper_supervisor {
-	pid_t pid;      /* 0: there is none */
-	int sock;       /* -1 while there is none */
-	int hung_up;    /* it closed the socket; its death will follow */
-	uint32_t lives; /* so far, this one included */
-	int ready;
-	int64_t started;           /* CLOCK_MONOTONIC ms, as all times here */
-	int64_t start_at;          /* the next life, while there is none */
-	unsigned int young_deaths; /* in a row */
-	size_t own_births; /* entries of the vault it is handed: those before
-	                      its own birth socket */
-	size_t handed;     /* of them, already sent */
-	pid_t exit_sent;   /* the exit that waits for its ACK, 0: none */
+	struct role role;
+	pid_t exit_sent;       /* the exit that waits for its ACK, 0: none */
 	uint64_t signals_sent; /* wait for SIGNALLED */
-	int64_t exit_sent_at, signals_sent_at, ping_sent_at; /* 0: no wait */
-	int64_t next_ping; /* 0: no watchdog */
-	int64_t kill_at;   /* it was found hung: ABRT was sent; 0: no */
-	enum keeper_obituary obituary;
-	int obituary_status;
+	int64_t exit_sent_at, signals_sent_at; /* 0: no wait */
 };
 
 enum stop_phase {
@@ -45,12 +32,16 @@ enum stop_phase {
 	STOP_ASKED, /* the supervisor was told; it must confirm */
 	STOP_CONFIRMED,
 	STOP_ALONE, /* it did not: TERM was sent to all */
+	STOP_FLUSH, /* nobody is left to write: the logger's last work */
 	STOP_KILL   /* KILL was sent to all; leave when nobody is left */
 };
 
 struct keeper {
 	struct vault vault;
 	struct keeper_supervisor sup;
+	struct role logger;
+	int pong_due;   /* to the logger */
+	int flush_told; /* STOP_FLUSH: the logger knows */
 	pid_t children[KEEPER_CHILDREN_MAX];
 	size_t nchildren;
 	uint64_t pending; /* signals that no supervisor has answered */

@@ -61,6 +61,12 @@ peek(siginfo_t *si, struct rusage *ru)
 	return si->si_pid;
 }
 
+static int
+is_role(const struct keeper *k, pid_t pid)
+{
+	return pid == k->sup.role.pid || pid == k->logger.pid;
+}
+
 void
 reap_announce(struct keeper *k)
 {
@@ -70,15 +76,15 @@ reap_announce(struct keeper *k)
 
 	if (!life_can_hear(k) || k->sup.exit_sent != 0)
 		return;
-	/* The supervisor's own death is life.c's, seen by pid. */
-	if (peek(&si, &ru) == 0 || si.si_pid == k->sup.pid)
+	/* The deaths of svd's own are role.c's, seen by pid. */
+	if (peek(&si, &ru) == 0 || is_role(k, si.si_pid))
 		return;
 	m.pid = si.si_pid;
 	m.code = si.si_code;
 	m.status = si.si_status;
 	m.us = (uint64_t)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) * 1000000 +
 	       (uint64_t)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec);
-	if (life_send(k, &m, -1) == -1)
+	if (role_send(&k->sup.role, &m, -1) == -1)
 		return; /* full: the socket's next event brings us here */
 	k->sup.exit_sent = si.si_pid;
 	k->sup.exit_sent_at = sys_now_ms();
@@ -109,8 +115,10 @@ reap_everything(struct keeper *k)
 		if (si.si_pid == 0)
 			return 0;
 		forget_child(k, si.si_pid);
-		if (si.si_pid == k->sup.pid)
-			life_forget(k);
+		if (si.si_pid == k->sup.role.pid)
+			role_forget(&k->sup.role);
+		if (si.si_pid == k->logger.pid)
+			role_forget(&k->logger);
 	} while (1);
 }
 
@@ -146,7 +154,7 @@ reap_orphan(struct keeper *k, pid_t pid)
 {
 	siginfo_t si;
 
-	if (pid != k->sup.pid && find_child(k, pid) == k->nchildren)
+	if (!is_role(k, pid) && find_child(k, pid) == k->nchildren)
 		waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG);
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/sys.h"
+#include "keeper/logger.h"
 #include "keeper/reap.h"
 
 #define CONFIRM_MS 1000
@@ -26,7 +27,7 @@ stop_ask(struct keeper *k)
 void
 stop_confirmed(struct keeper *k, int exit_code)
 {
-	if (k->stop == STOP_KILL)
+	if (k->stop >= STOP_FLUSH)
 		return;
 	if (k->exit_code == 0)
 		k->exit_code = exit_code;
@@ -69,8 +70,10 @@ kill_all(struct keeper *k)
 {
 	size_t i;
 
-	if (k->sup.pid > 0)
-		kill(k->sup.pid, SIGKILL);
+	if (k->sup.role.pid > 0)
+		kill(k->sup.role.pid, SIGKILL);
+	if (k->logger.pid > 0)
+		kill(k->logger.pid, SIGKILL);
 	if (getpid() == 1) {
 		kill(-1, SIGKILL);
 		return;
@@ -91,6 +94,16 @@ stop_kill(struct keeper *k, int exit_code)
 	k->exit_code = exit_code;
 	k->kill_rounds = 0;
 	k->stop_deadline = sys_now_ms();
+}
+
+void
+stop_flush(struct keeper *k)
+{
+	if (k->stop >= STOP_FLUSH)
+		return;
+	k->stop = STOP_FLUSH;
+	k->flush_told = 0;
+	k->stop_deadline = sys_now_ms() + LOGGER_FLUSH_MS;
 }
 
 static void
@@ -144,13 +157,19 @@ stop_check(struct keeper *k, int64_t now)
 	if (k->stop == STOP_KILL && reap_everything(k) == -1)
 		return 1;
 	if (k->stop == STOP_ALONE && all_dead(k))
-		k->stop_deadline = now;
+		stop_flush(k);
+	if (k->stop == STOP_FLUSH && logger_is_done(k))
+		stop_kill(k, k->exit_code);
 	if (k->stop_deadline == 0 || now < k->stop_deadline)
 		return 0;
 	switch (k->stop) {
 	case STOP_ASKED:
 		stop_alone(k, now);
 		return 0;
+	case STOP_FLUSH:
+		log_warn("the logger has not finished, leaving without it");
+		stop_kill(k, k->exit_code);
+		return kill_round(k, now);
 	case STOP_ALONE:
 		stop_kill(k, k->exit_code);
 		return kill_round(k, now);

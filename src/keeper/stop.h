@@ -14,6 +14,8 @@ void stop_ask(struct keeper *k);
 void stop_confirmed(struct keeper *k, int exit_code);
 /* A supervisor died that had confirmed: its successor is asked again. */
 void stop_unconfirm(struct keeper *k);
+/* Nobody is left who writes: leave once the logger has finished. */
+void stop_flush(struct keeper *k);
 /* SIGKILL to everything but ourselves; then leave with exit_code. */
 void stop_kill(struct keeper *k, int exit_code);
 /* What is due. 1: nobody is left, leave. */

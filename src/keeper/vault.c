@@ -6,6 +6,34 @@
 
 #include "base/fd.h"
 
+#define FOR(reader) (1U << (reader))
+
+/* By the beginning of the name; what is not here is the supervisor's. */
+static const struct {
+	const char *prefix;
+	unsigned int readers;
+} readers[] = {
+    {"out:", FOR(VAULT_SUPERVISOR) | FOR(VAULT_LOGGER)},
+    {"err:", FOR(VAULT_SUPERVISOR) | FOR(VAULT_LOGGER)},
+    {"outputs", FOR(VAULT_LOGGER)},
+    {"ring:", FOR(VAULT_LOGGER)},
+    {"sink:", FOR(VAULT_LOGGER)},
+    {"cursors", FOR(VAULT_LOGGER)},
+    {"own", FOR(VAULT_LOGGER)},
+    {"pair:logger", FOR(VAULT_LOGGER)},
+    {"", FOR(VAULT_SUPERVISOR)},
+};
+
+static int
+is_for(const char *name, enum vault_reader reader)
+{
+	size_t i = 0;
+
+	while (strncmp(name, readers[i].prefix, strlen(readers[i].prefix)) != 0)
+		i++;
+	return (readers[i].readers & FOR(reader)) != 0;
+}
+
 static struct vault_entry *
 find(struct vault *v, const char *name)
 {
@@ -33,6 +61,7 @@ vault_hold(struct vault *v, const char *name, int fd)
 	if (e != NULL) {
 		fd_close(&e->fd);
 		e->fd = fd;
+		memset(e->told, 0, sizeof(e->told));
 		return 0;
 	}
 	if (len == 0 || len > KEEPER_NAME_MAX || v->n == VAULT_MAX) {
@@ -42,7 +71,30 @@ vault_hold(struct vault *v, const char *name, int fd)
 	e = &v->entries[v->n++];
 	memcpy(e->name, name, len + 1);
 	e->fd = fd;
+	memset(e->told, 0, sizeof(e->told));
 	return 0;
+}
+
+struct vault_entry *
+vault_next(struct vault *v, enum vault_reader reader, uint32_t life, size_t *at)
+{
+	while (*at < v->n) {
+		struct vault_entry *e = &v->entries[(*at)++];
+
+		if (e->told[reader] != life && is_for(e->name, reader))
+			return e;
+	}
+	return NULL;
+}
+
+void
+vault_tell(
+    struct vault *v, const char *name, enum vault_reader reader, uint32_t life)
+{
+	struct vault_entry *e = find(v, name);
+
+	if (e != NULL)
+		e->told[reader] = life;
 }
 
 int

@@ -10,7 +10,7 @@
 
 #include "core/fleet.h"
 #include "supervisor/births.h"
-#include "supervisor/link.h"
+#include "ipc/link.h"
 #include "supervisor/loop.h"
 #include "supervisor/spawn.h"
 #include "supervisor/state.h"

@@ -19,9 +19,10 @@
 #include "base/sys.h"
 #include "ipc/chan.h"
 #include "keeper/life.h"
+#include "keeper/logger.h"
 #include "keeper/reap.h"
 #include "keeper/stop.h"
-#include "supervisor/link.h"
+#include "ipc/link.h"
 
 static struct keeper k;
 static int64_t now;
@@ -205,7 +206,9 @@ set_up(void)
 
 	memset(&k, 0, sizeof(k));
 	k.argv = argv;
-	k.sup.sock = -1;
+	k.init_mode = 1; /* nothing is held yet */
+	life_init(&k);
+	ck_assert_int_eq(logger_init(&k), 0);
 	k.children_fd = k.self_fd = -1;
 	k.epoch = 42;
 	now = 1000000;
@@ -217,10 +220,10 @@ set_up(void)
 static void
 tear_down(void)
 {
-	if (k.sup.pid > 0) {
-		kill(k.sup.pid, SIGKILL);
-		waitpid(k.sup.pid, NULL, 0);
-		close(k.sup.sock);
+	if (k.sup.role.pid > 0) {
+		kill(k.sup.role.pid, SIGKILL);
+		waitpid(k.sup.role.pid, NULL, 0);
+		close(k.sup.role.sock);
 	}
 	while (k.vault.n > 0)
 		vault_drop(&k.vault, k.vault.entries[0].name);
@@ -232,17 +235,17 @@ start(void (*as)(int sock))
 {
 	role = as;
 	life_start(&k);
-	life_hand_over(&k);
-	ck_assert_int_ne(k.sup.pid, 0);
+	role_hand_over(&k, &k.sup.role);
+	ck_assert_int_ne(k.sup.role.pid, 0);
 }
 
 static void
 hear(void)
 {
-	struct pollfd p = {.fd = k.sup.sock, .events = POLLIN};
+	struct pollfd p = {.fd = k.sup.role.sock, .events = POLLIN};
 
 	ck_assert_int_eq(poll(&p, 1, 10000), 1);
-	while (life_receive(&k) != 0)
+	while (role_receive(&k, &k.sup.role) != 0)
 		;
 }
 
@@ -252,10 +255,10 @@ bury(void)
 	siginfo_t si;
 
 	ck_assert_int_eq(
-	    waitid(P_PID, (id_t)k.sup.pid, &si, WEXITED | WNOWAIT), 0);
+	    waitid(P_PID, (id_t)k.sup.role.pid, &si, WEXITED | WNOWAIT), 0);
 	life_check_death(&k);
-	ck_assert_int_eq(k.sup.pid, 0);
-	ck_assert_int_eq(k.sup.sock, -1);
+	ck_assert_int_eq(k.sup.role.pid, 0);
+	ck_assert_int_eq(k.sup.role.sock, -1);
 }
 
 /* A whole life, ended by sig unless it ends by itself (0); the delay until the
@@ -268,12 +271,12 @@ delay_after(void (*as)(int sock), int sig, int64_t lasts)
 	start(as);
 	if (sig != 0) {
 		hear();
-		kill(k.sup.pid, sig);
+		kill(k.sup.role.pid, sig);
 	}
 	now += lasts;
 	bury();
-	delay = k.sup.start_at - now;
-	now = k.sup.start_at;
+	delay = k.sup.role.start_at - now;
+	now = k.sup.role.start_at;
 	return delay;
 }
 
@@ -287,7 +290,7 @@ START_TEST(who_dies_young_is_started_ever_later)
 
 	for (i = 0; i < sizeof(delays) / sizeof(*delays); i++)
 		ck_assert_int_eq(delay_after(dies_young, 0, 0), delays[i]);
-	ck_assert_uint_eq(k.sup.lives, 10);
+	ck_assert_uint_eq(k.sup.role.lives, 10);
 }
 END_TEST
 
@@ -299,10 +302,10 @@ START_TEST(nobody_is_started_before_its_time)
 	ck_assert_int_eq(life_deadline(&k), now + 100);
 	now += 99;
 	life_start(&k);
-	ck_assert_int_eq(k.sup.pid, 0);
+	ck_assert_int_eq(k.sup.role.pid, 0);
 	now++;
 	life_start(&k);
-	ck_assert_int_ne(k.sup.pid, 0);
+	ck_assert_int_ne(k.sup.role.pid, 0);
 }
 END_TEST
 
@@ -313,7 +316,7 @@ START_TEST(who_was_killed_from_outside_is_followed_at_once)
 	for (i = 0; i < 4; i++)
 		ck_assert_int_eq(delay_after(runs, SIGKILL, 0), 0);
 	for (i = 0; i < 4; i++)
-		ck_assert_int_eq(delay_after(crashes, 0, LIFE_OLD_MS), 0);
+		ck_assert_int_eq(delay_after(crashes, 0, ROLE_OLD_MS), 0);
 }
 END_TEST
 
@@ -333,7 +336,7 @@ START_TEST(a_long_life_that_was_never_ready_is_a_young_death)
 
 	for (i = 0; i < 3; i++)
 		ck_assert_int_eq(
-		    delay_after(crashes_unready, 0, LIFE_OLD_MS), delays[i]);
+		    delay_after(crashes_unready, 0, ROLE_OLD_MS), delays[i]);
 }
 END_TEST
 
@@ -430,17 +433,17 @@ START_TEST(an_exit_that_is_not_answered_means_it_hangs)
 	ck_assert_int_eq(life_deadline(&k), now + LIFE_ANSWER_MS);
 	now += LIFE_ANSWER_MS - 1;
 	life_check_answers(&k, now);
-	ck_assert_int_eq(k.sup.kill_at, 0);
+	ck_assert_int_eq(k.sup.role.kill_at, 0);
 	now++;
 	life_check_answers(&k, now);
-	ck_assert_int_eq(k.sup.kill_at, now + LIFE_ABRT_MS);
+	ck_assert_int_eq(k.sup.role.kill_at, now + ROLE_ABRT_MS);
 	ck_assert_int_eq(life_can_hear(&k), 0);
-	ck_assert_int_eq(life_deadline(&k), k.sup.kill_at);
-	now += LIFE_ABRT_MS;
+	ck_assert_int_eq(life_deadline(&k), k.sup.role.kill_at);
+	now += ROLE_ABRT_MS;
 	life_check_answers(&k, now);
 	bury();
-	ck_assert_int_eq(k.sup.obituary, OBITUARY_HUNG);
-	ck_assert_int_eq(k.sup.obituary_status, SIGKILL);
+	ck_assert_int_eq(k.sup.role.obituary, OBITUARY_HUNG);
+	ck_assert_int_eq(k.sup.role.obituary_status, SIGKILL);
 }
 END_TEST
 
@@ -450,15 +453,15 @@ START_TEST(a_stopped_one_that_hangs_dies_of_abrt)
 
 	start(runs);
 	hear();
-	kill(k.sup.pid, SIGSTOP);
-	ck_assert_int_eq(waitid(P_PID, (id_t)k.sup.pid, &si, WSTOPPED), 0);
+	kill(k.sup.role.pid, SIGSTOP);
+	ck_assert_int_eq(waitid(P_PID, (id_t)k.sup.role.pid, &si, WSTOPPED), 0);
 	k.sup.signals_sent = 1;
 	k.sup.signals_sent_at = now;
 	now += LIFE_ANSWER_MS;
 	life_check_answers(&k, now);
 	bury();
-	ck_assert_int_eq(k.sup.obituary, OBITUARY_HUNG);
-	ck_assert_int_eq(k.sup.obituary_status, SIGABRT);
+	ck_assert_int_eq(k.sup.role.obituary, OBITUARY_HUNG);
+	ck_assert_int_eq(k.sup.role.obituary_status, SIGABRT);
 	ck_assert_uint_eq(k.pending, 1);
 }
 END_TEST
@@ -467,18 +470,18 @@ START_TEST(a_watchdog_asks_and_an_answer_calms_it)
 {
 	k.watchdog = 3000;
 	start(runs_unready);
-	k.sup.next_ping = now + k.watchdog;
+	k.sup.role.next_ping = now + k.watchdog;
 	now += 3000;
 	life_check_answers(&k, now);
-	ck_assert_int_eq(k.sup.ping_sent_at, now);
+	ck_assert_int_eq(k.sup.role.ping_sent_at, now);
 	hear(); /* its PONG */
-	ck_assert_int_eq(k.sup.ping_sent_at, 0);
+	ck_assert_int_eq(k.sup.role.ping_sent_at, 0);
 	now += 3000;
 	life_check_answers(&k, now);
-	ck_assert_int_eq(k.sup.kill_at, 0);
+	ck_assert_int_eq(k.sup.role.kill_at, 0);
 	now += 3000;
 	life_check_answers(&k, now);
-	ck_assert_int_ne(k.sup.kill_at, 0);
+	ck_assert_int_ne(k.sup.role.kill_at, 0);
 }
 END_TEST
 
@@ -495,7 +498,7 @@ START_TEST(signals_are_sent_once_and_kept_for_a_successor)
 	k.pending = 2;
 	life_send_signals(&k); /* one at a time */
 	ck_assert_uint_eq(k.pending, 2);
-	kill(k.sup.pid, SIGKILL);
+	kill(k.sup.role.pid, SIGKILL);
 	bury();
 	ck_assert_uint_eq(k.pending, 3);
 }
@@ -507,12 +510,12 @@ START_TEST(nonsense_is_passed_over_and_its_descriptors_closed)
 
 	close(next);
 	start(babbles);
-	while (!k.sup.ready)
+	while (!k.sup.role.ready)
 		hear();
-	close(k.sup.sock);
+	close(k.sup.role.sock);
 	vault_drop(&k.vault, "births:1");
 	ck_assert_int_eq(fcntl(next, F_GETFD), -1);
-	k.sup.sock = -1;
+	k.sup.role.sock = -1;
 }
 END_TEST
 
@@ -531,7 +534,7 @@ START_TEST(nobody_is_started_when_all_are_killed)
 	stop_kill(&k, 1);
 	role = runs;
 	life_start(&k);
-	ck_assert_int_eq(k.sup.pid, 0);
+	ck_assert_int_eq(k.sup.role.pid, 0);
 }
 END_TEST
 
@@ -546,22 +549,22 @@ START_TEST(who_has_been_reaped_is_forgotten)
 	life_start(&k);
 	reap_add_child(&k, child);
 	ck_assert_uint_eq(k.nchildren, 1);
-	ck_assert_int_gt(k.sup.pid, 0);
-	kill(k.sup.pid, SIGKILL);
+	ck_assert_int_gt(k.sup.role.pid, 0);
+	kill(k.sup.role.pid, SIGKILL);
 	ck_assert_int_eq(
-	    waitid(P_PID, (id_t)k.sup.pid, &si, WEXITED | WNOWAIT), 0);
+	    waitid(P_PID, (id_t)k.sup.role.pid, &si, WEXITED | WNOWAIT), 0);
 	ck_assert_int_eq(waitid(P_PID, (id_t)child, &si, WEXITED | WNOWAIT), 0);
 	ck_assert_int_eq(reap_everything(&k), -1);
 	ck_assert_uint_eq(k.nchildren, 0);
-	ck_assert_int_eq(k.sup.pid, 0);
-	ck_assert_int_eq(k.sup.sock, -1);
+	ck_assert_int_eq(k.sup.role.pid, 0);
+	ck_assert_int_eq(k.sup.role.sock, -1);
 }
 END_TEST
 
 /* "More to read" would keep the keeper from sleeping. */
 START_TEST(without_a_supervisor_there_is_nothing_to_read)
 {
-	ck_assert_int_eq(life_receive(&k), 0);
+	ck_assert_int_eq(role_receive(&k, &k.sup.role), 0);
 }
 END_TEST
 

@@ -18,8 +18,7 @@ static const struct keeper_msg messages[] = {
 	.life = UINT32_MAX,
 	.pid = INT32_MAX,
 	.code = OBITUARY_HUNG,
-	.status = INT32_MIN,
-	.count = 1},
+	.status = INT32_MIN},
     {.type = KM_HELLO},
     {.type = KM_FD, .text = "a\0bc\0", .text_len = 5},
     {.type = KM_EXIT,
@@ -29,6 +28,7 @@ static const struct keeper_msg messages[] = {
 	.us = UINT64_MAX},
     {.type = KM_SIGNAL, .mask = UINT64_MAX},
     {.type = KM_SIGNAL, .mask = 1},
+    {.type = KM_HANDED},
     {.type = KM_PING},
     {.type = KM_READY},
     {.type = KM_HOLD, .text = "births:1", .text_len = 9},
@@ -50,7 +50,6 @@ expect_equal(const struct keeper_msg *a, const struct keeper_msg *b)
 	ck_assert_int_eq(a->type, b->type);
 	ck_assert_uint_eq(a->version, b->version);
 	ck_assert_uint_eq(a->life, b->life);
-	ck_assert_uint_eq(a->count, b->count);
 	ck_assert_int_eq(a->pid, b->pid);
 	ck_assert_int_eq(a->code, b->code);
 	ck_assert_int_eq(a->status, b->status);

@@ -1,8 +1,8 @@
 /*
- * link: the supervisor's end of its socket to the keeper.
+ * link: a role's end of its socket to the keeper.
  */
-#ifndef SVD_SUPERVISOR_LINK_H
-#define SVD_SUPERVISOR_LINK_H
+#ifndef SVD_IPC_LINK_H
+#define SVD_IPC_LINK_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -19,11 +19,11 @@ struct link {
 	int sock;
 	int keeper_pid;
 	uint64_t epoch;
-	uint32_t life; /* 1: the first supervisor of this keeper */
+	uint32_t life; /* 1: the first of this role and keeper */
 	enum keeper_obituary predecessor;
 	int predecessor_status;
 	struct link_held *held;
-	size_t nheld;
+	size_t nheld, held_cap;
 };
 
 /* Takes sock; waits for HELLO and all that is held. */
@@ -33,7 +33,9 @@ void link_close(struct link *l);
 int link_take(struct link *l, const char *name);
 /*
  * One message from the keeper, not waiting; packet must live as long as m is
- * used. 1: there is one, 0: none now, -1: the keeper is gone.
+ * used. What an FD brings is added to what can be taken; several of one name:
+ * the last one counts, the others are closed. 1: there is one, 0: none now, -1:
+ * the keeper is gone.
  */
 int link_receive(struct link *l, unsigned char packet[KEEPER_PACKET_MAX],
     struct keeper_msg *m);
@@ -42,6 +44,9 @@ int link_receive(struct link *l, unsigned char packet[KEEPER_PACKET_MAX],
 void link_send(struct link *l, const struct keeper_msg *m, int fd);
 void link_send_pid(struct link *l, enum keeper_msg_type type, int pid);
 void link_hold(struct link *l, const char *name, int fd);
+/* The same for n at once: names[i] and fds[i], borrowed. */
+void link_hold_many(
+    struct link *l, const char *const *names, const int *fds, size_t n);
 void link_drop(struct link *l, const char *name);
 
 #endif
