@@ -121,17 +121,17 @@ dump_cb(const char *data, size_t len, void *arg)
 	return buf_add(arg, data, len);
 }
 
-/* Takes over parameters. A key of NULL: the message has parameters only. */
+/* Takes over value and parameters. A key of NULL: the message has parameters
+ * only. */
 static int
 write_message(
-    struct buf *out, const char *key, const char *value, json_t *parameters)
+    struct buf *out, const char *key, json_t *value, json_t *parameters)
 {
 	size_t before = out->len;
 	json_t *msg = json_object();
 	int rc = -1;
 
-	if (key != NULL &&
-	    json_object_set_new(msg, key, json_string(value)) == -1)
+	if (key != NULL && json_object_set_new(msg, key, value) == -1)
 		goto out;
 	if (json_object_set(msg, "parameters", parameters) == -1)
 		goto out;
@@ -149,7 +149,7 @@ out:
 int
 varlink_write_call(struct buf *out, const char *method, json_t *parameters)
 {
-	return write_message(out, "method", method, parameters);
+	return write_message(out, "method", json_string(method), parameters);
 }
 
 int
@@ -159,9 +159,15 @@ varlink_write_reply(struct buf *out, json_t *parameters)
 }
 
 int
+varlink_write_part(struct buf *out, json_t *parameters)
+{
+	return write_message(out, "continues", json_true(), parameters);
+}
+
+int
 varlink_write_error(struct buf *out, const char *error, json_t *parameters)
 {
-	return write_message(out, "error", error, parameters);
+	return write_message(out, "error", json_string(error), parameters);
 }
 
 json_t *

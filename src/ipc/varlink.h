@@ -60,6 +60,8 @@ int varlink_read_reply(json_t *msg, struct varlink_reply *r, struct err *e);
  */
 int varlink_write_call(struct buf *out, const char *method, json_t *parameters);
 int varlink_write_reply(struct buf *out, json_t *parameters);
+/* A reply that others follow. */
+int varlink_write_part(struct buf *out, json_t *parameters);
 int varlink_write_error(struct buf *out, const char *error, json_t *parameters);
 
 /* A string of any bytes: those that are not UTF-8 become '?'. NULL or "":

@@ -1,17 +1,20 @@
 /*
  * control: see control.h.
  *
- * A connection is in one of four states, told by what is watched of it:
+ * A connection is in one of these states, told by what is watched of it:
  *
  *	reading	  nothing to answer: LOOP_READ
  *	writing	  its reply is not sent yet: LOOP_WRITE
  *	pending	  a call was read together with another: its timer, so that a
  *		  turn of the loop serves one call of it. (Not LOOP_WRITE: a
  *		  socket with room for a reply is not yet a writable one.)
- *	waiting	  its call waits for workers: only its hang-up counts. The loop
+ *	waiting	  its answer comes later: only its hang-up counts. The loop
  *		  knows no such event (a readable one would be ready for ever
  *		  where the client has sent more), so an epoll set of our own
  *		  watches for it, and the loop watches that.
+ *
+ * An answer in pieces alternates between writing and waiting: the next piece is
+ * made when the last has been taken.
  */
 #include "supervisor/control.h"
 
@@ -27,7 +30,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "ipc/varlink.h"
-#include "supervisor/outcome.h"
+#include "supervisor/answer.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/verbs.h"
 
@@ -35,7 +38,8 @@
 #define ACCEPTS_PER_TURN 16
 #define HANGUPS_PER_TURN 16
 #define READ_BYTES 16384
-#define KEEP_BYTES 65536 /* an empty buffer over this is given back */
+#define PIECES_BYTES 16384 /* of an answer in pieces, sent together */
+#define KEEP_BYTES 65536   /* an empty buffer over this is given back */
 #define ACCEPT_PAUSE_MS 100
 #define SWEPT_MS 1   /* between two looks whether a sweep is over */
 #define IDLE_MS 1000 /* may be closed for want of descriptors */
@@ -51,7 +55,7 @@ struct client {
 	struct varlink_in in;
 	struct buf out;
 	size_t sent;          /* bytes of out */
-	struct outcome *wait; /* its call waits for this */
+	struct answer *later; /* to its call, not given yet or not to its end */
 };
 
 TAILQ_HEAD(clients, client);
@@ -64,8 +68,8 @@ struct control {
 	int spare;          /* given up to serve when descriptors run out */
 	int hangups;        /* the epoll set of those that wait */
 	struct loop_io hangups_io;
-	struct loop_timer settled; /* some call need wait no more */
-	struct clients clients;    /* the longest idle first */
+	struct loop_timer ready; /* some later answer has something to say */
+	struct clients clients;  /* the longest idle first */
 	size_t nclients;
 };
 
@@ -73,6 +77,16 @@ static int
 spare_open(void)
 {
 	return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static void
+client_end_later(struct client *cl)
+{
+	if (cl->later == NULL)
+		return;
+	epoll_ctl(cl->control->hangups, EPOLL_CTL_DEL, cl->fd, NULL);
+	cl->later->kind->free(cl->later);
+	cl->later = NULL;
 }
 
 static void
@@ -85,12 +99,10 @@ client_free(struct client *cl)
 	loop_io_set(&cl->io, 0);
 	loop_timer_stop(&cl->turn);
 	/* Closing it would do, but for a child that stands before its exec. */
-	if (cl->wait != NULL)
-		epoll_ctl(c->hangups, EPOLL_CTL_DEL, cl->fd, NULL);
+	client_end_later(cl);
 	fd_close(&cl->fd);
 	varlink_in_release(&cl->in);
 	buf_release(&cl->out);
-	outcome_free(cl->wait);
 	free(cl);
 	if (c->spare == -1)
 		c->spare = spare_open();
@@ -113,7 +125,7 @@ longest_idle(struct control *c)
 	struct client *cl;
 
 	TAILQ_FOREACH (cl, &c->clients, link)
-		if (cl->wait == NULL)
+		if (cl->later == NULL)
 			return cl;
 	return TAILQ_FIRST(&c->clients);
 }
@@ -158,12 +170,41 @@ client_read(struct client *cl)
 }
 
 static void
-client_begin_wait(struct client *cl)
+client_begin_later(struct client *cl)
 {
 	struct epoll_event ev = {.data.ptr = cl};
 
 	/* Without memory for it, a hang-up is noticed when the answer comes. */
 	epoll_ctl(cl->control->hangups, EPOLL_CTL_ADD, cl->fd, &ev);
+}
+
+/* Appends what its answer has to say, up to PIECES_BYTES. */
+static int
+client_write_later(struct client *cl)
+{
+	const struct answer_kind *kind = cl->later->kind;
+	enum answer_written rc;
+
+	do
+		rc = kind->write(cl->later, &cl->out);
+	while (rc == ANSWER_MORE && cl->out.len < PIECES_BYTES &&
+	       kind->ready(cl->later));
+	if (rc == ANSWER_LAST)
+		client_end_later(cl);
+	return rc == ANSWER_FAILED ? -1 : 0;
+}
+
+/* Says what there is to say, for as long as the client takes it at once. -1:
+ * it is gone. */
+static int
+client_answer(struct client *cl)
+{
+	client_touch(cl);
+	while (cl->later != NULL && cl->out.len == 0 &&
+	       cl->later->kind->ready(cl->later))
+		if (client_write_later(cl) == -1 || client_flush(cl) == -1)
+			return -1;
+	return 0;
 }
 
 /* Serves one call, if a whole one is there. -1: the client has to go. */
@@ -181,13 +222,14 @@ client_serve(struct client *cl)
 		    (long)cl->uid, e.text);
 	if (rc <= 0)
 		return rc;
-	rc = verbs_call(c->sup, cl->uid, msg, &cl->out, &cl->wait);
+	rc = verbs_call(c->sup, cl->uid, msg, &cl->out, &cl->later);
 	json_decref(msg);
 	if (rc == -1)
 		return -1;
-	if (cl->wait != NULL)
-		client_begin_wait(cl);
-	return client_flush(cl);
+	if (cl->later == NULL)
+		return client_flush(cl);
+	client_begin_later(cl);
+	return client_answer(cl);
 }
 
 /* Watches for what its state asks for. */
@@ -196,10 +238,10 @@ client_watch(struct client *cl)
 {
 	int events = LOOP_READ;
 
-	if (cl->wait != NULL)
-		events = 0;
-	else if (cl->out.len > 0)
+	if (cl->out.len > 0)
 		events = LOOP_WRITE;
+	else if (cl->later != NULL)
+		events = 0;
 	else if (varlink_pending(&cl->in)) {
 		events = 0;
 		loop_timer_start(&cl->turn, 0);
@@ -215,7 +257,9 @@ client_handle(struct client *cl, int events)
 		return -1;
 	if ((events & LOOP_WRITE) && client_flush(cl) == -1)
 		return -1;
-	return cl->out.len > 0 ? 0 : client_serve(cl);
+	if (cl->out.len > 0)
+		return 0;
+	return cl->later != NULL ? client_answer(cl) : client_serve(cl);
 }
 
 static void
@@ -253,46 +297,47 @@ hangups_cb(struct loop_io *io, int events)
 }
 
 static int
-client_answer(struct client *cl)
+waits_for_sweep(const struct control *c, const struct client *cl)
 {
-	struct outcome *o = cl->wait;
-
-	cl->wait = NULL;
-	epoll_ctl(cl->control->hangups, EPOLL_CTL_DEL, cl->fd, NULL);
-	client_touch(cl);
-	if (verbs_answer(o, &cl->out) == -1)
-		return -1;
-	return client_flush(cl);
+	return cl->later->kind->after_sweep && c->sup->sweep.n > 0;
 }
 
-/* Once around: an answered client goes to the end of the list. */
-static void
-answer_settled(struct control *c)
+/* Once around: an answered client goes to the end of the list. Returns whether
+ * one waits for what a worker left behind to be gone too. */
+static int
+answer_ready(struct control *c, int finish)
 {
 	struct client *cl, *next;
 	size_t n = c->nclients;
+	int waiting = 0;
 
 	for (cl = TAILQ_FIRST(&c->clients); n > 0; cl = next, n--) {
 		next = TAILQ_NEXT(cl, link);
-		if (cl->wait == NULL || cl->wait->unsettled > 0)
+		if (cl->later == NULL || cl->out.len > 0 ||
+		    !cl->later->kind->ready(cl->later))
 			continue;
-		if (client_answer(cl) == -1)
+		if (!finish && waits_for_sweep(c, cl))
+			waiting = 1;
+		else if (client_answer(cl) == -1)
 			client_free(cl);
 		else
 			client_watch(cl);
 	}
+	return waiting;
 }
 
-/* What a worker left behind is part of it: not before that is gone too. */
 static void
-settled_cb(struct loop_timer *t)
+ready_cb(struct loop_timer *t)
 {
-	struct control *c = t->arg;
+	if (answer_ready(t->arg, 0))
+		loop_timer_start(t, SWEPT_MS);
+}
 
-	if (c->sup->sweep.n > 0)
-		loop_timer_start(&c->settled, SWEPT_MS);
-	else
-		answer_settled(c);
+void
+control_wake(struct control *c)
+{
+	if (c != NULL && !c->ready.active)
+		loop_timer_start(&c->ready, 0);
 }
 
 /* Called in the midst of a worker's step, perhaps of one that a call has just
@@ -305,16 +350,16 @@ control_worker_changed(struct control *c, struct worker *w)
 	if (c == NULL)
 		return;
 	TAILQ_FOREACH (cl, &c->clients, link)
-		if (cl->wait != NULL && outcome_look(cl->wait, w) &&
-		    !c->settled.active)
-			loop_timer_start(&c->settled, 0);
+		if (cl->later != NULL && cl->later->kind->look != NULL &&
+		    cl->later->kind->look(cl->later, w))
+			control_wake(c);
 }
 
 void
 control_finish(struct control *c)
 {
 	if (c != NULL)
-		answer_settled(c);
+		answer_ready(c, 1);
 }
 
 /* Takes fd. -1: no memory, or it is no socket of ours. */
@@ -368,7 +413,7 @@ accept_failed(struct control *c, int errnum)
 		    "cannot accept a control connection: %s", strerror(errnum));
 	c->accept_failing = 1;
 	cl = longest_idle(c);
-	if (cl != NULL && cl->wait == NULL &&
+	if (cl != NULL && cl->later == NULL &&
 	    loop_now(c->sup->loop) - cl->active_at >= IDLE_MS)
 		client_free(cl);
 	loop_io_set(&c->accept_io, 0);
@@ -424,7 +469,7 @@ control_new(struct supervisor *s, int listener)
 	c->spare = spare_open();
 	TAILQ_INIT(&c->clients);
 	loop_timer_init(s->loop, &c->accept_pause, accept_pause_cb, c);
-	loop_timer_init(s->loop, &c->settled, settled_cb, c);
+	loop_timer_init(s->loop, &c->ready, ready_cb, c);
 	loop_io_init(s->loop, &c->hangups_io, c->hangups, hangups_cb, c);
 	loop_io_set(&c->hangups_io, LOOP_READ);
 	loop_io_init(s->loop, &c->accept_io, listener, accept_cb, c);
@@ -440,7 +485,7 @@ control_free(struct control *c)
 	loop_io_set(&c->accept_io, 0);
 	loop_io_set(&c->hangups_io, 0);
 	loop_timer_stop(&c->accept_pause);
-	loop_timer_stop(&c->settled);
+	loop_timer_stop(&c->ready);
 	while (!TAILQ_EMPTY(&c->clients))
 		client_free(TAILQ_FIRST(&c->clients));
 	fd_close(&c->hangups);

@@ -1,7 +1,7 @@
 /*
  * control: the Varlink server on control.sock. One call at a time a
  * connection; while a client does not read its reply, nothing more is read
- * from it. Verbs are in verbs.c.
+ * from it. What can be asked is in verbs.c.
  */
 #ifndef SVD_SUPERVISOR_CONTROL_H
 #define SVD_SUPERVISOR_CONTROL_H
@@ -17,6 +17,9 @@ void control_free(struct control *c);
 /* Some worker changed: calls that wait for an outcome look again, and are
  * answered from the loop's next turn. May be called anywhere; c may be NULL. */
 void control_worker_changed(struct control *c, struct worker *w);
+/* Some later answer may have something to say, in the loop's next turn. c may
+ * be NULL. */
+void control_wake(struct control *c);
 /* Answers now whoever can be answered: there will be no next turn. c may be
  * NULL. */
 void control_finish(struct control *c);

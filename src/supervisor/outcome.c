@@ -15,13 +15,50 @@ const char outcome_types[] =
     "type Result (name: string, done: bool, state: string, pid: int,\n"
     "  error: ?string)\n";
 
+static int
+answer_ready(const struct answer *a)
+{
+	return ((const struct outcome *)a)->unsettled == 0;
+}
+
+static int
+answer_look(struct answer *a, const struct worker *w)
+{
+	return outcome_look((struct outcome *)a, w);
+}
+
+static enum answer_written
+answer_write(struct answer *a, struct buf *out)
+{
+	return varlink_write_reply(out, outcome_reply((struct outcome *)a)) ==
+	               -1
+	           ? ANSWER_FAILED
+	           : ANSWER_LAST;
+}
+
+static void
+answer_free(struct answer *a)
+{
+	outcome_free((struct outcome *)a);
+}
+
+static const struct answer_kind outcome_answer = {
+    .ready = answer_ready,
+    .look = answer_look,
+    .write = answer_write,
+    .free = answer_free,
+    .after_sweep = 1,
+};
+
 struct outcome *
 outcome_new(enum outcome_kind kind)
 {
 	struct outcome *o = calloc(1, sizeof(*o));
 
-	if (o != NULL)
-		o->kind = kind;
+	if (o == NULL)
+		return NULL;
+	o->answer.kind = &outcome_answer;
+	o->kind = kind;
 	return o;
 }
 
@@ -30,6 +67,7 @@ outcome_free(struct outcome *o)
 {
 	if (o == NULL)
 		return;
+	json_decref(o->extra);
 	free(o->targets);
 	free(o);
 }
@@ -212,8 +250,8 @@ result(const struct target *t)
 	    "error", varlink_string(t->error));
 }
 
-json_t *
-outcome_results(const struct outcome *o)
+static json_t *
+all_results(const struct outcome *o)
 {
 	json_t *results = json_array();
 	size_t i;
@@ -225,4 +263,15 @@ outcome_results(const struct outcome *o)
 			return NULL;
 		}
 	return results;
+}
+
+json_t *
+outcome_reply(const struct outcome *o)
+{
+	json_t *reply = o->extra == NULL ? json_object() : json_copy(o->extra);
+
+	if (json_object_set_new(reply, "results", all_results(o)) == 0)
+		return reply;
+	json_decref(reply);
+	return NULL;
 }

@@ -12,6 +12,7 @@
 #include <jansson.h>
 
 #include "core/record.h"
+#include "supervisor/answer.h"
 
 struct worker;
 
@@ -33,9 +34,11 @@ struct target {
 };
 
 struct outcome {
+	struct answer answer;
 	enum outcome_kind kind;
 	struct target *targets; /* sorted by worker, each once */
 	size_t ntargets, cap, unsettled;
+	json_t *extra; /* of the answer: an object, or NULL */
 };
 
 struct outcome *outcome_new(enum outcome_kind kind); /* NULL: no memory */
@@ -50,8 +53,9 @@ void outcome_settle(struct outcome *o, struct target *t, const char *error);
  * stays so. Returns whether all are. */
 int outcome_look_all(struct outcome *o);
 int outcome_look(struct outcome *o, const struct worker *w);
-/* []Result, a new reference; NULL: no memory. */
-json_t *outcome_results(const struct outcome *o);
+/* The answer: extra with `results: []Result`. A new reference; NULL: no
+ * memory. */
+json_t *outcome_reply(const struct outcome *o);
 extern const char outcome_types[]; /* IDL of Result */
 
 #endif

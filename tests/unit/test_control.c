@@ -503,11 +503,11 @@ static const struct {
 	const char *call, *error, *key, *value;
 } bad_calls[] = {
     {"{}", SERVICE("InvalidParameter"), NULL, NULL},
-    {"{\"method\":\"\"}", SERVICE("InterfaceNotFound"), "interface", ""},
-    {"{\"method\":\"Ping\"}", SERVICE("InterfaceNotFound"), "interface",
-	"Ping"},
+    {"{\"method\":\"\"}", SERVICE("InvalidParameter"), "parameter", "method"},
+    {"{\"method\":\"Ping\"}", SERVICE("InvalidParameter"), "parameter",
+	"method"},
     {"{\"method\":\"a.b.C\"}", SERVICE("InterfaceNotFound"), "interface",
-	"a.b.C"},
+	"a.b"},
     {CALL("Reboot", ""), SERVICE("MethodNotFound"), "method",
 	"org.svd.Fleet.Reboot"},
     {CALL("ping", ""), SERVICE("MethodNotFound"), NULL, NULL},

@@ -1,0 +1,133 @@
+/* call: see call.h. */
+#include "supervisor/call.h"
+
+#include "ipc/varlink.h"
+
+const struct call_error_kind call_errors[ERROR_COUNT] = {
+    [ERROR_INTERFACE_NOT_FOUND] = {VARLINK_SERVICE, "InterfaceNotFound",
+	"interface", "interface: string", "There is no such interface."},
+    [ERROR_METHOD_NOT_FOUND] = {VARLINK_SERVICE, "MethodNotFound", "method",
+	"method: string", "The interface has no such method."},
+    [ERROR_METHOD_NOT_IMPLEMENTED] = {VARLINK_SERVICE, "MethodNotImplemented",
+	"method", "method: string", "The interface has it, but not here."},
+    [ERROR_INVALID_PARAMETER] = {VARLINK_SERVICE, "InvalidParameter",
+	"parameter", "parameter: string", "Missing, unknown, or wrong."},
+    [ERROR_NO_SUCH_WORKER] = {FLEET_INTERFACE, "NoSuchWorker", "name",
+	"name: string",
+	"No worker, instance or group has that name; nothing was done."},
+    [ERROR_PERMISSION_DENIED] = {FLEET_INTERFACE, "PermissionDenied", NULL, "",
+	"The caller may not, being neither root nor the fleet's owner."},
+    [ERROR_REFUSED] = {FLEET_INTERFACE, "Refused", "reason", "reason: string",
+	"It would not be right now; nothing was done."},
+    [ERROR_FAILED] = {FLEET_INTERFACE, "Failed", "reason", "reason: string",
+	"It could not be done."},
+};
+
+int
+call_reply(struct call *c, json_t *parameters)
+{
+	return varlink_write_reply(c->out, parameters);
+}
+
+int
+call_fail_with(struct call *c, enum call_error error, json_t *parameters)
+{
+	const struct call_error_kind *k = &call_errors[error];
+	struct buf name = {0};
+	int rc = -1;
+
+	if (buf_addf(&name, "%s.%s", k->interface, k->name) == 0)
+		rc = varlink_write_error(c->out, name.data, parameters);
+	else
+		json_decref(parameters);
+	buf_release(&name);
+	return rc;
+}
+
+int
+call_fail(struct call *c, enum call_error error, const char *value)
+{
+	json_t *text;
+
+	if (call_errors[error].key == NULL)
+		return call_fail_with(c, error, json_object());
+	text = varlink_string(value);
+	/* A parameter of this kind is a string, also an empty one. */
+	if (json_is_null(text))
+		text = json_string("");
+	return call_fail_with(
+	    c, error, json_pack("{s:o}", call_errors[error].key, text));
+}
+
+int
+call_no_memory(struct call *c)
+{
+	return call_fail(c, ERROR_FAILED, "out of memory");
+}
+
+/* The workers that a call names. */
+struct pick {
+	struct outcome *outcome;
+	int failed;
+};
+
+static void
+pick_cb(struct worker *w, void *arg)
+{
+	struct pick *p = arg;
+
+	if (outcome_add(p->outcome, w) == -1)
+		p->failed = 1;
+}
+
+struct outcome *
+call_pick(struct call *c, enum outcome_kind kind, int *rc)
+{
+	json_t *names = json_object_get(c->parameters, "names"), *name;
+	struct pick p = {.outcome = outcome_new(kind)};
+	size_t i;
+
+	if (p.outcome == NULL) {
+		*rc = call_no_memory(c);
+		return NULL;
+	}
+	if (json_array_size(names) == 0)
+		supervisor_each_named(c->sup, "all", pick_cb, &p);
+	json_array_foreach (names, i, name) {
+		const char *text = json_string_value(name);
+
+		if (supervisor_each_named(c->sup, text, pick_cb, &p) > 0)
+			continue;
+		outcome_free(p.outcome);
+		*rc = call_fail(c, ERROR_NO_SUCH_WORKER, text);
+		return NULL;
+	}
+	if (p.failed) {
+		outcome_free(p.outcome);
+		*rc = call_no_memory(c);
+		return NULL;
+	}
+	outcome_begin(p.outcome);
+	return p.outcome;
+}
+
+int
+call_names_nobody(const struct call *c)
+{
+	return json_array_size(json_object_get(c->parameters, "names")) == 0;
+}
+
+int
+call_answer_outcome(struct call *c, struct outcome *o)
+{
+	json_t *wait = json_object_get(c->parameters, "wait");
+	int rc;
+
+	if (!outcome_look_all(o) && !json_is_false(wait)) {
+		c->later = &o->answer;
+		return 0;
+	}
+	rc = call_reply(c, outcome_reply(o));
+	outcome_free(o);
+	return rc;
+}

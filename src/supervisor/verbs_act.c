@@ -1,0 +1,119 @@
+/* verbs_act: the verbs that start, stop and signal workers; see call.h. */
+#include "base/units.h"
+#include "supervisor/call.h"
+
+static int
+bad_names(struct call *c)
+{
+	return call_fail(c, ERROR_INVALID_PARAMETER, "names");
+}
+
+static int
+command(struct call *c, enum worker_event ev, enum outcome_kind kind)
+{
+	struct outcome *o;
+	size_t i;
+	int rc;
+
+	if (call_names_nobody(c))
+		return bad_names(c);
+	if (c->sup->stopping && ev != EV_STOP)
+		return call_fail(
+		    c, ERROR_REFUSED, "the fleet is shutting down");
+	if ((o = call_pick(c, kind, &rc)) == NULL)
+		return rc;
+	for (i = 0; i < o->ntargets; i++)
+		worker_command(o->targets[i].worker, ev);
+	return call_answer_outcome(c, o);
+}
+
+static int
+verb_start(struct call *c)
+{
+	return command(c, EV_START, OUTCOME_UP);
+}
+
+static int
+verb_stop(struct call *c)
+{
+	return command(c, EV_STOP, OUTCOME_DOWN);
+}
+
+static int
+verb_restart(struct call *c)
+{
+	return command(c, EV_RESTART, OUTCOME_NEW);
+}
+
+static int
+verb_kill(struct call *c)
+{
+	struct outcome *o;
+	struct err e;
+	size_t i;
+	int rc;
+
+	if (call_names_nobody(c))
+		return bad_names(c);
+	if ((o = call_pick(c, OUTCOME_GONE, &rc)) == NULL)
+		return rc;
+	/* One that has no process is where the call wants it. */
+	for (i = 0; i < o->ntargets; i++)
+		if (o->targets[i].pid != 0 &&
+		    worker_kill(o->targets[i].worker, &e) == -1)
+			outcome_settle(o, &o->targets[i], e.text);
+	return call_answer_outcome(c, o);
+}
+
+static int
+verb_signal(struct call *c)
+{
+	const char *name =
+	    json_string_value(json_object_get(c->parameters, "signal"));
+	struct outcome *o;
+	struct err e;
+	size_t i;
+	int rc, sig;
+
+	if (call_names_nobody(c))
+		return bad_names(c);
+	if (units_parse_signal(name, &sig, &e) == -1)
+		return call_fail(c, ERROR_INVALID_PARAMETER, "signal");
+	if ((o = call_pick(c, OUTCOME_NONE, &rc)) == NULL)
+		return rc;
+	for (i = 0; i < o->ntargets; i++) {
+		rc = worker_signal(o->targets[i].worker, sig, &e);
+		outcome_settle(o, &o->targets[i], rc == -1 ? e.text : NULL);
+	}
+	return call_answer_outcome(c, o);
+}
+
+static int
+verb_shutdown(struct call *c)
+{
+	int rc = call_reply(
+	    c, json_pack("{s:i}", "keeper_pid", c->sup->link.keeper_pid));
+
+	if (rc == 0 && !c->sup->stopping)
+		supervisor_stop(c->sup, 1, 0);
+	return rc;
+}
+
+#define NAMES_WAIT "names: []string, wait: ?bool"
+
+const struct verb verbs_act[] = {
+    {"Start", ACCESS_ACT, NAMES_WAIT, "results: []Result", verb_start,
+	"Until running and ready (a oneshot: ended); wait false: at once."},
+    {"Stop", ACCESS_ACT, NAMES_WAIT, "results: []Result", verb_stop,
+	"Until no process is left."},
+    {"Restart", ACCESS_ACT, NAMES_WAIT, "results: []Result", verb_restart,
+	"Until a new generation is running and ready."},
+    {"Kill", ACCESS_ACT, NAMES_WAIT, "results: []Result", verb_kill,
+	"SIGKILL to whole trees, until the process is gone."},
+    {"Signal", ACCESS_ACT, "names: []string, signal: string",
+	"results: []Result", verb_signal,
+	"To the main processes; signal: TERM, SIGTERM, 15."},
+    {"Shutdown", ACCESS_ACT, "", "keeper_pid: int", verb_shutdown,
+	"Begins the fleet's end."},
+    {0},
+};
