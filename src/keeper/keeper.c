@@ -74,6 +74,8 @@ obey_signal(
 {
 	int sig = init_signal((int)si->ssi_signo);
 
+	if (sig == SIGCHLD)
+		k->sigchld_of = (pid_t)si->ssi_pid;
 	if (sig == SIGCHLD || si->ssi_pid == (uint32_t)getpid())
 		return; /* also the SIGPIPE of a write of our own */
 	if (k->init_mode) {

@@ -16,15 +16,18 @@
 #include "keeper/vault.h"
 
 #define KEEPER_CHILDREN_MAX 65536 /* announced ones; workers are fewer */
+#define KEEPER_EXITS_MAX 32       /* told and not acknowledged */
 #define KEEPER_LITTER 2
 #define KEEPER_ARG_ROLE 2 /* of argv */
 
 /* The supervisor, and what it has been asked. */
 struct keeper_supervisor {
 	struct role role;
-	pid_t exit_sent;       /* the exit that waits for its ACK, 0: none */
-	uint64_t signals_sent; /* wait for SIGNALLED */
-	int64_t exit_sent_at, signals_sent_at; /* 0: no wait */
+	pid_t exits_sent[KEEPER_EXITS_MAX]; /* wait for their ACK */
+	size_t nexits_sent;
+	uint64_t signals_sent;   /* wait for SIGNALLED */
+	int64_t exit_sent_at;    /* or the last ACK; 0: no exit waits */
+	int64_t signals_sent_at; /* 0: none wait */
 };
 
 enum stop_phase {
@@ -44,6 +47,8 @@ struct keeper {
 	int flush_told; /* STOP_FLUSH: the logger knows */
 	pid_t children[KEEPER_CHILDREN_MAX];
 	size_t nchildren;
+	size_t looked_at; /* of them, by reap_announce(), the last one */
+	pid_t sigchld_of; /* whom the last SIGCHLD was about, 0: looked at */
 	uint64_t pending; /* signals that no supervisor has answered */
 	uint64_t epoch;
 	int64_t grace, watchdog; /* ms, from LIMITS */

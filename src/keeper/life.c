@@ -43,7 +43,7 @@ life_start(struct keeper *k)
 	if (role_start(k, &s->role, birth, 2) == -1)
 		fd_close(&birth[0]);
 	else {
-		s->exit_sent = 0;
+		s->nexits_sent = 0;
 		s->signals_sent = 0;
 		s->exit_sent_at = s->signals_sent_at = 0;
 		k->orphaned_since = 0;
@@ -174,7 +174,7 @@ life_check_death(struct keeper *k)
 		return;
 	k->pending |= s->signals_sent;
 	s->signals_sent = 0;
-	s->exit_sent = 0;
+	s->nexits_sent = 0;
 	k->orphaned_since = sys_now_ms();
 	stop_unconfirm(k);
 }

@@ -11,6 +11,8 @@
 #include "base/sys.h"
 #include "keeper/life.h"
 
+#define LOOKS_MAX 64 /* at single children, in one turn */
+
 static size_t
 find_child(const struct keeper *k, pid_t pid)
 {
@@ -51,54 +53,120 @@ forget_child(struct keeper *k, pid_t pid)
  * Returns 0 where there is none.
  */
 static pid_t
-peek(siginfo_t *si, struct rusage *ru)
+peek(idtype_t type, pid_t pid, siginfo_t *si, struct rusage *ru)
 {
 	memset(si, 0, sizeof(*si));
 	memset(ru, 0, sizeof(*ru));
-	if (syscall(SYS_waitid, P_ALL, 0, si, WEXITED | WNOHANG | WNOWAIT,
+	if (syscall(SYS_waitid, type, pid, si, WEXITED | WNOHANG | WNOWAIT,
 		ru) == -1)
 		return 0;
 	return si->si_pid;
 }
 
+/* The deaths of svd's own are role.c's, seen by pid. */
 static int
 is_role(const struct keeper *k, pid_t pid)
 {
 	return pid == k->sup.role.pid || pid == k->logger.pid;
 }
 
+static size_t
+find_sent(const struct keeper_supervisor *s, pid_t pid)
+{
+	size_t i;
+
+	for (i = 0; i < s->nexits_sent; i++)
+		if (s->exits_sent[i] == pid)
+			break;
+	return i;
+}
+
+static int
+is_news(const struct keeper *k, pid_t pid)
+{
+	return pid > 0 && !is_role(k, pid) &&
+	       find_sent(&k->sup, pid) == k->sup.nexits_sent;
+}
+
+/*
+ * Without reaping, the kernel shows one zombie again and again. So who died
+ * while that one waits for its ACK is found by asking after the announced
+ * children, some in each turn; who is not met now is found after the ACK.
+ */
+static pid_t
+peek_at_children(
+    struct keeper *k, siginfo_t *si, struct rusage *ru, size_t *looks)
+{
+	pid_t pid;
+
+	while (*looks < LOOKS_MAX && *looks < k->nchildren) {
+		(*looks)++;
+		k->looked_at = (k->looked_at + 1) % k->nchildren;
+		pid = k->children[k->looked_at];
+		if (is_news(k, pid) && peek(P_PID, pid, si, ru) != 0)
+			return pid;
+	}
+	return 0;
+}
+
+/* SIGCHLD names one of those that died, which saves a search for it. */
+static pid_t
+peek_at_next(struct keeper *k, siginfo_t *si, struct rusage *ru, size_t *looks)
+{
+	pid_t pid = k->sigchld_of;
+
+	k->sigchld_of = 0;
+	if (is_news(k, pid) && peek(P_PID, pid, si, ru) != 0)
+		return pid;
+	pid = peek(P_ALL, 0, si, ru);
+	if (pid == 0 || is_news(k, pid))
+		return pid;
+	return peek_at_children(k, si, ru, looks);
+}
+
+static int
+send_exit(struct keeper *k, const siginfo_t *si, const struct rusage *ru)
+{
+	struct keeper_supervisor *s = &k->sup;
+	struct keeper_msg m = {.type = KM_EXIT,
+	    .pid = si->si_pid,
+	    .code = si->si_code,
+	    .status = si->si_status};
+
+	m.us = (uint64_t)(ru->ru_utime.tv_sec + ru->ru_stime.tv_sec) * 1000000 +
+	       (uint64_t)(ru->ru_utime.tv_usec + ru->ru_stime.tv_usec);
+	if (role_send(&s->role, &m, -1) == -1)
+		return -1; /* full: the socket's next event brings us here */
+	if (s->nexits_sent == 0)
+		s->exit_sent_at = sys_now_ms();
+	s->exits_sent[s->nexits_sent++] = si->si_pid;
+	return 0;
+}
+
 void
 reap_announce(struct keeper *k)
 {
-	struct keeper_msg m = {.type = KM_EXIT};
 	struct rusage ru;
 	siginfo_t si;
+	size_t looks = 0;
 
-	if (!life_can_hear(k) || k->sup.exit_sent != 0)
-		return;
-	/* The deaths of svd's own are role.c's, seen by pid. */
-	if (peek(&si, &ru) == 0 || is_role(k, si.si_pid))
-		return;
-	m.pid = si.si_pid;
-	m.code = si.si_code;
-	m.status = si.si_status;
-	m.us = (uint64_t)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) * 1000000 +
-	       (uint64_t)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec);
-	if (role_send(&k->sup.role, &m, -1) == -1)
-		return; /* full: the socket's next event brings us here */
-	k->sup.exit_sent = si.si_pid;
-	k->sup.exit_sent_at = sys_now_ms();
+	while (life_can_hear(k) && k->sup.nexits_sent < KEEPER_EXITS_MAX &&
+	       peek_at_next(k, &si, &ru, &looks) != 0)
+		if (send_exit(k, &si, &ru) == -1)
+			return;
 }
 
 void
 reap_acknowledged(struct keeper *k, pid_t pid)
 {
+	struct keeper_supervisor *s = &k->sup;
+	size_t i = find_sent(s, pid);
 	siginfo_t si;
 
-	if (pid != k->sup.exit_sent)
+	if (i == s->nexits_sent)
 		return;
-	k->sup.exit_sent = 0;
-	k->sup.exit_sent_at = 0;
+	s->exits_sent[i] = s->exits_sent[--s->nexits_sent];
+	s->exit_sent_at = s->nexits_sent == 0 ? 0 : sys_now_ms();
 	waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG);
 	forget_child(k, pid);
 }

@@ -7,7 +7,7 @@
 
 #include "keeper/keeper.h"
 
-/* Looks for an exit to tell the supervisor of; one is under way at a time. */
+/* Looks for exits to tell the supervisor of, KEEPER_EXITS_MAX at a time. */
 void reap_announce(struct keeper *k);
 /* The supervisor has recorded this exit. */
 void reap_acknowledged(struct keeper *k, pid_t pid);

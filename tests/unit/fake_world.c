@@ -53,6 +53,7 @@ struct fate {
 
 struct process {
 	int pid, worker, is_stop, alive, acked;
+	int told; /* the life of the supervisor that knows of its death */
 	int code, signal; /* once dead */
 	int64_t dies_at;
 	uint64_t generation;
@@ -71,7 +72,7 @@ struct world {
 	int moments, crash_at;
 	/* the keeper */
 	int life, births[WORLD_LIVES + 1], dropped[WORLD_LIVES + 1];
-	int exit_sent, stopping, quit;
+	int stopping, quit;
 	uint64_t pending, signals_sent;
 	/* commands, see test_crash.c */
 	int ncommands_done, in_command;
@@ -495,14 +496,16 @@ link_take(struct link *l, const char *name)
 	return -1;
 }
 
-/* The oldest exit that was not acknowledged; NULL: none. */
+/* The oldest exit that was not told in this life, although those before it may
+ * not be acknowledged; NULL: none. */
 static struct process *
 next_exit(void)
 {
 	int i;
 
 	for (i = 0; i < world->ndead; i++)
-		if (!world->processes[world->deaths[i]].acked)
+		if (!world->processes[world->deaths[i]].acked &&
+		    world->processes[world->deaths[i]].told != world->life)
 			return &world->processes[world->deaths[i]];
 	return NULL;
 }
@@ -510,7 +513,7 @@ next_exit(void)
 static int
 keeper_has_news(void)
 {
-	return (world->exit_sent == 0 && next_exit() != NULL) ||
+	return next_exit() != NULL ||
 	       (world->pending != 0 && world->signals_sent == 0);
 }
 
@@ -532,7 +535,7 @@ link_receive(struct link *l, unsigned char packet[KEEPER_PACKET_MAX],
 		return 1;
 	}
 	p = next_exit();
-	world->exit_sent = p->pid;
+	p->told = world->life;
 	*m = (struct keeper_msg){.type = KM_EXIT,
 	    .pid = p->pid,
 	    .code = p->signal != 0 ? CLD_KILLED : CLD_EXITED,
@@ -546,10 +549,8 @@ keeper_obeys(const struct keeper_msg *m)
 	switch (m->type) {
 	case KM_ACK:
 		note("ack %d", m->pid);
-		if (m->pid == world->exit_sent) {
+		if (find_process(m->pid)->told == world->life)
 			find_process(m->pid)->acked = 1;
-			world->exit_sent = 0;
-		}
 		break;
 	case KM_BORN:
 		note("born %d", m->pid);

@@ -137,7 +137,6 @@ begin_life(int birth[2])
 	if (world->stopping && !world->quit)
 		world->pending |= UINT64_C(1) << (SIGTERM - 1);
 	world->signals_sent = 0;
-	world->exit_sent = 0;
 	world->in_command = 0;
 }
 

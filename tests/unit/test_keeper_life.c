@@ -428,7 +428,7 @@ START_TEST(an_exit_that_is_not_answered_means_it_hangs)
 {
 	start(does_not_die_of_abrt);
 	hear();
-	k.sup.exit_sent = 1;
+	k.sup.nexits_sent = 1;
 	k.sup.exit_sent_at = now;
 	ck_assert_int_eq(life_deadline(&k), now + LIFE_ANSWER_MS);
 	now += LIFE_ANSWER_MS - 1;
@@ -561,6 +561,136 @@ START_TEST(who_has_been_reaped_is_forgotten)
 }
 END_TEST
 
+/* --- exits --- */
+
+static pid_t
+dead_child(void)
+{
+	siginfo_t si;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(7);
+	ck_assert_int_eq(waitid(P_PID, (id_t)pid, &si, WEXITED | WNOWAIT), 0);
+	return pid;
+}
+
+static int
+is_zombie(pid_t pid)
+{
+	siginfo_t si = {.si_pid = 0};
+
+	return waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG | WNOWAIT) ==
+	           0 &&
+	       si.si_pid == pid;
+}
+
+static int
+was_told_of(pid_t pid)
+{
+	size_t i;
+	int n = 0;
+
+	for (i = 0; i < k.sup.nexits_sent; i++)
+		n += k.sup.exits_sent[i] == pid;
+	return n;
+}
+
+#define MANY (KEEPER_EXITS_MAX + 8)
+
+/* The zombie is the record: it stays until its own exit is acknowledged. */
+START_TEST(many_exits_are_told_and_each_is_reaped_by_its_own_ack)
+{
+	pid_t pids[MANY];
+	size_t i, told = 0;
+
+	start(runs);
+	hear();
+	for (i = 0; i < MANY; i++) {
+		pids[i] = dead_child();
+		reap_add_child(&k, pids[i]);
+	}
+	reap_announce(&k);
+	ck_assert_uint_eq(k.sup.nexits_sent, KEEPER_EXITS_MAX);
+	for (i = 0; i < MANY; i++) {
+		ck_assert_int_le(was_told_of(pids[i]), 1);
+		ck_assert_int_eq(is_zombie(pids[i]), 1);
+	}
+	while (k.sup.nexits_sent > 0) {
+		pid_t pid = k.sup.exits_sent[k.sup.nexits_sent / 2];
+
+		now += LIFE_ANSWER_MS - 1; /* slow, and not hung */
+		reap_acknowledged(&k, pid);
+		life_check_answers(&k, now);
+		ck_assert_int_eq(k.sup.role.kill_at, 0);
+		ck_assert_int_eq(is_zombie(pid), 0);
+		told++;
+		reap_announce(&k);
+	}
+	ck_assert_uint_eq(told, MANY);
+	ck_assert_uint_eq(k.nchildren, 0);
+	ck_assert_int_eq(k.sup.exit_sent_at, 0);
+}
+END_TEST
+
+START_TEST(an_ack_of_what_was_not_told_reaps_nobody)
+{
+	pid_t pid = dead_child();
+
+	start(runs);
+	hear();
+	reap_add_child(&k, pid);
+	reap_acknowledged(&k, pid);
+	ck_assert_int_eq(is_zombie(pid), 1);
+	ck_assert_uint_eq(k.nchildren, 1);
+	waitpid(pid, NULL, 0);
+}
+END_TEST
+
+START_TEST(a_successor_is_told_again_of_all_that_was_not_acknowledged)
+{
+	pid_t pids[3] = {dead_child(), dead_child(), dead_child()};
+	size_t i;
+
+	start(runs);
+	hear();
+	for (i = 0; i < 3; i++)
+		reap_add_child(&k, pids[i]);
+	reap_announce(&k);
+	ck_assert_uint_eq(k.sup.nexits_sent, 3);
+	reap_acknowledged(&k, pids[1]);
+	kill(k.sup.role.pid, SIGKILL);
+	bury();
+	ck_assert_uint_eq(k.sup.nexits_sent, 0);
+	start(runs);
+	reap_announce(&k);
+	ck_assert_uint_eq(k.sup.nexits_sent, 2);
+	for (i = 0; i < 3; i++)
+		ck_assert_int_eq(was_told_of(pids[i]), i != 1);
+	waitpid(pids[0], NULL, 0);
+	waitpid(pids[2], NULL, 0);
+}
+END_TEST
+
+/* Orphans were announced by nobody: found one by one, behind the others. */
+START_TEST(an_orphan_is_told_of_too)
+{
+	pid_t orphan = dead_child(), worker = dead_child();
+	int i;
+
+	start(runs);
+	hear();
+	reap_add_child(&k, worker);
+	for (i = 0; i < 2; i++) {
+		reap_announce(&k);
+		while (k.sup.nexits_sent > 0)
+			reap_acknowledged(&k, k.sup.exits_sent[0]);
+	}
+	ck_assert_int_eq(is_zombie(orphan), 0);
+	ck_assert_int_eq(is_zombie(worker), 0);
+}
+END_TEST
+
 /* "More to read" would keep the keeper from sleeping. */
 START_TEST(without_a_supervisor_there_is_nothing_to_read)
 {
@@ -594,6 +724,12 @@ main(void)
 	tcase_add_test(t, an_exit_that_is_not_answered_means_it_hangs);
 	tcase_add_test(t, a_stopped_one_that_hangs_dies_of_abrt);
 	tcase_add_test(t, a_watchdog_asks_and_an_answer_calms_it);
+	tcase_add_test(
+	    t, many_exits_are_told_and_each_is_reaped_by_its_own_ack);
+	tcase_add_test(t, an_ack_of_what_was_not_told_reaps_nobody);
+	tcase_add_test(
+	    t, a_successor_is_told_again_of_all_that_was_not_acknowledged);
+	tcase_add_test(t, an_orphan_is_told_of_too);
 	tcase_add_test(t, signals_are_sent_once_and_kept_for_a_successor);
 	tcase_add_test(t, nonsense_is_passed_over_and_its_descriptors_closed);
 	tcase_add_test(t, what_it_said_before_it_died_counts);
