@@ -1,7 +1,9 @@
 /* fleet: see fleet.h. */
 #include "core/fleet.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 
 static const struct {
@@ -84,6 +86,35 @@ worker_conf_release(struct worker_conf *w)
 	free(w->std_out.path);
 	free(w->std_err.path);
 	words_free(w->stop_command);
+}
+
+struct worker_conf *
+worker_conf_take(struct worker_conf *w)
+{
+	struct worker_conf *taken = malloc(sizeof(*taken));
+
+	if (taken == NULL)
+		return NULL;
+	*taken = *w;
+	memset(w, 0, sizeof(*w));
+	return taken;
+}
+
+void
+worker_conf_id(const struct worker_conf *w, char out[WORKER_ID_SIZE])
+{
+	snprintf(out, WORKER_ID_SIZE, "%s:%d", w->group_name, w->instance);
+}
+
+int
+worker_id_complete(const char *name, char out[WORKER_ID_SIZE])
+{
+	const char *instance = strchr(name, ':') == NULL ? ":0" : "";
+
+	return snprintf(out, WORKER_ID_SIZE, "%s%s", name, instance) >=
+	               WORKER_ID_SIZE
+	           ? -1
+	           : 0;
 }
 
 void

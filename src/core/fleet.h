@@ -25,6 +25,7 @@
 	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 /* "NAME:9999" and its NUL */
 #define WORKER_NAME_SIZE (FLEET_NAME_MAX + 6)
+#define WORKER_ID_SIZE WORKER_NAME_SIZE
 
 enum worker_type {
 	WORKER_DAEMON,
@@ -153,6 +154,13 @@ struct fleet {
 };
 
 void worker_conf_release(struct worker_conf *w);
+/* Moved to the heap, to be released and freed; *w is empty. NULL: no memory. */
+struct worker_conf *worker_conf_take(struct worker_conf *w);
+/* "web:0", also where its name is "web": what it is known by while the number
+ * of its siblings changes. */
+void worker_conf_id(const struct worker_conf *w, char out[WORKER_ID_SIZE]);
+/* The id that a name stands for: "web" is "web:0". -1: it is too long. */
+int worker_id_complete(const char *name, char out[WORKER_ID_SIZE]);
 void fleet_release(struct fleet *f);
 /* Where this stream goes, if svd takes it from a FIFO: it is apart, and a kind
  * that the logger serves; else NULL. */

@@ -54,7 +54,8 @@ struct fleet_record {
 };
 
 struct worker_record {
-	char name[WORKER_NAME_SIZE];
+	char name[WORKER_ID_SIZE]; /* its id; an older svd's where there is one
+	                              instance: "web" for "web:0" */
 	enum worker_state state;
 	int want_up;
 	uint64_t token; /* of the birth under way or done, 0: none */
@@ -92,7 +93,7 @@ struct record {
 		struct fleet_record fleet;
 		struct worker_record worker;
 		struct {
-			char name[WORKER_NAME_SIZE];
+			char name[WORKER_ID_SIZE];
 			struct death death;
 		} history;
 	} u;

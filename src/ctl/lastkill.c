@@ -104,10 +104,14 @@ out:
 static int
 journal_put(struct journal *j, const struct worker_record *w)
 {
-	json_t *at = json_object_get(j->index, w->name);
 	size_t cap = j->cap == 0 ? 64 : j->cap * 2;
 	struct worker_record *workers = j->workers;
+	char id[WORKER_ID_SIZE];
+	json_t *at;
 
+	if (worker_id_complete(w->name, id) == -1)
+		return 0; /* nobody's */
+	at = json_object_get(j->index, id);
 	if (at != NULL) {
 		workers[json_integer_value(at)] = *w;
 		return 0;
@@ -120,10 +124,29 @@ journal_put(struct journal *j, const struct worker_record *w)
 		j->cap = cap;
 	}
 	if (json_object_set_new(
-		j->index, w->name, json_integer((json_int_t)j->nworkers)) == -1)
+		j->index, id, json_integer((json_int_t)j->nworkers)) == -1)
 		return -1;
 	workers[j->nworkers++] = *w;
 	return 0;
+}
+
+/* An only instance goes by its bare name. */
+static void
+use_names(struct journal *j)
+{
+	char sibling[WORKER_ID_SIZE];
+	size_t i;
+
+	for (i = 0; i < j->nworkers; i++) {
+		char *name = j->workers[i].name, *colon = strchr(name, ':');
+
+		if (colon == NULL || strcmp(colon, ":0") != 0)
+			continue;
+		snprintf(sibling, sizeof(sibling), "%.*s:1",
+		    (int)(colon - name), name);
+		if (json_object_get(j->index, sibling) == NULL)
+			*colon = '\0';
+	}
 }
 
 static int
@@ -149,6 +172,7 @@ journal_read(struct journal *j, char *text, size_t len, struct err *e)
 		return err_set(e, "the journal has no valid first line");
 	if (j->fleet.schema > RECORD_SCHEMA)
 		return err_set(e, "the journal is of a newer svd");
+	use_names(j);
 	return 0;
 }
 
@@ -268,10 +292,12 @@ kill_worker(const struct worker_record *w, int wait_ms, struct err *e)
 static int
 is_named(const char *worker, const char *name)
 {
+	char id[WORKER_ID_SIZE];
 	size_t len = strlen(name);
 
 	return strcmp(name, "all") == 0 || strcmp(worker, name) == 0 ||
-	       (strncmp(worker, name, len) == 0 && worker[len] == ':');
+	       (strncmp(worker, name, len) == 0 && worker[len] == ':') ||
+	       (worker_id_complete(worker, id) == 0 && strcmp(id, name) == 0);
 }
 
 static int

@@ -20,18 +20,6 @@
 #define PATIENCE_MS 10000
 #define GIVE_UP_MS 1000 /* from its KILL */
 
-static struct worker *
-find_by_token(struct supervisor *s, uint64_t token)
-{
-	size_t i;
-
-	for (i = 0; token != 0 && i < s->fleet.nworkers; i++)
-		if (s->workers[i].rec.token == token ||
-		    s->workers[i].rec.stop_token == token)
-			return &s->workers[i];
-	return NULL;
-}
-
 static void
 describe_fault(
     const struct birth *b, const struct worker *w, char *out, size_t size)
@@ -65,7 +53,7 @@ describe_fault(
 static void
 obey(struct births *births, const struct birth *b)
 {
-	struct worker *w = find_by_token(births->sup, b->token);
+	struct worker *w = roster_by_token(&births->sup->roster, b->token);
 	char fault[RECORD_FAULT_MAX];
 
 	if (w == NULL)
@@ -127,19 +115,19 @@ static void
 end_set_up(struct births *b, const struct elder *el)
 {
 	uint64_t life = strtoull(el->name + strlen("births:"), NULL, 10);
-	struct supervisor *s = b->sup;
-	struct worker *last = NULL;
+	struct worker *last = NULL, *w;
 	uint64_t newest = 0;
 	size_t i;
 
-	for (i = 0; i < s->fleet.nworkers; i++) {
-		const struct worker_record *r = &s->workers[i].rec;
+	ROSTER_EACH(&b->sup->roster, i, w)
+	{
+		const struct worker_record *r = &w->rec;
 		uint64_t token =
 		    r->token > r->stop_token ? r->token : r->stop_token;
 
 		if (token >> 32 == life && token > newest) {
 			newest = token;
-			last = &s->workers[i];
+			last = w;
 		}
 	}
 	if (last != NULL)

@@ -23,18 +23,6 @@
 #define KEEPER_BATCH 32 /* messages read in one turn of the loop */
 #define STATE_RETRY_MS 1000
 
-static struct worker *
-find_by_pid(struct supervisor *s, int pid)
-{
-	size_t i;
-
-	for (i = 0; i < s->fleet.nworkers; i++)
-		if (s->workers[i].rec.pid == pid ||
-		    s->workers[i].rec.stop_pid == pid)
-			return &s->workers[i];
-	return NULL;
-}
-
 /* Recorded first, then acknowledged. Whoever we do not know is an orphan, once
  * every birth that was announced has been read. */
 static void
@@ -52,7 +40,7 @@ on_exit_msg(struct supervisor *s, const struct keeper_msg *m)
 	else
 		d.signal = m->status;
 	d.core = m->code == CLD_DUMPED;
-	w = find_by_pid(s, m->pid);
+	w = roster_by_pid(&s->roster, m->pid);
 	if (w != NULL)
 		worker_ended(w, m->pid, &d);
 	link_send_pid(&s->link, KM_ACK, m->pid);
@@ -66,7 +54,7 @@ pass_on_signals(struct supervisor *s)
 {
 	struct keeper_msg answer = {
 	    .type = KM_SIGNALLED, .mask = s->init_signals};
-	struct worker *w = &s->workers[0];
+	struct worker *w = s->roster.list[0];
 	struct err e;
 	int sig;
 
@@ -163,11 +151,12 @@ static void
 dump_cb(struct state *st, void *arg)
 {
 	struct supervisor *s = arg;
+	struct worker *w;
 	size_t i;
 
-	for (i = 0; i < s->fleet.nworkers; i++)
-		if (worker_known(&s->workers[i]))
-			worker_dump(&s->workers[i], st);
+	ROSTER_EACH(&s->roster, i, w)
+	if (worker_known(w))
+		worker_dump(w, st);
 }
 
 static void
@@ -194,19 +183,14 @@ replay_cb(const struct record *r, void *arg)
 	struct supervisor *s = arg;
 	const char *name =
 	    r->kind == RECORD_DEATH ? r->u.history.name : r->u.worker.name;
-	size_t i;
+	struct worker *w = roster_by_id(&s->roster, name);
 
-	for (i = 0; i < s->fleet.nworkers; i++) {
-		struct worker *w = &s->workers[i];
-
-		if (strcmp(w->rec.name, name) != 0)
-			continue;
-		if (r->kind == RECORD_DEATH)
-			worker_remember(w, &r->u.history.death);
-		else
-			worker_replay(w, &r->u.worker);
+	if (w == NULL)
 		return;
-	}
+	if (r->kind == RECORD_DEATH)
+		worker_remember(w, &r->u.history.death);
+	else
+		worker_replay(w, &r->u.worker);
 }
 
 static int
@@ -258,16 +242,34 @@ command_fleet(struct supervisor *s, char **command, struct err *e)
 	return 0;
 }
 
+/* Takes conf. */
+static int
+add_worker(struct supervisor *s, struct worker_conf *conf)
+{
+	struct worker *w = malloc(sizeof(*w));
+
+	if (w == NULL)
+		return -1;
+	worker_init(w, s, conf);
+	return roster_add(&s->roster, w);
+}
+
+/* Each one's stanza becomes its own. */
 static int
 make_workers(struct supervisor *s, struct err *e)
 {
-	size_t i, n = s->fleet.nworkers;
+	struct fleet *f = &s->fleet;
+	struct worker_conf *conf;
+	size_t i;
 
-	s->workers = calloc(n + 1, sizeof(*s->workers));
-	if (s->workers == NULL || sweep_init(&s->sweep, n) == -1)
-		return err_sys(e, ENOMEM, "workers");
-	for (i = 0; i < n; i++)
-		worker_init(&s->workers[i], s, &s->fleet.workers[i]);
+	for (i = 0; i < f->nworkers; i++) {
+		conf = worker_conf_take(&f->workers[i]);
+		if (conf == NULL || add_worker(s, conf) == -1)
+			return err_sys(e, ENOMEM, "workers");
+	}
+	free(f->workers);
+	f->workers = NULL;
+	f->nworkers = 0;
 	return 0;
 }
 
@@ -346,11 +348,11 @@ report_for_duty(struct supervisor *s)
 	struct keeper_msg limits = {
 	    .type = KM_LIMITS, .ms2 = (uint64_t)s->fleet.supervisor_watchdog};
 	struct keeper_msg ready = {.type = KM_READY};
+	struct worker *w;
 	size_t i;
 
-	for (i = 0; i < s->fleet.nworkers; i++) {
-		const struct worker *w = &s->workers[i];
-
+	ROSTER_EACH(&s->roster, i, w)
+	{
 		if ((uint64_t)w->conf->stop_timeout > limits.ms)
 			limits.ms = (uint64_t)w->conf->stop_timeout;
 		if (w->rec.pid != 0)

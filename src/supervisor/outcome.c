@@ -245,9 +245,10 @@ result(const struct target *t)
 {
 	const struct worker_record *r = &t->worker->rec;
 
-	return json_pack("{s:s, s:b, s:s, s:i, s:o}", "name", r->name, "done",
-	    t->done, "state", worker_state_name(r->state), "pid", r->pid,
-	    "error", varlink_string(t->error));
+	return json_pack("{s:s, s:b, s:s, s:i, s:o}", "name",
+	    t->worker->conf->name, "done", t->done, "state",
+	    worker_state_name(r->state), "pid", r->pid, "error",
+	    varlink_string(t->error));
 }
 
 static json_t *

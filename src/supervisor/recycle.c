@@ -40,14 +40,14 @@ recycle_cb(struct loop_timer *t)
 	uint64_t rss;
 
 	if (c->max_age > 0 && age >= c->max_age) {
-		log_info("%s: is older than max_age", w->rec.name);
+		log_info("%s: is older than max_age", w->conf->name);
 		worker_handle(w, EV_RECYCLE);
 		return;
 	}
 	rss = c->max_memory > 0 ? resident_bytes(w->rec.pid) : 0;
 	if (rss > c->max_memory) {
 		log_warn("%s: uses %llu bytes, more than max_memory",
-		    w->rec.name, (unsigned long long)rss);
+		    w->conf->name, (unsigned long long)rss);
 		worker_handle(w, EV_RECYCLE);
 		return;
 	}

@@ -77,22 +77,25 @@ static int
 is_named(const struct worker *w, const char *name)
 {
 	return strcmp(name, "all") == 0 || strcmp(name, w->conf->name) == 0 ||
-	       strcmp(name, w->conf->group_name) == 0;
+	       strcmp(name, w->conf->group_name) == 0 ||
+	       strcmp(name, w->rec.name) == 0;
 }
 
 int
 supervisor_each_named(struct supervisor *s, const char *name,
     void (*fn)(struct worker *w, void *arg), void *arg)
 {
+	struct worker *w;
 	size_t i;
 	int n = 0;
 
-	for (i = 0; i < s->fleet.nworkers; i++) {
-		if (!is_named(&s->workers[i], name))
+	ROSTER_EACH(&s->roster, i, w)
+	{
+		if (!is_named(w, name))
 			continue;
 		n++;
 		if (fn != NULL)
-			fn(&s->workers[i], arg);
+			fn(w, arg);
 	}
 	return n;
 }
@@ -108,6 +111,7 @@ say_stopping(struct supervisor *s)
 void
 supervisor_stop(struct supervisor *s, int with_grace, int exit_code)
 {
+	struct worker *w;
 	struct err e;
 	size_t i;
 
@@ -118,10 +122,11 @@ supervisor_stop(struct supervisor *s, int with_grace, int exit_code)
 	}
 	/* Said each time: a successor of ours is asked again. */
 	say_stopping(s);
-	for (i = 0; i < s->fleet.nworkers; i++) {
-		worker_command(&s->workers[i], EV_STOP);
+	ROSTER_EACH(&s->roster, i, w)
+	{
+		worker_command(w, EV_STOP);
 		if (!with_grace)
-			worker_kill(&s->workers[i], &e);
+			worker_kill(w, &e);
 	}
 	supervisor_wake(s);
 }
@@ -146,17 +151,18 @@ end_of_essential(const struct worker *w)
 {
 	if (w->sup->init_mode && w->rec.last.fault[0] != '\0')
 		log_error("%s", w->rec.last.fault);
-	log_info("%s is essential and has ended", w->rec.name);
+	log_info("%s is essential and has ended", w->conf->name);
 }
 
 static int
 count_alive(const struct supervisor *s)
 {
+	struct worker *w;
 	size_t i;
 	int n = 0;
 
-	for (i = 0; i < s->fleet.nworkers; i++)
-		n += worker_alive(&s->workers[i]);
+	ROSTER_EACH(&s->roster, i, w)
+	n += worker_alive(w);
 	return n;
 }
 
@@ -168,14 +174,14 @@ static void
 check_end(struct supervisor *s)
 {
 	struct keeper_msg quit = {.type = KM_QUIT};
+	struct worker *w;
 	size_t i;
 
 	if (s->quit || !s->resumed)
 		return;
-	for (i = 0; i < s->fleet.nworkers && !s->stopping; i++) {
-		struct worker *w = &s->workers[i];
-
-		if (!w->conf->essential ||
+	ROSTER_EACH(&s->roster, i, w)
+	{
+		if (s->stopping || !w->conf->essential ||
 		    (w->rec.state != WS_EXITED && w->rec.state != WS_FAILED))
 			continue;
 		end_of_essential(w);
@@ -211,12 +217,12 @@ supervisor_worker_changed(struct supervisor *s, struct worker *w)
 static void
 settle(struct supervisor *s)
 {
+	struct worker *w;
 	size_t i;
 
 	s->resumed = 1;
-	for (i = 0; i < s->fleet.nworkers; i++) {
-		struct worker *w = &s->workers[i];
-
+	ROSTER_EACH(&s->roster, i, w)
+	{
 		if (worker_known(w)) {
 			/* A predecessor may not have come to it. */
 			if (w->rec.pid == 0 && w->rec.last.pid > 0)

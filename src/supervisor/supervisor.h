@@ -12,6 +12,7 @@
 #include "supervisor/births.h"
 #include "ipc/link.h"
 #include "supervisor/loop.h"
+#include "supervisor/roster.h"
 #include "supervisor/spawn.h"
 #include "supervisor/state.h"
 #include "supervisor/sweep.h"
@@ -24,7 +25,7 @@ TAILQ_HEAD(spawn_queue, worker);
 struct supervisor {
 	struct loop *loop;
 	struct fleet fleet;
-	struct worker *workers; /* fleet.nworkers of them */
+	struct roster roster; /* the workers; fleet.workers is empty */
 	struct spawner spawner;
 	struct births births;
 	struct link link;        /* to the keeper */
@@ -58,8 +59,8 @@ struct supervisor_options {
 /* Never returns before the fleet has ended; its value is the exit status. */
 int supervisor_main(const struct supervisor_options *o);
 
-/* `web` is all its instances, `web:2` one, `all` every worker. Calls fn for
- * each; returns how many there were. */
+/* `web` is all its instances, `web:2` one (`web:0` also where it is the only
+ * one), `all` every worker. Calls fn for each; returns how many there were. */
 int supervisor_each_named(struct supervisor *s, const char *name,
     void (*fn)(struct worker *w, void *arg), void *arg);
 /* A graceful stop of the fleet; with_grace 0: KILL at once. */

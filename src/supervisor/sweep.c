@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/proctree.h"
+#include "conf/grow.h"
 #include "supervisor/supervisor.h"
 
 #define ROUNDS_MAX 50           /* looks at those killed; then they are left */
@@ -23,22 +24,18 @@ struct search {
 	char fleet[sizeof("SVD_FLEET=") + FLEET_NAME_MAX];
 };
 
-int
-sweep_init(struct sweep *sw, size_t nworkers)
-{
-	/* Each may have a main process and a stop_command. */
-	*sw = (struct sweep){.cap = 2 * nworkers + 1};
-	sw->dead = calloc(sw->cap, sizeof(*sw->dead));
-	return sw->dead == NULL ? -1 : 0;
-}
-
 void
 sweep_add(struct supervisor *s, int sid, const struct worker *w)
 {
 	struct sweep *sw = &s->sweep;
+	struct sweep_dead *dead;
 
-	/* So many in one turn: those before are killed, if not seen dead. */
-	if (sw->n == sw->cap && sweep_run(s))
+	dead = grow_list(sw->dead, sw->n + 1, &sw->cap, sizeof(*dead));
+	if (dead != NULL)
+		sw->dead = dead;
+	else if (sw->cap == 0)
+		return;
+	else if (sweep_run(s)) /* those before are killed, if not seen dead */
 		sw->n = 0;
 	sw->dead[sw->n++] = (struct sweep_dead){sid, w};
 	supervisor_wake(s);
@@ -63,21 +60,21 @@ is_worker(const struct search *q, int pid)
 static void
 collect_workers(struct search *q)
 {
-	struct supervisor *s = q->sup;
+	const struct roster *r = &q->sup->roster;
+	struct worker *w;
 	size_t i;
 
-	q->workers = calloc(2 * s->fleet.nworkers + 1, sizeof(*q->workers));
-	for (i = 0; q->workers != NULL && i < s->fleet.nworkers; i++) {
-		const struct worker_record *r = &s->workers[i].rec;
-
-		if (r->pid != 0)
-			q->workers[q->nworkers++] = r->pid;
-		if (r->stop_pid != 0)
-			q->workers[q->nworkers++] = r->stop_pid;
+	q->workers = calloc(2 * r->n + 1, sizeof(*q->workers));
+	if (q->workers == NULL)
+		return;
+	ROSTER_EACH(r, i, w)
+	{
+		if (w->rec.pid != 0)
+			q->workers[q->nworkers++] = w->rec.pid;
+		if (w->rec.stop_pid != 0)
+			q->workers[q->nworkers++] = w->rec.stop_pid;
 	}
-	if (q->workers != NULL)
-		qsort(
-		    q->workers, q->nworkers, sizeof(*q->workers), compare_pids);
+	qsort(q->workers, q->nworkers, sizeof(*q->workers), compare_pids);
 }
 
 /* The environment that pid was started with; to be freed. */
@@ -108,22 +105,34 @@ has_entry(const char *text, size_t len, const char *entry, size_t entry_len)
 	return 0;
 }
 
+/* The environment says the name that its worker had then: of an only instance
+ * that is the bare one, whatever it is now. */
+static int
+names_worker(const struct worker *w, const char *text, size_t len)
+{
+	char entry[sizeof("SVD_WORKER=") + WORKER_ID_SIZE];
+	int n;
+
+	n = snprintf(entry, sizeof(entry), "SVD_WORKER=%s", w->rec.name);
+	if (has_entry(text, len, entry, (size_t)n + 1))
+		return 1;
+	if (w->conf->instance != 0)
+		return 0;
+	n = snprintf(
+	    entry, sizeof(entry), "SVD_WORKER=%s", w->conf->group_name);
+	return has_entry(text, len, entry, (size_t)n + 1);
+}
+
 static int
 names_dead_worker(const struct search *q, const char *text, size_t len)
 {
 	const struct sweep *sw = &q->sup->sweep;
-	char entry[sizeof("SVD_WORKER=") + WORKER_NAME_SIZE];
 	size_t i;
-	int n;
 
-	for (i = 0; i < sw->n; i++) {
-		if (sw->dead[i].w == NULL || sw->dead[i].w->rec.pid != 0)
-			continue;
-		n = snprintf(entry, sizeof(entry), "SVD_WORKER=%s",
-		    sw->dead[i].w->rec.name);
-		if (has_entry(text, len, entry, (size_t)n + 1))
+	for (i = 0; i < sw->n; i++)
+		if (sw->dead[i].w != NULL && sw->dead[i].w->rec.pid == 0 &&
+		    names_worker(sw->dead[i].w, text, len))
 			return 1;
-	}
 	return 0;
 }
 

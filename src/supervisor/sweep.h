@@ -11,6 +11,7 @@
 struct supervisor;
 struct worker;
 
+/* Zero it to initialise it. */
 struct sweep {
 	struct sweep_dead {
 		int sid;                /* 0: unknown */
@@ -20,7 +21,6 @@ struct sweep {
 	int rounds; /* that have found somebody, in a row */
 };
 
-int sweep_init(struct sweep *sw, size_t nworkers); /* -1: no memory */
 /*
  * Notes that the leader of session sid is dead. Its orphans are killed before
  * the next birth; those that have left the session only if w is given and has

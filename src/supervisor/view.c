@@ -99,7 +99,7 @@ view_worker(const struct supervisor *s, const struct worker *w)
 
 	return json_pack("{s:s, s:s, s:s, s:b, s:i, s:I, s:s, s:o, s:I, s:o, "
 			 "s:o, s:n, s:o}",
-	    "name", r->name, "state", worker_state_name(r->state), "want",
+	    "name", w->conf->name, "state", worker_state_name(r->state), "want",
 	    want_name(w), "ready", worker_ready(w), "pid", r->pid, "generation",
 	    (json_int_t)r->generation, "since",
 	    units_format_time(r->since_rt, since, sizeof(since)), "uptime",
@@ -126,16 +126,14 @@ static json_t *
 view_deaths(const struct worker *w)
 {
 	json_t *deaths = json_array();
-	size_t i, n = w->history_len;
+	size_t i, n = w->history.n;
+	struct death d;
 
 	if (n > WORKER_HISTORY_MIN)
 		n = WORKER_HISTORY_MIN;
 	for (i = n; deaths != NULL && i > 0; i--) {
-		size_t at =
-		    (w->history_next + w->history_cap - i) % w->history_cap;
-
-		if (json_array_append_new(
-			deaths, view_death(&w->history[at])) == -1) {
+		history_get(&w->history, i - 1, &d);
+		if (json_array_append_new(deaths, view_death(&d)) == -1) {
 			json_decref(deaths);
 			return NULL;
 		}
@@ -199,7 +197,7 @@ view_reason(const struct supervisor *s, const struct worker *w)
 		units_format_time(
 		    loop_realtime(s->loop) + left, until, sizeof(until));
 	return json_pack("{s:s, s:s, s:s, s:i, s:s, s:o, s:o, s:o, s:o, s:o}",
-	    "name", r->name, "state", worker_state_name(r->state), "want",
+	    "name", w->conf->name, "state", worker_state_name(r->state), "want",
 	    want_name(w), "pid", r->pid, "since",
 	    units_format_time(r->since_rt, since, sizeof(since)), "waiting_for",
 	    varlink_string(waiting), "until", varlink_string(until),

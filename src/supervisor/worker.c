@@ -35,7 +35,7 @@ worker_init(
 	w->sup = s;
 	w->conf = conf;
 	w->stage = "birth";
-	snprintf(w->rec.name, sizeof(w->rec.name), "%s", conf->name);
+	worker_conf_id(conf, w->rec.name);
 	loop_timer_init(s->loop, &w->deadline, deadline_cb, w);
 	recycle_init(w);
 }
@@ -45,14 +45,15 @@ worker_release(struct worker *w)
 {
 	loop_timer_stop(&w->deadline);
 	loop_timer_stop(&w->recycle);
-	free(w->history);
+	history_release(&w->history);
 }
 
 void
-worker_record(const struct worker *w)
+worker_record(struct worker *w)
 {
 	struct record r = {.kind = RECORD_WORKER, .u.worker = w->rec};
 
+	roster_note(&w->sup->roster, w);
 	state_put(&w->sup->state, &r);
 }
 
@@ -60,13 +61,12 @@ void
 worker_dump(const struct worker *w, struct state *st)
 {
 	struct record r = {.kind = RECORD_DEATH};
-	size_t i, at;
+	size_t i;
 
 	/* The newest one comes with the worker's own line. */
-	for (i = 1; i < w->history_len; i++) {
-		at = w->history_next + w->history_cap - w->history_len + i - 1;
+	for (i = w->history.n; i > 1; i--) {
 		memcpy(r.u.history.name, w->rec.name, sizeof(w->rec.name));
-		r.u.history.death = w->history[at % w->history_cap];
+		history_get(&w->history, i - 1, &r.u.history.death);
 		state_put(st, &r);
 	}
 	r.kind = RECORD_WORKER;
@@ -193,7 +193,7 @@ do_kill(struct worker *w)
 {
 	struct err e;
 
-	log_warn("%s: did not stop within its grace, KILL", w->rec.name);
+	log_warn("%s: did not stop within its grace, KILL", w->conf->name);
 	if (w->conf->kill_mode == KILL_MODE_TREE)
 		worker_kill(w, &e);
 	else if (w->rec.pid != 0)
@@ -277,14 +277,14 @@ say_step(const struct worker *w, enum worker_state from)
 
 	if (w->rec.state == WS_BACKOFF)
 		log_info("%s: %s -> BACKOFF (%s), next start in %s",
-		    w->rec.name, worker_state_name(from), w->error,
+		    w->conf->name, worker_state_name(from), w->error,
 		    units_format_duration(
 			w->rec.deadline - w->rec.since, wait, sizeof(wait)));
 	else if (w->rec.state == WS_RUNNING)
-		log_info("%s: %s -> RUNNING (pid %d)", w->rec.name,
+		log_info("%s: %s -> RUNNING (pid %d)", w->conf->name,
 		    worker_state_name(from), w->rec.pid);
 	else
-		log_info("%s: %s -> %s%s%s%s", w->rec.name,
+		log_info("%s: %s -> %s%s%s%s", w->conf->name,
 		    worker_state_name(from), worker_state_name(w->rec.state),
 		    w->error[0] == '\0' ? "" : " (", w->error,
 		    w->error[0] == '\0' ? "" : ")");
@@ -299,7 +299,7 @@ worker_handle(struct worker *w, enum worker_event ev)
 	if (step->kind == FSM_IGNORE)
 		return;
 	if (step->kind != FSM_GO) {
-		log_error("%s: %s in %s", w->rec.name, worker_event_name(ev),
+		log_error("%s: %s in %s", w->conf->name, worker_event_name(ev),
 		    worker_state_name(from));
 		BUG("an event that cannot be");
 	}
@@ -341,9 +341,9 @@ int
 worker_signal(struct worker *w, int sig, struct err *e)
 {
 	if (w->rec.pid == 0)
-		return err_set(e, "'%s' has no process", w->rec.name);
+		return err_set(e, "'%s' has no process", w->conf->name);
 	if (kill(w->rec.pid, sig) == -1)
-		return err_sys(e, errno, "cannot signal '%s'", w->rec.name);
+		return err_sys(e, errno, "cannot signal '%s'", w->conf->name);
 	return 0;
 }
 
@@ -352,7 +352,7 @@ int
 worker_kill(struct worker *w, struct err *e)
 {
 	if (w->rec.pid == 0)
-		return err_set(e, "'%s' has no process", w->rec.name);
+		return err_set(e, "'%s' has no process", w->conf->name);
 	proctree_kill(w->rec.pid);
 	return 0;
 }

@@ -14,7 +14,9 @@
 #include "core/fleet.h"
 #include "core/record.h"
 #include "core/worker_fsm.h"
+#include "supervisor/history.h"
 #include "supervisor/loop.h"
+#include "supervisor/roster.h"
 
 #define WORKER_HISTORY_MIN 10 /* deaths that `why` shows */
 #define WORKER_INTERRUPTED_MAX                        \
@@ -28,9 +30,7 @@ struct worker {
 	struct supervisor *sup;
 	const struct worker_conf *conf;
 	struct worker_record rec;
-	struct death *history; /* a ring of history_cap, made at the first
-	                          death */
-	size_t history_cap, history_next, history_len;
+	struct history history;
 	char error[RECORD_FAULT_MAX]; /* why it is not as wanted, "" if it is */
 	const char *stage;            /* of a set-up under way, for people */
 	int unsettled; /* born under an earlier supervisor, perhaps: not all
@@ -38,6 +38,7 @@ struct worker {
 	struct loop_timer deadline; /* of rec.state */
 	struct loop_timer recycle;  /* max_age, max_memory */
 	int spawn_queued;
+	struct roster_node nodes[ROSTER_KEYS];
 	TAILQ_ENTRY(worker) spawn_link;
 };
 
@@ -80,7 +81,7 @@ void worker_remember(struct worker *w, const struct death *d);
  * it was doing. */
 void worker_resume(struct worker *w);
 /* Writes rec to `state`; with its history, when state is written anew. */
-void worker_record(const struct worker *w);
+void worker_record(struct worker *w);
 void worker_dump(const struct worker *w, struct state *st);
 
 /* Deaths within restart_interval, of those since the last start by hand. */

@@ -25,20 +25,10 @@ history_size(const struct worker_conf *c)
 	return n > WORKER_HISTORY_MIN ? n : WORKER_HISTORY_MIN;
 }
 
-/* Without memory for it, a death is only forgotten sooner. */
 void
 worker_remember(struct worker *w, const struct death *d)
 {
-	if (w->history == NULL) {
-		w->history_cap = history_size(w->conf);
-		w->history = calloc(w->history_cap, sizeof(*w->history));
-		if (w->history == NULL)
-			return;
-	}
-	w->history[w->history_next] = *d;
-	w->history_next = (w->history_next + 1) % w->history_cap;
-	if (w->history_len < w->history_cap)
-		w->history_len++;
+	history_add(&w->history, d, history_size(w->conf));
 }
 
 void
@@ -47,6 +37,8 @@ worker_replay(struct worker *w, const struct worker_record *rec)
 	uint64_t deaths = w->rec.deaths;
 
 	w->rec = *rec;
+	worker_conf_id(w->conf, w->rec.name);
+	roster_note(&w->sup->roster, w);
 	if (rec->deaths > deaths)
 		worker_remember(w, &rec->last);
 	w->unsettled = rec->token != 0;
@@ -97,7 +89,7 @@ void
 worker_set_up_failed(struct worker *w, uint64_t token, const char *fault)
 {
 	if (token == w->rec.stop_token) {
-		log_error("%s: stop_command: %s", w->rec.name, fault);
+		log_error("%s: stop_command: %s", w->conf->name, fault);
 		return;
 	}
 	if (token != w->rec.token)
@@ -111,11 +103,10 @@ int64_t
 worker_recent_deaths(const struct worker *w)
 {
 	int64_t since = w->rec.last.at - w->conf->restart_interval, n = 0;
-	size_t i, at;
+	size_t i;
 
-	for (i = 1; i <= w->history_len && i <= w->rec.fresh; i++) {
-		at = (w->history_next + w->history_cap - i) % w->history_cap;
-		if (w->history[at].at < since)
+	for (i = 0; i < w->history.n && i < w->rec.fresh; i++) {
+		if (history_at(&w->history, i) < since)
 			break;
 		n++;
 	}
@@ -178,8 +169,8 @@ worker_set_up_hung(struct worker *w, uint64_t token)
 
 	if (pid == 0)
 		return;
-	log_error("%s: pid %d hangs in its set-up (%s), ending it", w->rec.name,
-	    pid, w->stage);
+	log_error("%s: pid %d hangs in its set-up (%s), ending it",
+	    w->conf->name, pid, w->stage);
 	if (of_stop) {
 		kill(pid, SIGKILL);
 		return;
@@ -225,7 +216,7 @@ stop_command_ended(struct worker *w, const struct death *d)
 	/* Then the ordinary way. Sent before it is recorded: twice does less
 	 * harm than never. */
 	if (d->code != 0) {
-		log_warn("%s: stop_command: %s", w->rec.name,
+		log_warn("%s: stop_command: %s", w->conf->name,
 		    death_describe(d, text, sizeof(text)));
 		if (w->rec.state == WS_STOPPING && w->rec.pid != 0)
 			worker_send_stop_signal(w);
@@ -315,7 +306,7 @@ worker_spawn_stop(struct worker *w)
 	worker_record(w);
 	r.token = w->rec.stop_token;
 	if (spawn_process(&w->sup->spawner, &r, &pid, &id, &e) == -1) {
-		log_error("%s: stop_command: %s", w->rec.name, e.text);
+		log_error("%s: stop_command: %s", w->conf->name, e.text);
 		w->rec.stop_token = 0;
 		return -1;
 	}

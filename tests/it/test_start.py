@@ -58,7 +58,7 @@ def test_after_a_killed_keeper_its_workers_are_named_then_it_starts(fleet):
     f.proc.kill()
     f.proc.wait()
     second = run_svd("-r", f.run, f.ini)
-    assert second.returncode == 3 and f"w (pid {pid})" in second.stderr
+    assert second.returncode == 3 and f"w:0 (pid {pid})" in second.stderr
     os.kill(pid, signal.SIGKILL)
     wait_for(lambda: not alive(pid))
     f.start()

@@ -243,14 +243,6 @@ proctree_kill_children(
 
 /* --- sweep --- */
 
-int
-sweep_init(struct sweep *sw, size_t nworkers)
-{
-	(void)nworkers;
-	*sw = (struct sweep){.n = 0};
-	return 0;
-}
-
 void
 sweep_add(struct supervisor *s, int sid, const struct worker *w)
 {
@@ -296,9 +288,15 @@ announce(const struct spawner *sp, const struct spawn_request *r, int pid,
 static int
 index_of(const struct worker_conf *c)
 {
-	return world_supervisor == NULL
-	           ? 0
-	           : (int)(c - world_supervisor->fleet.workers);
+	struct worker *w;
+	size_t i;
+
+	if (world_supervisor == NULL)
+		return 0;
+	ROSTER_EACH(&world_supervisor->roster, i, w)
+	if (w->conf == c)
+		return (int)i;
+	abort();
 }
 
 int

@@ -34,20 +34,19 @@ set_up(void)
 	world->life = 2;
 	world->births[1] = elder[0];
 	conf = (struct worker_conf){.name = "w",
+	    .group_name = "w",
 	    .argv = command,
 	    .directory = (char *)"/srv",
 	    .restart = RESTART_ALWAYS,
 	    .backoff_delay = 1000,
 	    .backoff_factor = 2,
 	    .backoff_limit = 30000};
-	sup = (struct supervisor){.loop = loop_new(),
-	    .fleet = {.workers = &conf, .nworkers = 1},
-	    .workers = &w,
-	    .resumed = 1};
+	sup = (struct supervisor){.loop = loop_new(), .resumed = 1};
 	TAILQ_INIT(&sup.spawns);
 	ck_assert_int_eq(link_open(&sup.link, -1, &e), 0);
 	ck_assert_int_eq(births_init(&sup.births, &sup, own[0], &e), 0);
 	worker_init(&w, &sup, &conf);
+	ck_assert_int_eq(roster_add(&sup.roster, &w), 0);
 	worker_replay(&w, &rec);
 	world->nprocesses = 1;
 	world->processes[0] = (struct process){
@@ -60,6 +59,7 @@ tear_down(void)
 	size_t i;
 
 	worker_release(&w);
+	roster_release(&sup.roster);
 	births_release(&sup.births);
 	close(own[1]);
 	fd_close(&elder[1]);

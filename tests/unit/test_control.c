@@ -49,13 +49,14 @@ supervisor_each_named(struct supervisor *s, const char *name,
 {
 	int i, n = 0;
 
+	(void)s;
 	for (i = 0; i < NWORKERS; i++) {
-		const struct worker_conf *c = s->workers[i].conf;
+		const struct worker_conf *c = workers[i].conf;
 
 		if (strcmp(name, "all") != 0 && strcmp(name, c->name) != 0 &&
 		    strcmp(name, c->group_name) != 0)
 			continue;
-		fn(&s->workers[i], arg);
+		fn(&workers[i], arg);
 		n++;
 	}
 	return n;
@@ -341,8 +342,6 @@ set_up(void)
 	loop_timer_init(sup.loop, &pump_timer, pump_cb, NULL);
 	strcpy(sup.fleet.name, "test");
 	sup.link.keeper_pid = 77;
-	sup.workers = workers;
-	sup.fleet.nworkers = NWORKERS;
 	set_up_workers();
 	sup.control = control_new(&sup, listener);
 	ck_assert_ptr_nonnull(sup.control);
@@ -429,20 +428,17 @@ START_TEST(test_status_of_some)
 }
 END_TEST
 
-/* The last ten deaths of a ring that went round, the newest last. */
+/* The last ten of more deaths, the newest last. */
 START_TEST(test_why_shows_the_last_deaths)
 {
-	struct death ring[12];
+	struct death d = {.at = 1};
 	int fd = new_client(), i;
 	json_t *deaths, *w;
 
-	memset(ring, 0, sizeof(ring));
-	for (i = 0; i < 12; i++)
-		ring[i] = (struct death){.at = 1, .generation = 20 + i};
-	ring[0].generation = 32;
-	workers[JOB].history = ring;
-	workers[JOB].history_cap = workers[JOB].history_len = 12;
-	workers[JOB].history_next = 1;
+	for (i = 0; i < 14; i++) {
+		d.generation = (uint64_t)(19 + i);
+		history_add(&workers[JOB].history, &d, 12);
+	}
 	workers[JOB].rec.state = WS_STOPPING;
 	workers[JOB].rec.pid = 5;
 	workers[JOB].rec.deadline = sys_now_ms() + 12900;
@@ -460,6 +456,7 @@ START_TEST(test_why_shows_the_last_deaths)
 	    32);
 	ck_assert_ptr_nonnull(
 	    strstr(text_at(w, "waiting_for"), "process 5 to end, KILL"));
+	history_release(&workers[JOB].history);
 	close(fd);
 }
 END_TEST

@@ -79,7 +79,10 @@ conf_load(
 	(void)d;
 	if (story->configure != NULL)
 		story->configure(&c);
-	*f = (struct fleet){.name = "f", .workers = &c, .nworkers = 1};
+	*f = (struct fleet){.name = "f", .nworkers = 1};
+	f->workers = calloc(1, sizeof(c));
+	ck_assert_ptr_nonnull(f->workers);
+	f->workers[0] = c;
 	return 0;
 }
 
@@ -94,7 +97,7 @@ give_command(int event)
 		return;
 	}
 	world->in_command = 1;
-	worker_command(&world_supervisor->workers[0], event);
+	worker_command(world_supervisor->roster.list[0], event);
 	if (world->in_command)
 		world->ncommands_done++; /* it had nothing to do */
 	world->in_command = 0;

@@ -182,7 +182,7 @@ START_TEST(test_kills_what_is_proven)
 	ck_assert_uint_eq(json_array_size(results), 1);
 	result = json_array_get(results, 0);
 	ck_assert_str_eq(
-	    json_string_value(json_object_get(result, "name")), "web:0");
+	    json_string_value(json_object_get(result, "name")), "web");
 	ck_assert(json_is_true(json_object_get(result, "done")));
 }
 END_TEST
@@ -197,6 +197,7 @@ START_TEST(test_names_are_the_supervisors)
 	ck_assert_int_eq(run_with_journal("we"), EXIT_NO_SUCH_NAME);
 	ck_assert_int_eq(run("web:"), EXIT_NO_SUCH_NAME);
 	ck_assert_int_eq(run(""), EXIT_NO_SUCH_NAME);
+	ck_assert_int_eq(run("job:1"), EXIT_NO_SUCH_NAME);
 	ck_assert_int_eq(run("web:1"), EXIT_DONE);
 	expect_killed(other);
 	expect_alive(victim);

@@ -66,10 +66,8 @@ set_up(void)
 	    .success = {.code = {1}},
 	    .stop_signal = SIGTERM,
 	    .stop_timeout = GRACE};
-	sup = (struct supervisor){.loop = loop_new(),
-	    .fleet = {.name = "f", .workers = &conf, .nworkers = 1},
-	    .workers = &w,
-	    .resumed = 1};
+	sup = (struct supervisor){
+	    .loop = loop_new(), .fleet = {.name = "f"}, .resumed = 1};
 	TAILQ_INIT(&sup.spawns);
 	loop_timer_init(sup.loop, &sup.spawn_turn, spawn_cb, &sup);
 	ck_assert_int_eq(link_open(&sup.link, -1, &e), 0);
@@ -79,6 +77,7 @@ set_up(void)
 	loop_io_init(sup.loop, &sup.keeper_io, WORLD_LINK_FD, keeper_cb, &sup);
 	loop_io_set(&sup.keeper_io, LOOP_READ);
 	worker_init(&w, &sup, &conf);
+	ck_assert_int_eq(roster_add(&sup.roster, &w), 0);
 }
 
 static void
@@ -87,6 +86,7 @@ tear_down(void)
 	size_t i;
 
 	worker_release(&w);
+	roster_release(&sup.roster);
 	close(sup.spawner.birth_write);
 	births_release(&sup.births);
 	for (i = 0; i < sup.link.nheld; i++)
@@ -954,6 +954,7 @@ START_TEST(history_outlives_a_journal_written_anew)
 {
 	struct record old[WORLD_JOURNAL];
 	struct worker again;
+	struct death d;
 	int i, begin;
 
 	conf.backoff_factor = 1;
@@ -972,13 +973,11 @@ START_TEST(history_outlives_a_journal_written_anew)
 		else
 			worker_replay(&again, &old[i].u.worker);
 	ck_assert_mem_eq(&again.rec, &w.rec, sizeof(w.rec));
-	ck_assert_int_eq(again.history_len, WORKER_HISTORY_MIN);
-	for (i = 0; i < WORKER_HISTORY_MIN; i++)
-		ck_assert_int_eq(again
-				     .history[(again.history_next + (size_t)i) %
-					      again.history_cap]
-				     .code,
-		    3 + i);
+	ck_assert_int_eq(again.history.n, WORKER_HISTORY_MIN);
+	for (i = 0; i < WORKER_HISTORY_MIN; i++) {
+		history_get(&again.history, (size_t)i, &d);
+		ck_assert_int_eq(d.code, 12 - i);
+	}
 	worker_release(&again);
 }
 END_TEST
