@@ -362,8 +362,8 @@ control_finish(struct control *c)
 		answer_ready(c, 1);
 }
 
-/* Takes fd. -1: no memory, or it is no socket of ours. */
-static int
+/* Takes fd. NULL: no memory, or it is no socket of ours. */
+static struct client *
 client_new(struct control *c, int fd)
 {
 	struct client *cl = calloc(1, sizeof(*cl));
@@ -374,7 +374,7 @@ client_new(struct control *c, int fd)
 	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == -1) {
 		free(cl);
 		fd_close(&fd);
-		return -1;
+		return NULL;
 	}
 	if (c->nclients == CLIENTS_MAX)
 		client_free(longest_idle(c));
@@ -387,7 +387,28 @@ client_new(struct control *c, int fd)
 	loop_io_init(c->sup->loop, &cl->io, fd, client_cb, cl);
 	loop_timer_init(c->sup->loop, &cl->turn, client_turn_cb, cl);
 	loop_io_set(&cl->io, LOOP_READ);
-	return 0;
+	return cl;
+}
+
+static void
+say_unserved(void)
+{
+	log_warn("cannot serve a control connection: %s", strerror(errno));
+}
+
+void
+control_adopt(struct control *c, int fd, const char *unread, size_t unread_len)
+{
+	struct client *cl = client_new(c, fd);
+
+	if (cl == NULL) {
+		say_unserved();
+		return;
+	}
+	if (buf_add(&cl->in.buf, unread, unread_len) == -1)
+		client_free(cl);
+	else
+		client_watch(cl);
 }
 
 /*
@@ -435,9 +456,8 @@ accept_cb(struct loop_io *io, int events)
 		if (fd == -1)
 			return;
 		c->accept_failing = 0;
-		if (client_new(c, fd) == -1)
-			log_warn("cannot serve a control connection: %s",
-			    strerror(errno));
+		if (client_new(c, fd) == NULL)
+			say_unserved();
 	}
 }
 

@@ -6,6 +6,8 @@
 #ifndef SVD_SUPERVISOR_CONTROL_H
 #define SVD_SUPERVISOR_CONTROL_H
 
+#include <stddef.h>
+
 struct supervisor;
 struct worker;
 struct control;
@@ -20,6 +22,10 @@ void control_worker_changed(struct control *c, struct worker *w);
 /* Some later answer may have something to say, in the loop's next turn. c may
  * be NULL. */
 void control_wake(struct control *c);
+/* Takes fd: a connection comes back from the logger, with what was read of its
+ * next calls. */
+void
+control_adopt(struct control *c, int fd, const char *unread, size_t unread_len);
 /* Answers now whoever can be answered: there will be no next turn. c may be
  * NULL. */
 void control_finish(struct control *c);

@@ -80,6 +80,8 @@ on_signal_msg(struct supervisor *s, const struct keeper_msg *m)
 	}
 	if (m->mask & SIG_BIT(SIGTERM))
 		supervisor_stop(s, 1, 0);
+	if (m->mask & SIG_BIT(SIGUSR1))
+		output_reopen(s);
 	if (m->mask & SIG_BIT(SIGHUP))
 		log_warn("reload is not supported by this version");
 	link_send(&s->link, &answer, -1);
@@ -334,11 +336,13 @@ init(struct supervisor *s, const struct supervisor_options *o, struct err *e)
 	loop_timer_init(s->loop, &s->state_retry, state_cb, s);
 	s->spawner.init_mode = s->init_mode;
 	s->spawner.fleet_name = s->fleet.name;
+	s->spawner.fifos = &s->output.fifos;
 	if (make_workers(s, e) == -1 || open_state(s, e) == -1 ||
 	    births_init(&s->births, s, o->birth_read_fd, e) == -1 ||
 	    spawner_init(&s->spawner, s->link.keeper_pid, o->birth_read_fd,
 		o->birth_write_fd, e) == -1)
 		return -1;
+	output_init(s);
 	return open_control(s, e);
 }
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "supervisor/fifo.h"
 
 #define OWN_VARIABLES 6
 
@@ -247,17 +248,40 @@ open_stream(const struct stream_conf *s, int flags, int *fd, struct err *e)
 	}
 }
 
+/* Stream 1 or 2. A captured one is the worker's own description of its FIFO:
+ * what it does to that is nobody else's. */
 static int
-prepare_streams(
-    struct preparation *p, const struct worker_conf *c, struct err *e)
+open_output(struct preparation *p, const struct spawner *sp,
+    const struct spawn_request *r, enum output_stream stream, struct err *e)
 {
-	int out = O_WRONLY | O_APPEND | O_CREAT, *fds = p->job.streams;
+	const struct child_job *j = &p->job;
+	const struct worker_conf *c = r->conf;
+	int out = O_WRONLY | O_APPEND | O_CREAT;
+	int *fd = &p->job.streams[stream == OUTPUT_OUT ? 1 : 2];
+
+	if (worker_output(c, stream) == NULL || r->fifos == NULL ||
+	    r->fifos[stream] == -1)
+		return open_stream(
+		    stream == OUTPUT_OUT ? &c->std_out : &c->std_err, out, fd,
+		    e);
+	*fd = fifo_for_worker(sp->fifos, c, stream, r->fifos[stream],
+	    j->set_user ? j->uid : geteuid(), j->set_user ? j->gid : getegid(),
+	    e);
+	return *fd == -1 ? -1 : 0;
+}
+
+static int
+prepare_streams(struct preparation *p, const struct spawner *sp,
+    const struct spawn_request *r, struct err *e)
+{
+	const struct worker_conf *c = r->conf;
+	int *fds = p->job.streams;
 
 	if (open_stream(&c->std_in, O_RDONLY, &fds[0], e) == -1 ||
-	    open_stream(&c->std_out, out, &fds[1], e) == -1)
+	    open_output(p, sp, r, OUTPUT_OUT, e) == -1)
 		return -1;
 	if (c->std_err.kind != STREAM_STDOUT)
-		return open_stream(&c->std_err, out, &fds[2], e);
+		return open_output(p, sp, r, OUTPUT_ERR, e);
 	fds[2] =
 	    fcntl(fds[1] == -1 ? STDOUT_FILENO : fds[1], F_DUPFD_CLOEXEC, 3);
 	if (fds[2] == -1)
@@ -322,7 +346,7 @@ prepare(struct preparation *p, const struct spawner *sp,
 	if (prepare_user(p, c, e) == -1 ||
 	    prepare_environment(p, sp, r, e) == -1 ||
 	    prepare_paths(p, r->argv[0], e) == -1 ||
-	    prepare_streams(p, c, e) == -1)
+	    prepare_streams(p, sp, r, e) == -1)
 		return -1;
 	return 0;
 }

@@ -199,6 +199,7 @@ check_end(struct supervisor *s)
 		return;
 	sweep_run(s);
 	control_finish(s->control);
+	output_finish(s);
 	s->quit = 1;
 	link_send(&s->link, &quit, -1);
 	loop_stop(s->loop);

@@ -12,6 +12,7 @@
 #include "supervisor/births.h"
 #include "ipc/link.h"
 #include "supervisor/loop.h"
+#include "supervisor/output.h"
 #include "supervisor/roster.h"
 #include "supervisor/spawn.h"
 #include "supervisor/state.h"
@@ -28,8 +29,9 @@ struct supervisor {
 	struct roster roster; /* the workers; fleet.workers is empty */
 	struct spawner spawner;
 	struct births births;
-	struct link link;        /* to the keeper */
-	struct state state;      /* the journal */
+	struct link link;   /* to the keeper */
+	struct state state; /* the journal */
+	struct output output;
 	struct control *control; /* NULL in init mode without -r */
 	struct spawn_queue spawns;
 	struct loop_timer spawn_turn;

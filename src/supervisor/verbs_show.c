@@ -32,10 +32,11 @@ verb_status(struct call *c)
 		return rc;
 	workers = view_all(c, o, view_worker);
 	outcome_free(o);
-	return call_reply(c,
-	    json_pack("{s:s, s:i, s:i, s:i, s:o}", "fleet", c->sup->fleet.name,
-		"keeper_pid", c->sup->link.keeper_pid, "supervisor_pid",
-		(int)getpid(), "logger_pid", 0, "workers", workers));
+	return call_reply(
+	    c, json_pack("{s:s, s:i, s:i, s:i, s:o}", "fleet",
+		   c->sup->fleet.name, "keeper_pid", c->sup->link.keeper_pid,
+		   "supervisor_pid", (int)getpid(), "logger_pid",
+		   (int)c->sup->output.logger, "workers", workers));
 }
 
 static int

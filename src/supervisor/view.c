@@ -90,6 +90,16 @@ view_next_start(const struct worker *w, int64_t now)
 	return seconds(w->rec.deadline - now);
 }
 
+/* Where nothing worse is wrong: its output. */
+static json_t *
+view_error(const struct worker *w)
+{
+	const char *problem = output_problem(w);
+
+	return varlink_string(
+	    w->error[0] == '\0' && problem != NULL ? problem : w->error);
+}
+
 json_t *
 view_worker(const struct supervisor *s, const struct worker *w)
 {
@@ -105,8 +115,7 @@ view_worker(const struct supervisor *s, const struct worker *w)
 	    units_format_time(r->since_rt, since, sizeof(since)), "uptime",
 	    seconds(r->pid == 0 ? 0 : now - r->born), "restarts",
 	    (json_int_t)r->restarts, "next_start", view_next_start(w, now),
-	    "last_exit", view_exit(&r->last), "floor", "error",
-	    varlink_string(w->error));
+	    "last_exit", view_exit(&r->last), "floor", "error", view_error(w));
 }
 
 static json_t *
@@ -202,5 +211,5 @@ view_reason(const struct supervisor *s, const struct worker *w)
 	    units_format_time(r->since_rt, since, sizeof(since)), "waiting_for",
 	    varlink_string(waiting), "until", varlink_string(until),
 	    "next_start", view_next_start(w, now), "deaths", view_deaths(w),
-	    "error", varlink_string(w->error));
+	    "error", view_error(w));
 }

@@ -38,6 +38,7 @@ worker_init(
 	worker_conf_id(conf, w->rec.name);
 	loop_timer_init(s->loop, &w->deadline, deadline_cb, w);
 	recycle_init(w);
+	output_worker_init(w);
 }
 
 void
@@ -45,6 +46,7 @@ worker_release(struct worker *w)
 {
 	loop_timer_stop(&w->deadline);
 	loop_timer_stop(&w->recycle);
+	output_worker_release(w);
 	history_release(&w->history);
 }
 

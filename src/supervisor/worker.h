@@ -16,6 +16,7 @@
 #include "core/worker_fsm.h"
 #include "supervisor/history.h"
 #include "supervisor/loop.h"
+#include "supervisor/output.h"
 #include "supervisor/roster.h"
 
 #define WORKER_HISTORY_MIN 10 /* deaths that `why` shows */
@@ -37,6 +38,7 @@ struct worker {
 	                  birth sockets of that time are at their end */
 	struct loop_timer deadline; /* of rec.state */
 	struct loop_timer recycle;  /* max_age, max_memory */
+	struct worker_output output;
 	int spawn_queued;
 	struct roster_node nodes[ROSTER_KEYS];
 	TAILQ_ENTRY(worker) spawn_link;

@@ -271,7 +271,8 @@ attend_birth(struct worker *w, int pid, const struct identity *id)
 void
 worker_spawn(struct worker *w)
 {
-	struct spawn_request r = {.conf = w->conf, .argv = w->conf->argv};
+	struct spawn_request r = {
+	    .conf = w->conf, .argv = w->conf->argv, .fifos = w->output.fifo};
 	struct identity id;
 	struct err e;
 	pid_t pid;
@@ -284,7 +285,8 @@ worker_spawn(struct worker *w)
 	worker_record(w);
 	r.token = w->rec.token;
 	r.generation = w->rec.generation;
-	if (spawn_process(&w->sup->spawner, &r, &pid, &id, &e) == -1) {
+	if (output_prepare(w, &e) == -1 ||
+	    spawn_process(&w->sup->spawner, &r, &pid, &id, &e) == -1) {
 		unborn(w, e.text);
 		return;
 	}
@@ -296,6 +298,7 @@ worker_spawn_stop(struct worker *w)
 {
 	struct spawn_request r = {.conf = w->conf,
 	    .argv = w->conf->stop_command,
+	    .fifos = w->output.fifo,
 	    .generation = w->rec.generation,
 	    .main_pid = w->rec.pid};
 	struct identity id;
@@ -305,7 +308,8 @@ worker_spawn_stop(struct worker *w)
 	w->rec.stop_token = supervisor_new_token(w->sup);
 	worker_record(w);
 	r.token = w->rec.stop_token;
-	if (spawn_process(&w->sup->spawner, &r, &pid, &id, &e) == -1) {
+	if (output_prepare(w, &e) == -1 ||
+	    spawn_process(&w->sup->spawner, &r, &pid, &id, &e) == -1) {
 		log_error("%s: stop_command: %s", w->conf->name, e.text);
 		w->rec.stop_token = 0;
 		return -1;

@@ -436,6 +436,77 @@ control_finish(struct control *c)
 	(void)c;
 }
 
+/* --- output: nothing is captured --- */
+
+void
+output_init(struct supervisor *s)
+{
+	(void)s;
+}
+
+void
+output_finish(struct supervisor *s)
+{
+	(void)s;
+}
+
+void
+output_worker_init(struct worker *w)
+{
+	(void)w;
+}
+
+void
+output_worker_release(struct worker *w)
+{
+	(void)w;
+}
+
+int
+output_prepare(struct worker *w, struct err *e)
+{
+	(void)w;
+	(void)e;
+	return 0;
+}
+
+void
+output_forget(struct worker *w)
+{
+	(void)w;
+}
+
+void
+output_changed(struct supervisor *s)
+{
+	(void)s;
+}
+
+const char *
+output_problem(const struct worker *w)
+{
+	(void)w;
+	return NULL;
+}
+
+void
+output_reopen(struct supervisor *s)
+{
+	(void)s;
+}
+
+int
+output_send_client(struct supervisor *s, int fd, const char *parameters,
+    const char *unread, size_t unread_len, struct err *e)
+{
+	(void)s;
+	(void)fd;
+	(void)parameters;
+	(void)unread;
+	(void)unread_len;
+	return err_set(e, "there is no logger");
+}
+
 /* --- link: the keeper --- */
 
 static void

@@ -1,0 +1,202 @@
+/* fifo: see fifo.h. */
+#include "supervisor/fifo.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+
+#define FOLDER "out"
+#define NAME_SIZE (WORKER_ID_SIZE + 4)
+
+/* "web:0", "web:0.err" */
+static const char *
+name_of(const struct worker_conf *w, enum output_stream stream,
+    char name[NAME_SIZE])
+{
+	worker_conf_id(w, name);
+	if (stream == OUTPUT_ERR)
+		strcat(name, ".err");
+	return name;
+}
+
+/* Nobody else may put something there while we look. */
+static int
+check_folder(int fd, const char *path, struct err *e)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) == -1)
+		return err_sys(e, errno, "streams: '%s'", path);
+	if (st.st_uid != geteuid())
+		return err_set(
+		    e, "streams: '%s' belongs to somebody else", path);
+	if ((st.st_mode & 0777) != 0700 && fchmod(fd, 0700) == -1)
+		return err_sys(e, errno, "streams: '%s'", path);
+	return 0;
+}
+
+/* FIFOs only: what else is there is not ours. */
+static void
+clean_folder(int folder)
+{
+	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd == -1 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+	struct stat st;
+
+	if (d == NULL) {
+		fd_close(&fd);
+		return;
+	}
+	while ((entry = readdir(d)) != NULL)
+		if (fstatat(folder, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) ==
+			0 &&
+		    S_ISFIFO(st.st_mode))
+			unlinkat(folder, entry->d_name, 0);
+	closedir(d);
+}
+
+int
+fifos_open(struct fifos *f, const char *runtime_dir, int clean, struct err *e)
+{
+	char path[PATH_MAX];
+
+	f->runtime_dir = runtime_dir;
+	fd_close(&f->dir);
+	if ((size_t)snprintf(path, sizeof(path), "%s/" FOLDER, runtime_dir) >=
+	    sizeof(path))
+		return err_set(e, "streams: path too long: '%s'", runtime_dir);
+	if (mkdir(path, 0700) == -1 && errno != EEXIST)
+		return err_sys(e, errno, "streams: cannot create '%s'", path);
+	f->dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (f->dir == -1)
+		return err_sys(e, errno, "streams: cannot open '%s'", path);
+	if (check_folder(f->dir, path, e) == -1) {
+		fd_close(&f->dir);
+		return -1;
+	}
+	if (clean)
+		clean_folder(f->dir);
+	return 0;
+}
+
+void
+fifos_close(struct fifos *f)
+{
+	char path[PATH_MAX];
+
+	if (f->dir == -1)
+		return;
+	fd_close(&f->dir);
+	if ((size_t)snprintf(path, sizeof(path), "%s/" FOLDER, f->runtime_dir) <
+	    sizeof(path))
+		rmdir(path);
+}
+
+/* What the folder's owner alone can have put there in between is no matter. */
+static int
+open_made(const struct fifos *f, const char *name, struct err *e)
+{
+	int fd =
+	    openat(f->dir, name, O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (fd == -1)
+		return err_sys(e, errno, "streams: cannot open '%s/%s/%s'",
+		    f->runtime_dir, FOLDER, name);
+	if (fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode) &&
+	    ((st.st_mode & 0777) == 0600 || fchmod(fd, 0600) == 0))
+		return fd;
+	fd_close(&fd);
+	return err_set(e, "streams: '%s/%s/%s' is not as it was made",
+	    f->runtime_dir, FOLDER, name);
+}
+
+static int
+make(const struct fifos *f, const char *name)
+{
+	if (f->dir == -1)
+		return -1;
+	if (unlinkat(f->dir, name, 0) == -1 && errno != ENOENT)
+		return -1;
+	return mkfifoat(f->dir, name, 0600);
+}
+
+int
+fifo_make(struct fifos *f, const struct worker_conf *w,
+    enum output_stream stream, struct err *e)
+{
+	char buf[NAME_SIZE];
+	const char *name = name_of(w, stream, buf);
+	int rc = make(f, name);
+
+	/* Again where the folder has gone in the meantime. */
+	if (rc == -1 && (f->dir == -1 || errno == ENOENT)) {
+		if (fifos_open(f, f->runtime_dir, 0, e) == -1)
+			return -1;
+		rc = make(f, name);
+	}
+	if (rc == -1)
+		return err_sys(e, errno, "streams: cannot make '%s/%s/%s'",
+		    f->runtime_dir, FOLDER, name);
+	return open_made(f, name, e);
+}
+
+void
+fifo_remove(const struct fifos *f, const struct worker_conf *w,
+    enum output_stream stream)
+{
+	char name[NAME_SIZE];
+
+	if (f->dir != -1)
+		unlinkat(f->dir, name_of(w, stream, name), 0);
+}
+
+/* Without /proc by its name, if that is still the same one. */
+static int
+open_again(const struct fifos *f, const char *name, int fd)
+{
+	char path[32];
+	struct stat a, b;
+	int again;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	again = open(path, O_RDWR | O_CLOEXEC);
+	if (again != -1 || f->dir == -1)
+		return again;
+	again = openat(f->dir, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	if (again == -1)
+		return -1;
+	if (fstat(fd, &a) == 0 && fstat(again, &b) == 0 &&
+	    a.st_ino == b.st_ino && a.st_dev == b.st_dev)
+		return again;
+	fd_close(&again);
+	errno = ENOENT;
+	return -1;
+}
+
+int
+fifo_for_worker(const struct fifos *f, const struct worker_conf *w,
+    enum output_stream stream, int fd, uid_t uid, gid_t gid, struct err *e)
+{
+	char buf[NAME_SIZE];
+	const char *name = name_of(w, stream, buf);
+	int again = open_again(f, name, fd);
+
+	if (again == -1)
+		return err_sys(e, errno, "streams: cannot open '%s/%s/%s'",
+		    f->runtime_dir, FOLDER, name);
+	if (geteuid() != 0 || fchown(again, uid, gid) == 0)
+		return again;
+	err_sys(e, errno, "streams: cannot give '%s/%s/%s' to its user",
+	    f->runtime_dir, FOLDER, name);
+	fd_close(&again);
+	return -1;
+}

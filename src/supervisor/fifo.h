@@ -1,0 +1,37 @@
+/*
+ * fifo: the FIFOs that workers write to, in DIR/out, mode 0600 within 0700.
+ * The supervisor makes them and opens them for each birth; the keeper holds
+ * them; the logger reads them. Their names are for an svd to come.
+ */
+#ifndef SVD_SUPERVISOR_FIFO_H
+#define SVD_SUPERVISOR_FIFO_H
+
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "core/fleet.h"
+
+struct fifos {
+	const char *runtime_dir; /* borrowed */
+	int dir;                 /* DIR/out; -1: not open yet */
+};
+
+/* Makes DIR/out if need be; what is in it and nobody holds is removed where
+ * clean. */
+int
+fifos_open(struct fifos *f, const char *runtime_dir, int clean, struct err *e);
+/* Removes DIR/out if it is empty. */
+void fifos_close(struct fifos *f);
+/* Makes that of a worker's stream, in place of whatever has its name. The
+ * descriptor reads and writes and never blocks. -1: *e begins with the stage of
+ * a birth. */
+int fifo_make(struct fifos *f, const struct worker_conf *w,
+    enum output_stream stream, struct err *e);
+void fifo_remove(const struct fifos *f, const struct worker_conf *w,
+    enum output_stream stream);
+/* Another description of the one open at fd, which blocks; it now belongs to
+ * uid and gid, so that they may open /dev/stdout. */
+int fifo_for_worker(const struct fifos *f, const struct worker_conf *w,
+    enum output_stream stream, int fd, uid_t uid, gid_t gid, struct err *e);
+
+#endif

@@ -1,0 +1,449 @@
+/* output: see output.h. */
+#include "supervisor/output.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/sys.h"
+#include "ipc/chan.h"
+#include "ipc/proto_logger.h"
+#include "supervisor/control.h"
+#include "supervisor/output_table.h"
+#include "supervisor/supervisor.h"
+
+#define PAIR_BATCH 32 /* messages read in one turn of the loop */
+#define PROBLEM_MAX 300
+#define BIT(type) (1U << (type))
+
+/* What the keeper and the logger call it: "out:web:0". */
+static void
+held_name(const struct worker *w, int stream, char out[KEEPER_NAME_MAX + 1])
+{
+	snprintf(out, KEEPER_NAME_MAX + 1, "%s:%s:%d",
+	    output_stream_name((enum output_stream)stream), w->conf->group_name,
+	    w->conf->instance);
+}
+
+/* Files are still opened by prepare.c. */
+static int
+is_captured(const struct worker *w, int stream)
+{
+	const struct stream_conf *s =
+	    worker_output(w->conf, (enum output_stream)stream);
+
+	return s != NULL && s->kind != STREAM_FILE;
+}
+
+void
+output_worker_init(struct worker *w)
+{
+	int i;
+
+	for (i = 0; i < OUTPUT_STREAMS; i++) {
+		w->output.fifo[i] = -1;
+		w->output.problem[i] = NULL;
+	}
+}
+
+void
+output_worker_release(struct worker *w)
+{
+	int i;
+
+	for (i = 0; i < OUTPUT_STREAMS; i++) {
+		fd_close(&w->output.fifo[i]);
+		free(w->output.problem[i]);
+		w->output.problem[i] = NULL;
+	}
+}
+
+/* FIFOs on their way to the keeper. */
+struct batch {
+	char text[CHAN_FDS_MAX][KEEPER_NAME_MAX + 1];
+	const char *names[CHAN_FDS_MAX];
+	int fds[CHAN_FDS_MAX];
+	size_t n;
+};
+
+static void
+batch_send(struct supervisor *s, struct batch *b)
+{
+	if (b->n > 0)
+		link_hold_many(&s->link, b->names, b->fds, b->n);
+	b->n = 0;
+}
+
+static void
+batch_add(struct batch *b, const struct worker *w, int stream)
+{
+	held_name(w, stream, b->text[b->n]);
+	b->names[b->n] = b->text[b->n];
+	b->fds[b->n++] = w->output.fifo[stream];
+}
+
+/* Makes what is missing, and adds it to b. */
+static int
+make_missing(struct worker *w, struct batch *b, struct err *e)
+{
+	struct supervisor *s = w->sup;
+	int i;
+
+	for (i = 0; i < OUTPUT_STREAMS; i++) {
+		if (w->output.fifo[i] != -1 || !is_captured(w, i))
+			continue;
+		w->output.fifo[i] = fifo_make(
+		    &s->output.fifos, w->conf, (enum output_stream)i, e);
+		if (w->output.fifo[i] == -1)
+			return -1;
+		batch_add(b, w, i);
+	}
+	return 0;
+}
+
+static void
+drop_stream(struct worker *w, int stream)
+{
+	if (w->output.fifo[stream] == -1)
+		return;
+	fifo_remove(&w->sup->output.fifos, w->conf, (enum output_stream)stream);
+	fd_close(&w->output.fifo[stream]);
+	free(w->output.problem[stream]);
+	w->output.problem[stream] = NULL;
+	/* The logger lets go of the rest once it has taken all there is. */
+	output_changed(w->sup);
+}
+
+int
+output_prepare(struct worker *w, struct err *e)
+{
+	static struct batch b;
+	int i, rc;
+
+	/* A stop_command's worker still runs as it was born. */
+	for (i = 0; i < OUTPUT_STREAMS && w->rec.pid == 0; i++)
+		if (!is_captured(w, i))
+			drop_stream(w, i);
+	rc = make_missing(w, &b, e);
+	batch_send(w->sup, &b);
+	return rc;
+}
+
+void
+output_forget(struct worker *w)
+{
+	int i;
+
+	for (i = 0; i < OUTPUT_STREAMS; i++)
+		drop_stream(w, i);
+}
+
+/* Does anything go through the logger? */
+static int
+is_wanted(const struct supervisor *s)
+{
+	struct worker *w;
+	size_t i;
+	int j;
+
+	if (s->fleet.log.kind != STREAM_STDERR)
+		return 1;
+	ROSTER_EACH(&s->roster, i, w)
+	for (j = 0; j < OUTPUT_STREAMS; j++)
+		if (is_captured(w, j))
+			return 1;
+	return 0;
+}
+
+static int
+write_table(struct supervisor *s, struct buf *b)
+{
+	struct worker *w;
+	size_t i;
+	int j, rc;
+
+	rc = output_table_fleet(b, &s->fleet);
+	ROSTER_EACH(&s->roster, i, w)
+	for (j = 0; rc == 0 && j < OUTPUT_STREAMS; j++)
+		rc = output_table_stream(b, w, j);
+	return rc;
+}
+
+/* Without a table there is no logger; an empty one lets it end its work. */
+static void
+table_cb(struct loop_timer *t)
+{
+	struct supervisor *s = t->arg;
+	struct buf b = {0};
+	int fd = -1;
+
+	if (!s->output.has_table && !is_wanted(s))
+		return;
+	if (write_table(s, &b) == 0)
+		fd = sys_memfd("svd-outputs");
+	if (fd != -1 && fd_write_all(fd, b.data, b.len) == 0) {
+		link_hold(&s->link, "outputs", fd);
+		s->output.has_table = 1;
+	} else
+		log_error(
+		    "cannot write the table of outputs: %s", strerror(errno));
+	fd_close(&fd);
+	buf_release(&b);
+}
+
+void
+output_changed(struct supervisor *s)
+{
+	if (!s->init_mode && !s->output.table_turn.active)
+		loop_timer_start(&s->output.table_turn, 0);
+}
+
+const char *
+output_problem(const struct worker *w)
+{
+	int i;
+
+	for (i = 0; i < OUTPUT_STREAMS; i++)
+		if (w->output.problem[i] != NULL)
+			return w->output.problem[i];
+	return NULL;
+}
+
+/* Sends what is due as far as there is room, and watches for more of it. */
+static void
+send_due(struct output *o)
+{
+	unsigned char packet[PL_PACKET_MAX];
+	struct pl_msg m = {.type = PL_HELLO};
+	size_t len;
+
+	for (; o->due != 0 && m.type < PL_TYPES; m.type++) {
+		if (!(o->due & BIT(m.type)))
+			continue;
+		len = pl_encode(&m, packet);
+		if (chan_send(o->pair, packet, len, NULL, 0, MSG_DONTWAIT) ==
+		    -1)
+			break;
+		o->due &= ~BIT(m.type);
+	}
+	loop_io_set(&o->io, o->due != 0 ? LOOP_READ | LOOP_WRITE : LOOP_READ);
+}
+
+void
+output_reopen(struct supervisor *s)
+{
+	if (s->output.pair == -1)
+		return;
+	s->output.due |= BIT(PL_REOPEN);
+	send_due(&s->output);
+}
+
+int
+output_send_client(struct supervisor *s, int fd, const char *parameters,
+    const char *unread, size_t unread_len, struct err *e)
+{
+	unsigned char packet[PL_PACKET_MAX];
+	struct pl_msg m = {.type = PL_LOGS,
+	    .text = parameters,
+	    .data = unread,
+	    .data_len = unread_len};
+	size_t len = pl_encode(&m, packet);
+
+	if (s->output.pair == -1 || !s->output.has_table)
+		return err_set(e, "there is no logger");
+	if (len == 0)
+		return err_set(e, "too many names");
+	if (chan_send(s->output.pair, packet, len, &fd, 1, MSG_DONTWAIT) == -1)
+		return err_set(e, "the logger does not answer");
+	return 0;
+}
+
+/* "out:web:0": whose it is; NULL: nobody's, any more. */
+static struct worker *
+find_stream(const struct supervisor *s, const char *name, int *stream)
+{
+	const char *prefix;
+	size_t len;
+
+	for (*stream = 0; *stream < OUTPUT_STREAMS; ++*stream) {
+		prefix = output_stream_name((enum output_stream) * stream);
+		len = strlen(prefix);
+		if (strncmp(name, prefix, len) == 0 && name[len] == ':')
+			return roster_by_id(&s->roster, name + len + 1);
+	}
+	return NULL;
+}
+
+static void
+on_problem(struct supervisor *s, const struct pl_msg *m)
+{
+	static const char *const streams[] = {"stdout", "stderr"};
+	char text[PROBLEM_MAX];
+	struct worker *w;
+	char **problem;
+	int stream;
+
+	snprintf(text, sizeof(text), "%.*s", (int)m->data_len, m->data);
+	w = find_stream(s, m->text, &stream);
+	if (w == NULL)
+		return;
+	problem = &w->output.problem[stream];
+	/* A logger that was started again says it again. */
+	if (strcmp(*problem == NULL ? "" : *problem, text) == 0)
+		return;
+	if (text[0] == '\0')
+		log_info("%s: %s: goes on", w->conf->name, streams[stream]);
+	else
+		log_warn("%s: %s: %s", w->conf->name, streams[stream], text);
+	free(*problem);
+	*problem = text[0] == '\0' ? NULL : strdup(text);
+}
+
+static void
+obey_logger(struct supervisor *s, const struct pl_msg *m, int fd)
+{
+	switch (m->type) {
+	case PL_HERE:
+		s->output.logger = m->pid;
+		break;
+	case PL_PROBLEM:
+		on_problem(s, m);
+		break;
+	case PL_CLIENT:
+		if (s->control != NULL && fd != -1)
+			control_adopt(s->control, fd, m->data, m->data_len);
+		return;
+	default:
+		log_warn("logger's message %d is unknown", (int)m->type);
+	}
+	fd_close(&fd);
+}
+
+/* 0: nothing is there. */
+static int
+receive_one(struct supervisor *s)
+{
+	unsigned char packet[PL_PACKET_MAX];
+	int fds[CHAN_FDS_MAX], fd;
+	struct pl_msg m;
+	size_t nfds = 0;
+	ssize_t len;
+
+	len = chan_recv(
+	    s->output.pair, packet, sizeof(packet), fds, &nfds, MSG_DONTWAIT);
+	if (len <= 0)
+		return len == -1 && errno == EMSGSIZE;
+	if (pl_decode(packet, (size_t)len, &m) == -1) {
+		log_warn("cannot understand the logger");
+		while (nfds > 0)
+			close(fds[--nfds]);
+		return 1;
+	}
+	while (nfds > 1)
+		close(fds[--nfds]);
+	fd = nfds == 1 ? fds[0] : -1;
+	obey_logger(s, &m, fd);
+	return 1;
+}
+
+static void
+pair_cb(struct loop_io *io, int events)
+{
+	struct supervisor *s = io->arg;
+	int i;
+
+	if (events & LOOP_WRITE)
+		send_due(&s->output);
+	for (i = 0; i < PAIR_BATCH && receive_one(s); i++)
+		;
+}
+
+/* Those of a name that came later replace earlier ones. */
+static void
+take_held(struct supervisor *s)
+{
+	struct link_held *h;
+	struct worker *w;
+	size_t i;
+	int stream;
+
+	for (i = 0; i < s->link.nheld; i++) {
+		h = &s->link.held[i];
+		if (h->fd == -1 ||
+		    (w = find_stream(s, h->name, &stream)) == NULL ||
+		    !is_captured(w, stream))
+			continue;
+		fd_close(&w->output.fifo[stream]);
+		w->output.fifo[stream] = h->fd;
+		h->fd = -1;
+	}
+}
+
+/* All in one go; what fails is said once, and each birth tries again. */
+static void
+make_all(struct supervisor *s)
+{
+	static struct batch b;
+	struct err e;
+	struct worker *w;
+	size_t i;
+
+	ROSTER_EACH(&s->roster, i, w)
+	{
+		if (make_missing(w, &b, &e) == -1) {
+			log_error("%s", e.text);
+			break;
+		}
+		if (b.n + OUTPUT_STREAMS > CHAN_FDS_MAX)
+			batch_send(s, &b);
+	}
+	batch_send(s, &b);
+}
+
+void
+output_init(struct supervisor *s)
+{
+	struct output *o = &s->output;
+	struct err e;
+
+	o->sup = s;
+	o->pair = o->fifos.dir = -1;
+	loop_timer_init(s->loop, &o->table_turn, table_cb, s);
+	if (s->init_mode || s->runtime_dir == NULL)
+		return;
+	o->fifos.runtime_dir = s->runtime_dir;
+	o->pair = link_take(&s->link, "pair:supervisor");
+	if (o->pair != -1) {
+		loop_io_init(s->loop, &o->io, o->pair, pair_cb, s);
+		o->due = BIT(PL_HELLO);
+		send_due(o);
+	}
+	take_held(s);
+	if (!is_wanted(s))
+		return;
+	if (fifos_open(&o->fifos, s->runtime_dir, s->link.life == 1, &e) == -1)
+		log_error("%s", e.text);
+	else
+		make_all(s);
+	table_cb(&o->table_turn);
+}
+
+void
+output_finish(struct supervisor *s)
+{
+	struct worker *w;
+	size_t i;
+	int j;
+
+	ROSTER_EACH(&s->roster, i, w)
+	for (j = 0; j < OUTPUT_STREAMS; j++)
+		if (w->output.fifo[j] != -1)
+			fifo_remove(
+			    &s->output.fifos, w->conf, (enum output_stream)j);
+	fifos_close(&s->output.fifos);
+}

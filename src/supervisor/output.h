@@ -1,0 +1,70 @@
+/*
+ * output: the supervisor's part in what workers write: it makes their FIFOs
+ * and has the keeper hold them, writes the table that tells the logger what
+ * to do with each, and talks to the logger over the pair that the keeper
+ * holds. It never reads what a worker writes.
+ */
+#ifndef SVD_SUPERVISOR_OUTPUT_H
+#define SVD_SUPERVISOR_OUTPUT_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "core/fleet.h"
+#include "supervisor/fifo.h"
+#include "supervisor/loop.h"
+
+struct supervisor;
+struct worker;
+
+struct output {
+	struct supervisor *sup;
+	struct fifos fifos;
+	int pair;          /* to the logger; -1: there is none */
+	pid_t logger;      /* 0: not heard of */
+	unsigned int due;  /* messages to be sent once there is room */
+	int has_table;     /* the keeper has had one: there is a logger */
+	struct loop_io io; /* of the pair */
+	struct loop_timer table_turn;
+};
+
+/* What a worker has of it. */
+struct worker_output {
+	int fifo[OUTPUT_STREAMS];      /* -1: not captured, or not yet made */
+	char *problem[OUTPUT_STREAMS]; /* as the logger says; NULL: none */
+};
+
+/*
+ * Takes what the keeper holds, makes the FIFOs that are missing, and tells the
+ * logger. What cannot be made is tried again at the worker's birth. In init
+ * mode there is no output.
+ */
+void output_init(struct supervisor *s);
+/* The fleet has ended: the FIFOs' names go. */
+void output_finish(struct supervisor *s);
+
+void output_worker_init(struct worker *w);
+void output_worker_release(struct worker *w);
+/* Makes sure, before a birth, that what is captured has a FIFO which the keeper
+ * holds; nothing else has one. -1: *e begins with the stage. */
+int output_prepare(struct worker *w, struct err *e);
+/* The worker is no more: its FIFOs' names go, the logger is told. */
+void output_forget(struct worker *w);
+/* Some worker's keys of output are not what they were, or a worker came or
+ * went: the logger is told from the next turn of the loop. */
+void output_changed(struct supervisor *s);
+
+/* What is wrong with a stream of w, as text, or NULL. */
+const char *output_problem(const struct worker *w);
+/* Opens the files by their names again: USR1. */
+void output_reopen(struct supervisor *s);
+/*
+ * Leaves the client of fd to the logger: it answers Logs with these parameters,
+ * a JSON text, and goes on with what was read behind it. fd stays the
+ * caller's, who closes it. -1: it cannot be asked now.
+ */
+int output_send_client(struct supervisor *s, int fd, const char *parameters,
+    const char *unread, size_t unread_len, struct err *e);
+
+#endif

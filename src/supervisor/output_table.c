@@ -1,0 +1,75 @@
+/* output_table: see output_table.h. */
+#include "supervisor/output_table.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "supervisor/supervisor.h"
+
+const char *
+output_stream_name(enum output_stream stream)
+{
+	static const char *const names[OUTPUT_STREAMS] = {
+	    [OUTPUT_OUT] = "out", [OUTPUT_ERR] = "err"};
+
+	return names[stream];
+}
+
+/* What is plain is written in one piece. */
+static int
+add_escaped(struct buf *b, const char *text)
+{
+	const char *s = text;
+
+	for (; *s != '\0'; s++) {
+		if (*s > ' ' && *s < 0x7f && *s != '%')
+			continue;
+		if (buf_add(b, text, (size_t)(s - text)) == -1 ||
+		    buf_addf(b, "%%%02x", (unsigned char)*s) == -1)
+			return -1;
+		text = s + 1;
+	}
+	return buf_add(b, text, (size_t)(s - text));
+}
+
+static int
+add_path(struct buf *b, const char *path)
+{
+	if (add_escaped(b, path == NULL ? "-" : path) == -1)
+		return -1;
+	return buf_adds(b, "\n");
+}
+
+int
+output_table_fleet(struct buf *b, const struct fleet *f)
+{
+	if (buf_addf(b, "fleet\t%s\t%s\t%s\t", f->name,
+		stream_kind_name(f->log.kind),
+		logline_format_name(f->log_format)) == -1)
+		return -1;
+	return add_path(b, f->log.path);
+}
+
+int
+output_table_stream(struct buf *b, const struct worker *w, int stream)
+{
+	static const struct stream_conf log = {.kind = STREAM_LOG};
+	const struct worker_conf *c = w->conf;
+	const struct stream_conf *s =
+	    worker_output(c, (enum output_stream)stream);
+	char id[WORKER_ID_SIZE];
+
+	if (w->output.fifo[stream] == -1 && s == NULL)
+		return 0;
+	if (s == NULL)
+		s = &log;
+	worker_conf_id(c, id);
+	if (buf_addf(b, "output\t%s\t%s\t%s\t%s\t%s\t%llu\t%llu\t%d\t%u\t%u\t",
+		output_stream_name((enum output_stream)stream), id, c->name,
+		c->group_name, stream_kind_name(s->kind),
+		(unsigned long long)c->log_tail,
+		(unsigned long long)c->log_size, c->log_keep,
+		(unsigned int)geteuid(), (unsigned int)getegid()) == -1)
+		return -1;
+	return add_path(b, s->path);
+}
