@@ -40,6 +40,7 @@ struct tree {
 	size_t nprocs, cap;
 	unsigned char *seen;                 /* one bit a pid */
 	int quiet;                           /* this pass has changed nothing */
+	int found;                           /* by note_if_wanted() */
 	int (*wanted)(pid_t pid, void *arg); /* of add_if_wanted() */
 	void *arg;
 };
@@ -49,8 +50,7 @@ typedef void child_fn(struct tree *t, pid_t pid);
 static int
 tree_open(struct tree *t)
 {
-	*t = (struct tree){
-	    .proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+	t->proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (t->proc == -1 ||
 	    faccessat(t->proc, "thread-self/children", R_OK, 0) == -1)
 		return -1;
@@ -107,11 +107,17 @@ add_if_wanted(struct tree *t, pid_t pid)
 		tree_add(t, pid);
 }
 
+static void
+note_if_wanted(struct tree *t, pid_t pid)
+{
+	t->found = t->found || t->wanted(pid, t->arg);
+}
+
 /* Calls fn for each number of a children file. */
 static void
 each_child(struct tree *t, int task, const char *tid, child_fn *fn)
 {
-	char path[32], text[4096];
+	char path[64], text[4096];
 	pid_t pid = 0;
 	ssize_t n, i;
 	int fd;
@@ -253,7 +259,7 @@ kill_bare(pid_t pid)
 int
 proctree_kill(pid_t pid)
 {
-	struct tree t;
+	struct tree t = {.proc = -1};
 	int killed;
 
 	if (tree_open(&t) == 0)
@@ -263,18 +269,29 @@ proctree_kill(pid_t pid)
 	return killed;
 }
 
+/* As a rule there is nobody, and nothing more need be prepared. */
+static int
+has_wanted_child(struct tree *t, pid_t parent)
+{
+	char main_thread[32];
+
+	snprintf(main_thread, sizeof(main_thread), "/proc/%d/task/%d",
+	    (int)parent, (int)parent);
+	each_child(t, AT_FDCWD, main_thread, note_if_wanted);
+	return t->found;
+}
+
 int
 proctree_kill_children(
     pid_t parent, int (*wanted)(pid_t pid, void *arg), void *arg)
 {
-	struct tree t;
+	struct tree t = {.proc = -1, .wanted = wanted, .arg = arg};
 	int killed = 0;
 
-	if (tree_open(&t) == 0) {
-		t.wanted = wanted;
-		t.arg = arg;
+	if (!has_wanted_child(&t, parent))
+		return 0;
+	if (tree_open(&t) == 0)
 		killed = tree_kill(&t, parent);
-	}
 	tree_close(&t);
 	return killed;
 }

@@ -18,8 +18,6 @@
 
 struct search {
 	struct supervisor *sup;
-	int *workers; /* pids of the living, sorted */
-	size_t nworkers;
 	size_t fleet_len; /* of "SVD_FLEET=NAME" and its NUL */
 	char fleet[sizeof("SVD_FLEET=") + FLEET_NAME_MAX];
 };
@@ -39,42 +37,6 @@ sweep_add(struct supervisor *s, int sid, const struct worker *w)
 		sw->n = 0;
 	sw->dead[sw->n++] = (struct sweep_dead){sid, w};
 	supervisor_wake(s);
-}
-
-static int
-compare_pids(const void *a, const void *b)
-{
-	int x = *(const int *)a, y = *(const int *)b;
-
-	return (x > y) - (x < y);
-}
-
-static int
-is_worker(const struct search *q, int pid)
-{
-	return q->nworkers > 0 && bsearch(&pid, q->workers, q->nworkers,
-				      sizeof(pid), compare_pids) != NULL;
-}
-
-/* Without memory for it, only sessions are gone by. */
-static void
-collect_workers(struct search *q)
-{
-	const struct roster *r = &q->sup->roster;
-	struct worker *w;
-	size_t i;
-
-	q->workers = calloc(2 * r->n + 1, sizeof(*q->workers));
-	if (q->workers == NULL)
-		return;
-	ROSTER_EACH(r, i, w)
-	{
-		if (w->rec.pid != 0)
-			q->workers[q->nworkers++] = w->rec.pid;
-		if (w->rec.stop_pid != 0)
-			q->workers[q->nworkers++] = w->rec.stop_pid;
-	}
-	qsort(q->workers, q->nworkers, sizeof(*q->workers), compare_pids);
 }
 
 /* The environment that pid was started with; to be freed. */
@@ -145,8 +107,6 @@ came_from_dead(const struct search *q, int pid)
 	char *text;
 	int rc;
 
-	if (q->workers == NULL || is_worker(q, pid))
-		return 0;
 	text = read_environ(pid, &len);
 	rc = text != NULL && has_entry(text, len, q->fleet, q->fleet_len) &&
 	     names_dead_worker(q, text, len);
@@ -154,16 +114,20 @@ came_from_dead(const struct search *q, int pid)
 	return rc;
 }
 
-/* Whoever leads a session by its own pid is not of a dead one's, although the
- * number may be the same again. */
+/* The living workers first, as they are most of all: each has a session of its
+ * own. Whoever else leads one by its own pid is not of a dead one's, although
+ * the number may be the same again. */
 static int
 is_left_over(pid_t pid, void *arg)
 {
 	const struct search *q = arg;
 	const struct sweep *sw = &q->sup->sweep;
-	pid_t sid = getsid(pid);
+	pid_t sid;
 	size_t i;
 
+	if (roster_by_pid(&q->sup->roster, pid) != NULL)
+		return 0;
+	sid = getsid(pid);
 	for (i = 0; sid != pid && i < sw->n; i++)
 		if (sw->dead[i].sid == sid)
 			return 1;
@@ -181,9 +145,7 @@ sweep_run(struct supervisor *s)
 	q.fleet_len = (size_t)snprintf(q.fleet, sizeof(q.fleet), "SVD_FLEET=%s",
 			  s->fleet.name) +
 	              1;
-	collect_workers(&q);
 	n = proctree_kill_children(s->link.keeper_pid, is_left_over, &q);
-	free(q.workers);
 	if (n > 0 && s->sweep.rounds == 0)
 		log_info("killed %d process%s that dead workers left", n,
 		    n == 1 ? "" : "es");
