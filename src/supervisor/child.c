@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/sys.h"
@@ -37,6 +39,24 @@ fail(const struct child_job *job, unsigned int stage, unsigned int detail)
 
 	say(job, stage, detail, errno);
 	_exit(status);
+}
+
+/*
+ * Our parent sleeps until we are through. A directory or program on a file
+ * system that hangs must not hold it up for ever: a timer of ours, which exec
+ * removes, ends us. (Not alarm(), which exec keeps.)
+ */
+static void
+set_deadline(void)
+{
+	struct sigevent ev = {
+	    .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGKILL};
+	struct itimerspec at = {.it_value = {.tv_sec = CHILD_SET_UP_MS / 1000}};
+	int id;
+
+	/* Without it, the keeper's patience is what is left. */
+	if (syscall(SYS_timer_create, CLOCK_MONOTONIC, &ev, &id) == 0)
+		syscall(SYS_timer_settime, id, 0, &at, NULL);
 }
 
 static void
@@ -167,6 +187,7 @@ child_run(const struct child_job *job)
 	say(job, BIRTH_BORN, 0, 0);
 	if (job->paths == NULL)
 		_exit(0);
+	set_deadline();
 	sys_signals_default();
 	set_session(job);
 	set_limits(job);

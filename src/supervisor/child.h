@@ -13,6 +13,9 @@
 #include "core/fleet.h"
 
 #define CHILD_GROUPS_MAX 1024
+/* What a set-up may take, ms: less than the keeper's patience with a supervisor
+ * that waits for it (LIFE_ANSWER_MS). */
+#define CHILD_SET_UP_MS 8000
 
 /* Everything a child needs, made ready before. */
 struct child_job {

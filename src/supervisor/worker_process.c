@@ -14,6 +14,7 @@
 #include "base/sys.h"
 #include "core/backoff.h"
 #include "ipc/proto_birth.h"
+#include "supervisor/child.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/worker.h"
 
@@ -251,11 +252,12 @@ worker_ended(struct worker *w, int pid, const struct death *d)
  * recorded in one step; anything else is read packet by packet.
  */
 static void
-attend_birth(struct worker *w, int pid, const struct identity *id)
+attend_birth(struct worker *w, int pid, const struct identity *id, int hung)
 {
 	struct supervisor *s = w->sup;
+	char fault[RECORD_FAULT_MAX];
 
-	if (births_unread_bytes(&s->births) == BIRTH_PACKET_BYTES) {
+	if (!hung && births_unread_bytes(&s->births) == BIRTH_PACKET_BYTES) {
 		note_birth(w, pid, id);
 		worker_handle(w, EV_READY);
 		births_take(&s->births);
@@ -264,6 +266,11 @@ attend_birth(struct worker *w, int pid, const struct identity *id)
 	}
 	worker_born(w, w->rec.token, pid, id);
 	births_read(&s->births);
+	if (hung && w->rec.fault[0] == '\0') {
+		snprintf(fault, sizeof(fault), "%s: hung for %d s", w->stage,
+		    CHILD_SET_UP_MS / 1000);
+		worker_set_up_failed(w, w->rec.token, fault);
+	}
 	if (w->rec.fault[0] == '\0' && w->rec.pid == pid)
 		worker_handle(w, EV_READY);
 }
@@ -273,6 +280,7 @@ worker_spawn(struct worker *w)
 {
 	struct spawn_request r = {
 	    .conf = w->conf, .argv = w->conf->argv, .fifos = w->output.fifo};
+	int64_t begun = loop_now(w->sup->loop);
 	struct identity id;
 	struct err e;
 	pid_t pid;
@@ -282,6 +290,7 @@ worker_spawn(struct worker *w)
 		w->rec.generation++;
 	w->rec.token = supervisor_new_token(w->sup);
 	w->rec.fault[0] = '\0';
+	w->stage = "birth";
 	worker_record(w);
 	r.token = w->rec.token;
 	r.generation = w->rec.generation;
@@ -290,7 +299,8 @@ worker_spawn(struct worker *w)
 		unborn(w, e.text);
 		return;
 	}
-	attend_birth(w, pid, &id);
+	attend_birth(
+	    w, pid, &id, loop_now(w->sup->loop) - begun >= CHILD_SET_UP_MS);
 }
 
 int
