@@ -14,6 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "background.h"
 #include "base/fd.h"
 #include "base/runtime.h"
 #include "base/sys.h"
@@ -23,7 +24,9 @@
 
 #define LISTEN_BACKLOG 128
 #define STATE_MAX_BYTES (256 << 20)
-#define FIXED_ARGS 8 /* of the keeper, at most, with the last NULL */
+#define OWN_PIPE_BYTES (1 << 20) /* of lines that the logger has yet to take \
+	                          */
+#define FIXED_ARGS 10 /* of the keeper, at most, with the last NULL */
 
 struct launching {
 	const struct launch_options *o;
@@ -32,6 +35,8 @@ struct launching {
 	struct fleet fleet;
 	struct sources *sources;
 	int lock, control, snapshot; /* -1: none */
+	int own;    /* where the logger reads svd's own log; -1: nowhere */
+	int log_fd; /* where that is written; -1: standard error */
 };
 
 static int
@@ -251,6 +256,26 @@ make_snapshot(struct launching *l, struct err *e)
 	return sources_save(l->sources, l->snapshot, e);
 }
 
+/* A pipe that the logger reads: writing to it never blocks. */
+static int
+make_own_log(struct launching *l, struct err *e)
+{
+	int ends[2];
+
+	if (l->fleet.log.kind == STREAM_STDERR)
+		return 0;
+	if (pipe2(ends, O_CLOEXEC) == -1)
+		return err_sys(e, errno, "cannot make a pipe");
+	if (fcntl(ends[1], F_SETFL, O_WRONLY | O_NONBLOCK) == -1)
+		return err_sys(e, errno, "cannot set up a pipe");
+	/* Less where a user may not have so much. */
+	fcntl(ends[1], F_SETPIPE_SZ, OWN_PIPE_BYTES);
+	fd_close(&l->log_fd);
+	l->own = ends[0];
+	l->log_fd = ends[1];
+	return 0;
+}
+
 /* 0, or the exit status. */
 static int
 prepare_runtime(struct launching *l, struct err *e)
@@ -270,7 +295,7 @@ prepare_runtime(struct launching *l, struct err *e)
 /* The keeper's arguments, which it hands on to its supervisors. NULL: no
  * memory for them. */
 static char **
-make_arguments(struct launching *l, char *role)
+make_arguments(struct launching *l, char *role, char *log)
 {
 	static const char *const verbosity[] = {
 	    "-qq", "-q", "-v", "-vv", "-vvv"};
@@ -290,6 +315,10 @@ make_arguments(struct launching *l, char *role)
 	if (o->verbosity != 0)
 		argv[n++] =
 		    (char *)verbosity[o->verbosity + 2 - (o->verbosity > 0)];
+	if (log[0] != '\0') {
+		argv[n++] = (char *)"-L";
+		argv[n++] = log;
+	}
 	if (l->dir[0] != '\0') {
 		argv[n++] = (char *)"-r";
 		argv[n++] = l->dir;
@@ -304,13 +333,17 @@ make_arguments(struct launching *l, char *role)
 static void
 become_keeper(struct launching *l, struct err *e)
 {
-	int fds[] = {l->lock, l->control, l->snapshot, sys_open_self()};
-	char role[96], **argv;
+	int fds[] = {l->lock, l->control, l->snapshot, l->own, sys_open_self(),
+	    l->log_fd};
+	char role[96], log[32] = "", **argv;
 	size_t i;
 
-	snprintf(role, sizeof(role), "keeper=%d,%d,%d,%d", fds[0], fds[1],
-	    fds[2], fds[3]);
-	argv = make_arguments(l, role);
+	snprintf(role, sizeof(role), "keeper=%d,%d,%d,%d,%d", fds[0], fds[1],
+	    fds[2], fds[3], fds[4]);
+	if (l->log_fd != -1 || l->fleet.log_format != LOGLINE_TEXT)
+		snprintf(log, sizeof(log), "%d,%s", l->log_fd,
+		    logline_format_name(l->fleet.log_format));
+	argv = make_arguments(l, role, log);
 	if (argv == NULL) {
 		err_sys(e, ENOMEM, "arguments");
 		return;
@@ -318,9 +351,22 @@ become_keeper(struct launching *l, struct err *e)
 	for (i = 0; i < sizeof(fds) / sizeof(*fds); i++)
 		if (fds[i] != -1)
 			fd_set_cloexec(fds[i], 0);
-	sys_exec_fd(fds[3], argv, environ);
+	sys_exec_fd(fds[4], argv, environ);
 	err_sys(e, errno, "cannot execute svd itself");
 	free(argv);
+}
+
+/* From here on in the child that will be the keeper. */
+static int
+go_to_background(struct launching *l, struct err *e)
+{
+	struct err ignored;
+	char socket_path[108];
+
+	if (runtime_path(socket_path, sizeof(socket_path), l->dir,
+		RUNTIME_CONTROL, &ignored) == -1)
+		socket_path[0] = '\0';
+	return background_fork(socket_path, &l->log_fd, e);
 }
 
 static int
@@ -343,11 +389,18 @@ launch_fleet(struct launching *l, struct err *e)
 	if (runtime_dir(l->dir, sizeof(l->dir), o->runtime_dir,
 		l->fleet.runtime_dir, l->fleet.name, e) == -1)
 		return complain(e, EXIT_STATUS_CONFIG);
+	if (o->background && go_to_background(l, e) == -1)
+		return complain(e, EXIT_STATUS_CONFIG);
 	rc = prepare_runtime(l, e);
 	if (rc != 0)
 		return complain(e, rc);
-	if (make_snapshot(l, e) == -1 || chdir("/") == -1)
+	if (make_snapshot(l, e) == -1 || make_own_log(l, e) == -1 ||
+	    (o->background && background_detach(e) == -1))
 		return complain(e, EXIT_STATUS_CONFIG);
+	if (chdir("/") == -1) {
+		err_sys(e, errno, "cannot change to '/'");
+		return complain(e, EXIT_STATUS_CONFIG);
+	}
 	become_keeper(l, e);
 	return complain(e, EXIT_STATUS_CONFIG);
 }
@@ -377,7 +430,7 @@ launch(const struct launch_options *o)
 	struct err e;
 
 	l.o = o;
-	l.lock = l.control = l.snapshot = -1;
+	l.lock = l.control = l.snapshot = l.own = l.log_fd = -1;
 	if (fd_fill_standard(&e) == -1)
 		return complain(&e, EXIT_STATUS_CONFIG);
 	if (o->fleet_path == NULL)

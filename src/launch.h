@@ -18,6 +18,7 @@ struct launch_options {
 	const char *runtime_dir; /* -r, or NULL */
 	char **command;          /* init mode */
 	int check;               /* -n */
+	int background;          /* -b */
 	int verbosity;           /* -2 to 3: -q and -v, counted */
 };
 

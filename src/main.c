@@ -21,11 +21,15 @@
 struct options {
 	struct launch_options launch;
 	int log_level;
+	int is_role; /* -P */
+	int log_fd;  /* -L, which comes with it; -1: standard error */
+	enum logline_format log_format;
 };
 
 static const char usage_text[] =
-    "usage: svd [-nqv] [-r DIR] [FLEET.ini]\n"
+    "usage: svd [-bnqv] [-r DIR] [FLEET.ini]\n"
     "       svd [-qv] [-r DIR] -- COMMAND [ARG...]\n"
+    "  -b, --background       detach once the fleet runs\n"
     "  -n, --check            check the fleet file and exit\n"
     "  -r, --runtime-dir DIR  where the control socket is\n"
     "  -q, --quiet            log less\n"
@@ -53,6 +57,20 @@ usage(const char *why)
 	exit(EXIT_STATUS_USAGE);
 }
 
+/* "NUMBER,FORMAT" */
+static void
+parse_log(struct options *o, const char *text)
+{
+	char *end;
+
+	if (!o->is_role)
+		usage("-L is svd's own");
+	o->log_fd = (int)strtol(text, &end, 10);
+	o->log_format = logline_format_of(end + (*end == ','));
+	if (o->log_format == LOGLINE_FORMATS)
+		usage("-L is svd's own");
+}
+
 static void
 obey_option(struct options *o, int c)
 {
@@ -61,7 +79,11 @@ obey_option(struct options *o, int c)
 		o->launch.check = 1;
 		break;
 	case 'b':
-		usage("-b is not supported by this version");
+		o->launch.background = 1;
+		break;
+	case 'L':
+		parse_log(o, optarg);
+		break;
 	case 'r':
 		o->launch.runtime_dir = optarg;
 		break;
@@ -99,14 +121,16 @@ parse_options(int argc, char **argv, struct options *o)
 {
 	int c;
 
-	while ((c = getopt_long(argc, argv, "+nbr:qvVh", long_options, NULL)) !=
-	       -1)
+	while ((c = getopt_long(
+		    argc, argv, "+nbr:qvVhL:", long_options, NULL)) != -1)
 		obey_option(o, c);
 	if (strcmp(argv[optind - 1], "--") == 0) {
 		if (optind == argc)
 			usage("a command is missing after --");
 		if (o->launch.check)
 			usage("-n checks a fleet file, not a command");
+		if (o->launch.background)
+			usage("-b is for a fleet, not for a command");
 		o->launch.command = argv + optind;
 	} else {
 		if (argc - optind > 1)
@@ -136,22 +160,23 @@ is_role(const char *arg, const char *role, int *fds, int n)
 }
 
 static int
-run_keeper(const struct options *o, const int fds[4], char **argv)
+run_keeper(const struct options *o, const int fds[5], char **argv)
 {
-	static const char *const names[] = {"lock", "control", "fleet"};
+	static const char *const names[] = {"lock", "control", "fleet", "own"};
 	static char socket[108], state[108];
-	struct vault_entry held[3];
+	struct vault_entry held[4];
 	struct keeper_options k = {.argv = argv,
 	    .held = held,
-	    .self_fd = fds[3],
+	    .self_fd = fds[4],
+	    .log_fd = o->log_fd,
 	    .init_mode = o->launch.command != NULL};
 	struct err e;
 	int i;
 
-	fd_set_cloexec(fds[3], 1);
+	fd_set_cloexec(fds[4], 1);
 	prctl(PR_SET_NAME, "svd: keeper");
 	log_init("keeper", (enum log_level)o->log_level);
-	for (i = 0; i < 3; i++) {
+	for (i = 0; i < 4; i++) {
 		if (fds[i] == -1)
 			continue;
 		snprintf(
@@ -202,9 +227,12 @@ run_logger(const struct options *o, int sock)
 static int
 run_role(const char *role, struct options *o, char **argv)
 {
-	int fds[4];
+	int fds[5];
 
-	if (is_role(role, "keeper", fds, 4))
+	if (o->log_fd != -1)
+		fd_set_cloexec(o->log_fd, 1);
+	log_to(o->log_fd, o->log_format);
+	if (is_role(role, "keeper", fds, 5))
 		return run_keeper(o, fds, argv);
 	if (is_role(role, "supervisor", fds, 3))
 		return run_supervisor(o, fds);
@@ -216,9 +244,10 @@ run_role(const char *role, struct options *o, char **argv)
 int
 main(int argc, char **argv)
 {
-	struct options o = {.log_level = LOG_LEVEL_INFO};
+	struct options o = {.log_level = LOG_LEVEL_INFO, .log_fd = -1};
 
 	if (argc >= 3 && strcmp(argv[1], "-P") == 0) {
+		o.is_role = 1;
 		parse_options(argc - 2, argv + 2, &o);
 		return run_role(argv[2], &o, argv);
 	}

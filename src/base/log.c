@@ -63,9 +63,15 @@ log_put(const char *line, size_t len)
 	struct pollfd p = {.fd = logger.fd, .events = POLLOUT};
 
 	/* Where a new description could not be had, ask before writing. */
-	if (poll(&p, 1, 0) != 1 || !(p.revents & POLLOUT))
+	if (poll(&p, 1, 0) != 1 || !(p.revents & (POLLOUT | POLLERR)))
 		return -1;
-	return write(logger.fd, line, len) == (ssize_t)len ? 0 : -1;
+	if (write(logger.fd, line, len) == (ssize_t)len)
+		return 0;
+	/* Somebody has listened for a while, and has gone. It stays open: its
+	 * number is what the keeper's roles are told. */
+	if (errno == EPIPE)
+		logger.fd = STDERR_FILENO;
+	return -1;
 }
 
 /* -1: nobody took it. */

@@ -235,6 +235,7 @@ keeper_init(struct keeper *k, const struct keeper_options *o)
 	k->grace = 15000; /* until LIMITS says otherwise */
 	life_init(k);
 	k->self_fd = o->self_fd;
+	k->log_fd = o->log_fd;
 	fd = open("/dev/tty", O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 	k->had_terminal = fd != -1;
 	if (fd != -1)
@@ -247,6 +248,25 @@ keeper_init(struct keeper *k, const struct keeper_options *o)
 	raise_nofile(k);
 	k->signal_fd = sys_signalfd(SIG_ALL);
 	return k->signal_fd == -1 ? -1 : 0;
+}
+
+/* What the logger has not taken of svd's own log is said on standard error,
+ * as far as that takes it at once. */
+static void
+spill_log(const struct keeper *k)
+{
+	struct pollfd in = {
+	    .fd = vault_get(&k->vault, "own"), .events = POLLIN};
+	struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
+	char lines[4096]; /* what a pipe with room for anything takes */
+	ssize_t n;
+
+	while (in.fd != -1 && poll(&in, 1, 0) == 1 && (in.revents & POLLIN) &&
+	       poll(&out, 1, 0) == 1 && (out.revents & POLLOUT)) {
+		n = read(in.fd, lines, sizeof(lines));
+		if (n <= 0 || write(STDERR_FILENO, lines, (size_t)n) == -1)
+			return;
+	}
 }
 
 int
@@ -270,6 +290,7 @@ keeper_main(const struct keeper_options *o)
 	while (turn(k))
 		;
 	jobs_end(k);
+	spill_log(k);
 	for (i = 0; i < KEEPER_LITTER; i++)
 		if (o->litter[i] != NULL)
 			unlink(o->litter[i]);

@@ -58,6 +58,7 @@ struct keeper {
 	int64_t orphaned_since; /* without a supervisor since; 0: has one */
 	int exit_code;
 	int init_mode; /* svd -- COMMAND: every signal is passed on */
+	int log_fd;    /* the roles inherit it; -1: none */
 	int signal_fd, self_fd, children_fd, terminal_fd;
 	int foreground; /* init mode: the terminal is ours or COMMAND's */
 	int had_terminal;
@@ -71,7 +72,9 @@ struct keeper_options {
 	char **argv;                    /* main()'s */
 	const struct vault_entry *held; /* from the launcher; taken */
 	size_t nheld;
-	int self_fd;                       /* svd's binary; taken */
+	int self_fd; /* svd's binary; taken */
+	int log_fd;  /* where the log goes, which is log.c's; -1: standard
+	                error */
 	const char *litter[KEEPER_LITTER]; /* files removed at the very end,
 	                                      NULL: none */
 	int init_mode;

@@ -49,6 +49,8 @@ exec_role(struct keeper *k, const struct role *r, int sock, const int *fds,
 	for (i = 0; i < nfds; i++)
 		if (fd_set_cloexec(fds[i], 0) == -1)
 			_exit(126);
+	if (k->log_fd != -1 && fd_set_cloexec(k->log_fd, 0) == -1)
+		_exit(126);
 	if (k->nofile.rlim_max != 0)
 		setrlimit(RLIMIT_NOFILE, &k->nofile);
 	/* A group of its own: the terminal's signals are the keeper's. */
