@@ -16,6 +16,7 @@
 
 #include "background.h"
 #include "base/fd.h"
+#include "base/group.h"
 #include "base/runtime.h"
 #include "base/sys.h"
 #include "conf/conf.h"
@@ -225,22 +226,29 @@ static int
 make_control(struct launching *l, struct err *e)
 {
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	const char *group = l->fleet.control_group;
+	gid_t gid = 0;
 	mode_t before;
 	int rc;
 
 	if (runtime_path(sun.sun_path, sizeof(sun.sun_path), l->dir,
 		RUNTIME_CONTROL, e) == -1)
 		return -1;
+	if (group != NULL && group_find(group, &gid) == -1)
+		return err_set(e, "control_group: unknown group '%s'", group);
 	l->control =
 	    socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (l->control == -1)
 		return err_sys(e, errno, "cannot make a socket");
 	unlink(sun.sun_path);
-	before = umask(0177);
+	before = umask(group == NULL ? 0177 : 0117);
 	rc = bind(l->control, (struct sockaddr *)&sun, sizeof(sun));
 	umask(before);
 	if (rc == -1)
 		return err_sys(e, errno, "cannot bind '%s'", sun.sun_path);
+	if (group != NULL && lchown(sun.sun_path, (uid_t)-1, gid) == -1)
+		return err_sys(e, errno, "cannot give '%s' to group '%s'",
+		    sun.sun_path, group);
 	if (listen(l->control, LISTEN_BACKLOG) == -1)
 		return err_sys(e, errno, "cannot listen on '%s'", sun.sun_path);
 	return 0;

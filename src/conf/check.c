@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -17,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/group.h"
 #include "conf/conf.h"
 
 #define INTERPRETER_MAX 256    /* bytes of "#!" lines that the kernel reads */
@@ -52,17 +52,9 @@ user_id(const char *user)
 static int64_t
 group_id(const char *group)
 {
-	int64_t id = as_number(group);
-	struct group gr, *found = NULL;
-	char *buf;
+	gid_t gid;
 
-	if (id != -1 || (buf = malloc(LOOKUP_MAX)) == NULL)
-		return id;
-	if (getgrnam_r(group, &gr, buf, LOOKUP_MAX, &found) == 0 &&
-	    found != NULL)
-		id = gr.gr_gid;
-	free(buf);
-	return id;
+	return group_find(group, &gid) == -1 ? -1 : (int64_t)gid;
 }
 
 const char *

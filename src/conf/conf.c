@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/group.h"
 #include "conf/build.h"
 #include "conf/grow.h"
 #include "conf/keys.h"
@@ -81,18 +82,36 @@ parse_fleet(struct load *l, const struct raw_section *s)
 	}
 }
 
+/* A restarted supervisor does without a group that is gone since. */
+static void
+check_control_group(struct load *l)
+{
+	const struct conf_key *key = conf_key_find("fleet", "control_group");
+	const struct raw_value *v = raw_find(raw_fleet(&l->raw), key);
+	const char *group = l->fleet.control_group;
+	gid_t gid;
+
+	if (group != NULL && v != NULL && !sources_frozen(l->src) &&
+	    group_find(group, &gid) == -1)
+		diags_add(l->d, 1, l->path, v->line,
+		    "control_group: unknown group '%s'", group);
+}
+
 static void
 build_fleet(struct load *l)
 {
 	struct fleet *f = l->f;
 
 	parse_fleet(l, raw_fleet(&l->raw));
+	check_control_group(l);
 	if (l->fleet.name != NULL)
 		snprintf(f->name, sizeof(f->name), "%s", l->fleet.name);
 	else
 		default_name(l->path, f->name, sizeof(f->name));
 	f->runtime_dir = l->fleet.runtime_dir;
 	l->fleet.runtime_dir = NULL;
+	f->control_group = l->fleet.control_group;
+	l->fleet.control_group = NULL;
 	f->on_empty = l->fleet.on_empty;
 	f->supervisor_watchdog = l->fleet.supervisor_watchdog;
 	f->log = l->fleet.log;
@@ -234,6 +253,7 @@ load_release(struct load *l)
 	build_release(l);
 	free(l->fleet.name);
 	free(l->fleet.runtime_dir);
+	free(l->fleet.control_group);
 	words_free(l->fleet.include);
 	free(l->fleet.user);
 	free(l->fleet.log.path);

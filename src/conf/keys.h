@@ -69,6 +69,7 @@ struct env_file_conf {
 struct fleet_section {
 	char *name; /* or NULL */
 	char *runtime_dir;
+	char *control_group;
 	char **include;
 	char *user;
 	char **environment;

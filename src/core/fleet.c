@@ -129,6 +129,7 @@ fleet_release(struct fleet *f)
 		free(f->files[i]);
 	free(f->files);
 	free(f->runtime_dir);
+	free(f->control_group);
 	free(f->log.path);
 	*f = (struct fleet){0};
 }

@@ -19,7 +19,7 @@
 void
 client_init(struct client *c, const char *path)
 {
-	*c = (struct client){.path = path, .fd = -1};
+	*c = (struct client){.path = path, .fd = -1, .output = -1};
 }
 
 void
@@ -65,21 +65,25 @@ time_left(int64_t deadline)
 	return left > INT_MAX ? INT_MAX : (int)left;
 }
 
-/* Returns 0 if the deadline comes first. */
-static int
-wait_for(int fd, short events, int64_t deadline)
+static enum client_result
+wait_for(const struct client *c, short events, int64_t deadline, struct err *e)
 {
-	struct pollfd p = {.fd = fd, .events = events};
+	/* Of the output, only errors: its reader is gone. */
+	struct pollfd p[] = {
+	    {.fd = c->fd, .events = events}, {.fd = c->output}};
 	int n;
 
-	while ((n = poll(&p, 1, time_left(deadline))) == -1 && errno == EINTR)
+	while ((n = poll(p, 2, time_left(deadline))) == -1 && errno == EINTR)
 		continue;
-	return n != 0;
+	if (n == 0)
+		return timed_out(e);
+	if (p[1].revents & (POLLERR | POLLHUP))
+		return CLIENT_UNREAD;
+	return CLIENT_REPLY;
 }
 
-/* Before another attempt. Returns 0 if the deadline comes first. */
-static int
-pause_before_retry(int64_t deadline)
+int
+client_pause(int64_t deadline)
 {
 	const struct timespec t = {.tv_nsec = RETRY_MS * 1000000L};
 
@@ -116,7 +120,7 @@ client_connect(struct client *c, int64_t deadline, struct err *e)
 		/* The queue is full: nobody has accepted for a while. */
 		if (errno != EAGAIN)
 			return connect_failed(c, errno, e);
-		if (!pause_before_retry(deadline))
+		if (!client_pause(deadline))
 			return timed_out(e);
 	}
 	getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &cred, &len);
@@ -128,6 +132,7 @@ static enum client_result
 send_all(
     struct client *c, const struct buf *out, int64_t deadline, struct err *e)
 {
+	enum client_result r;
 	size_t sent = 0;
 	ssize_t n;
 
@@ -140,14 +145,14 @@ send_all(
 		}
 		if (errno != EAGAIN && errno != EINTR)
 			return lost(c, e);
-		if (!wait_for(c->fd, POLLOUT, deadline))
-			return timed_out(e);
+		if ((r = wait_for(c, POLLOUT, deadline, e)) != CLIENT_REPLY)
+			return r;
 	}
 	return CLIENT_REPLY;
 }
 
-enum client_result
-client_send(struct client *c, const char *method, json_t *parameters,
+static enum client_result
+send_call(struct client *c, const char *method, json_t *parameters, int more,
     int64_t deadline, struct err *e)
 {
 	struct buf out = {0};
@@ -157,7 +162,8 @@ client_send(struct client *c, const char *method, json_t *parameters,
 		r = client_connect(c, deadline, e);
 	if (r != CLIENT_REPLY)
 		goto out;
-	if (varlink_write_call(&out, method, json_incref(parameters)) == -1)
+	if (varlink_write_call(&out, method, json_incref(parameters), more) ==
+	    -1)
 		r = no_memory(e);
 	else
 		r = send_all(c, &out, deadline, e);
@@ -169,17 +175,32 @@ out:
 	return r;
 }
 
+enum client_result
+client_send(struct client *c, const char *method, json_t *parameters,
+    int64_t deadline, struct err *e)
+{
+	return send_call(c, method, parameters, 0, deadline, e);
+}
+
+enum client_result
+client_send_more(struct client *c, const char *method, json_t *parameters,
+    int64_t deadline, struct err *e)
+{
+	return send_call(c, method, parameters, 1, deadline, e);
+}
+
 /* One read. CLIENT_REPLY: there is more than before. */
 static enum client_result
 receive_some(struct client *c, int64_t deadline, struct err *e)
 {
 	struct buf *b = &c->in.buf;
+	enum client_result r;
 	ssize_t n;
 
 	if (buf_reserve(b, READ_BYTES) == -1)
 		return no_memory(e);
-	if (!wait_for(c->fd, POLLIN, deadline))
-		return timed_out(e);
+	if ((r = wait_for(c, POLLIN, deadline, e)) != CLIENT_REPLY)
+		return r;
 	n = recv(c->fd, b->data + b->len, READ_BYTES, 0);
 	if (n == 0 || (n == -1 && errno != EAGAIN && errno != EINTR))
 		return lost(c, e);
@@ -219,7 +240,7 @@ client_call(struct client *c, const char *method, json_t *parameters,
 			r = client_receive(c, deadline, reply, e);
 		if (r != CLIENT_LOST)
 			return r;
-		if (!pause_before_retry(deadline))
+		if (!client_pause(deadline))
 			return timed_out(e);
 	}
 }
@@ -242,7 +263,7 @@ client_wait_gone(struct client *c, int64_t deadline, struct err *e)
 			r = receive_some(c, deadline, e);
 		if (r != CLIENT_LOST)
 			return r;
-		if (!pause_before_retry(deadline))
+		if (!client_pause(deadline))
 			return timed_out(e);
 	}
 }

@@ -19,7 +19,8 @@
 struct client {
 	const char *path; /* of the socket */
 	int fd;           /* -1: not connected */
-	pid_t peer;       /* who holds the listening socket; once connected */
+	int output; /* -1, or a descriptor: give up once nobody reads it */
+	pid_t peer; /* who holds the listening socket; once connected */
 	struct varlink_in in;
 };
 
@@ -28,6 +29,7 @@ enum client_result {
 	CLIENT_ABSENT,  /* nobody listens */
 	CLIENT_DENIED,  /* the socket's mode forbids it */
 	CLIENT_TIMEOUT, /* the deadline has come */
+	CLIENT_UNREAD,  /* nobody reads our output any more */
 	CLIENT_LOST,    /* the connection ended before the reply */
 	CLIENT_CONFUSED /* what came is no reply, or no memory */
 };
@@ -42,13 +44,18 @@ void client_close(struct client *c);
 /* Connects if need be, and sends one call. */
 enum client_result client_send(struct client *c, const char *method,
     json_t *parameters, int64_t deadline, struct err *e);
-/* Waits for its reply: a new reference in *reply. May be called again after
- * CLIENT_TIMEOUT. */
+/* The same for a call with more than one reply. */
+enum client_result client_send_more(struct client *c, const char *method,
+    json_t *parameters, int64_t deadline, struct err *e);
+/* Waits for its reply, or the next of them: a new reference in *reply. May be
+ * called again after CLIENT_TIMEOUT. */
 enum client_result client_receive(
     struct client *c, int64_t deadline, json_t **reply, struct err *e);
 /* Both, again and again while the connection is lost before the reply. */
 enum client_result client_call(struct client *c, const char *method,
     json_t *parameters, int64_t deadline, json_t **reply, struct err *e);
+/* A moment, before another attempt. Returns 0 if the deadline comes first. */
+int client_pause(int64_t deadline);
 /* Waits until whoever held the listening socket at the last connection has
  * ended. CLIENT_ABSENT is success. */
 enum client_result

@@ -5,78 +5,16 @@
 #include <string.h>
 
 #include "base/sys.h"
+#include "ctl/events.h"
 #include "ctl/exits.h"
 #include "ctl/lastkill.h"
 #include "ctl/print.h"
+#include "ctl/report.h"
+#include "ctl/stream.h"
 
 #define FLEET(method) "org.svd.Fleet." method
 #define ALIVE_MS 1000 /* a daemon that is silent for this long is not */
 #define GONE_MS 5000  /* for a killed process to be gone */
-
-/* The answer to the user of a call that did not get one. */
-static int
-report_no_answer(struct ctl *ctl, enum client_result r, const struct err *e)
-{
-	switch (r) {
-	case CLIENT_DENIED:
-		print_error("%s", e->text);
-		return EXIT_REFUSED;
-	case CLIENT_ABSENT:
-		print_error("%s", e->text);
-		return EXIT_UNREACHABLE;
-	case CLIENT_TIMEOUT:
-		if (ctl->timeout_ms == -1) {
-			print_error("the daemon does not answer");
-			return EXIT_UNREACHABLE;
-		}
-		print_error("timed out");
-		return EXIT_TIMED_OUT;
-	default:
-		print_error("%s", e->text);
-		return EXIT_FAILED;
-	}
-}
-
-static const struct typed_error {
-	const char *name;
-	const char *parameter; /* shown; or NULL */
-	const char *text;
-	int status;
-} typed_errors[] = {
-    {FLEET("NoSuchWorker"), "name", "no such worker", EXIT_NO_SUCH_NAME},
-    {FLEET("PermissionDenied"), NULL, "permission denied", EXIT_REFUSED},
-    {FLEET("Refused"), "reason", "refused", EXIT_REFUSED},
-    {FLEET("Failed"), "reason", "failed", EXIT_FAILED},
-    {VARLINK_SERVICE ".InvalidParameter", "parameter", "invalid value",
-	EXIT_USAGE},
-    {VARLINK_SERVICE ".MethodNotFound", "method",
-	"not supported by this daemon", EXIT_FAILED},
-};
-
-static int
-report_error(const struct varlink_reply *r)
-{
-	const struct typed_error *t;
-	const char *value;
-	size_t i;
-
-	for (i = 0; i < sizeof(typed_errors) / sizeof(*typed_errors); i++) {
-		t = &typed_errors[i];
-		if (strcmp(t->name, r->error) != 0)
-			continue;
-		value = t->parameter == NULL
-		            ? NULL
-		            : json_string_value(
-				  json_object_get(r->parameters, t->parameter));
-		if (value == NULL)
-			print_error("%s", t->text);
-		else
-			print_error("%s: %s", t->text, value);
-		return t->status;
-	}
-	print_error("the daemon says %s", r->error);
-	return EXIT_FAILED;
-}
 
 /* What fn makes of a reply's parameters is the exit status. Takes msg. */
 static int
@@ -205,6 +143,16 @@ use_version(struct ctl *ctl, const json_t *parameters)
 }
 
 static int
+use_health(struct ctl *ctl, const json_t *parameters)
+{
+	if (!ctl->json)
+		print_health(parameters);
+	return json_is_true(json_object_get(parameters, "ok"))
+	           ? EXIT_DONE
+	           : EXIT_NOT_AS_WANTED;
+}
+
+static int
 use_nothing(struct ctl *ctl, const json_t *parameters)
 {
 	(void)ctl;
@@ -228,6 +176,24 @@ static int
 run_command(struct ctl *ctl)
 {
 	return call(ctl, use_results);
+}
+
+static int
+run_health(struct ctl *ctl)
+{
+	return call(ctl, use_health);
+}
+
+static int
+run_events(struct ctl *ctl)
+{
+	struct events_seen seen = {.seq = 0};
+	const struct stream s = {
+	    .parameters = events_parameters, .use = events_use, .arg = &seen};
+	int status = stream_run(ctl, &s);
+
+	json_decref(seen.epoch);
+	return status;
 }
 
 static int
@@ -385,6 +351,10 @@ static const struct command commands[] = {
 	COMMAND_PROMPT, 0, run_why},
     {"shutdown", "", "stop the fleet, and wait for its end", FLEET("Shutdown"),
 	COMMAND_NO_ARGS, 0, run_shutdown},
+    {"events", "[" NAMES "]", "show changes of states as they happen",
+	FLEET("Events"), COMMAND_PROMPT | COMMAND_OPTIONAL, 0, run_events},
+    {"health", "", "is every autostart worker ready?", FLEET("Health"),
+	COMMAND_PROMPT | COMMAND_NO_ARGS, 0, run_health},
     {"ping", "", "does the daemon answer?", FLEET("Ping"),
 	COMMAND_PROMPT | COMMAND_NO_ARGS, 0, run_ping},
     {"version", "", "of svctl and of the daemon", FLEET("Version"),

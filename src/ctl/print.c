@@ -272,3 +272,57 @@ print_version(const json_t *parameters)
 	    version,
 	    json_integer_value(json_object_get(parameters, "protocol")));
 }
+
+void
+print_health(const json_t *parameters)
+{
+	char name[CELL_MAX], state[CELL_MAX], reason[CELL_MAX];
+	const json_t *w;
+	size_t i;
+
+	json_array_foreach (json_object_get(parameters, "unready"), i, w) {
+		text_cell(w, "name", name);
+		text_cell(w, "state", state);
+		text_cell(w, "reason", reason);
+		printf("%s: %s (%s)\n", name, state, reason);
+	}
+	if (i == 0)
+		puts("ok");
+}
+
+/* What it has come to: its process, or what went wrong. */
+static void
+event_detail(const json_t *w, char *out)
+{
+	json_int_t pid = json_integer_value(json_object_get(w, "pid"));
+
+	const char *state = print_member(w, "state");
+
+	out[0] = '\0';
+	if (json_is_string(json_object_get(w, "error")))
+		text_cell(w, "error", out);
+	else if (pid != 0)
+		snprintf(out, CELL_MAX, "pid %" JSON_INTEGER_FORMAT, pid);
+	else if (strcmp(state, "STOPPED") == 0 || strcmp(state, "EXITED") == 0)
+		exit_cell(w, "last_exit", out);
+}
+
+void
+print_event(const json_t *parameters)
+{
+	const json_t *w = json_object_get(parameters, "worker");
+	char time[CELL_MAX], name[CELL_MAX], from[CELL_MAX], to[CELL_MAX];
+	char detail[CELL_MAX];
+
+	text_cell(parameters, "time", time);
+	if (json_is_true(json_object_get(parameters, "gap")))
+		printf("%s * changes may have been missed\n", time);
+	if (w == NULL)
+		return;
+	text_cell(w, "name", name);
+	text_cell(parameters, "from", from);
+	text_cell(w, "state", to);
+	event_detail(w, detail);
+	printf("%s %s %s -> %s%s%s\n", time, name, from, to,
+	    detail[0] == '\0' ? "" : " ", detail);
+}

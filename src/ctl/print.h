@@ -14,10 +14,13 @@ void print_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void print_json(const json_t *parameters);
 /* The string under key, or "-". As it came: only to be printed from here. */
 const char *print_member(const json_t *object, const char *key);
-/* Of Status, Why and Version. */
+/* Of Status, Version, Why and Health. */
 void print_status(const json_t *parameters);
 void print_version(const json_t *parameters);
 void print_why(const json_t *parameters);
+void print_health(const json_t *parameters);
+/* One reply of Events; nothing for a snapshot without a gap. */
+void print_event(const json_t *parameters);
 /* Ends standard output. -1: not all of it could be written. */
 int print_end(void);
 

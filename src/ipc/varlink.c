@@ -121,19 +121,14 @@ dump_cb(const char *data, size_t len, void *arg)
 	return buf_add(arg, data, len);
 }
 
-/* Takes over value and parameters. A key of NULL: the message has parameters
- * only. */
+/* Takes over msg, and parameters as a member of it. */
 static int
-write_message(
-    struct buf *out, const char *key, json_t *value, json_t *parameters)
+write_message(struct buf *out, json_t *msg, json_t *parameters)
 {
 	size_t before = out->len;
-	json_t *msg = json_object();
 	int rc = -1;
 
-	if (key != NULL && json_object_set_new(msg, key, value) == -1)
-		goto out;
-	if (json_object_set(msg, "parameters", parameters) == -1)
+	if (json_object_set_new(msg, "parameters", parameters) == -1)
 		goto out;
 	rc = json_dump_callback(msg, dump_cb, out, DUMP_FLAGS);
 	if (rc == 0)
@@ -142,32 +137,40 @@ out:
 	if (rc == -1)
 		out->len = before;
 	json_decref(msg);
-	json_decref(parameters);
 	return rc;
 }
 
 int
-varlink_write_call(struct buf *out, const char *method, json_t *parameters)
+varlink_write_call(
+    struct buf *out, const char *method, json_t *parameters, int more)
 {
-	return write_message(out, "method", json_string(method), parameters);
+	json_t *msg = json_pack("{s:s}", "method", method);
+
+	if (more && json_object_set_new(msg, "more", json_true()) == -1) {
+		json_decref(msg);
+		msg = NULL;
+	}
+	return write_message(out, msg, parameters);
 }
 
 int
 varlink_write_reply(struct buf *out, json_t *parameters)
 {
-	return write_message(out, NULL, NULL, parameters);
+	return write_message(out, json_object(), parameters);
 }
 
 int
 varlink_write_part(struct buf *out, json_t *parameters)
 {
-	return write_message(out, "continues", json_true(), parameters);
+	return write_message(
+	    out, json_pack("{s:b}", "continues", 1), parameters);
 }
 
 int
 varlink_write_error(struct buf *out, const char *error, json_t *parameters)
 {
-	return write_message(out, "error", json_string(error), parameters);
+	return write_message(
+	    out, json_pack("{s:s}", "error", error), parameters);
 }
 
 json_t *

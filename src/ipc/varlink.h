@@ -58,7 +58,9 @@ int varlink_read_reply(json_t *msg, struct varlink_reply *r, struct err *e);
  * stands for what could not be made for want of memory. -1 and out as it was:
  * no memory.
  */
-int varlink_write_call(struct buf *out, const char *method, json_t *parameters);
+/* more: several replies are wanted. */
+int varlink_write_call(
+    struct buf *out, const char *method, json_t *parameters, int more);
 int varlink_write_reply(struct buf *out, json_t *parameters);
 /* A reply that others follow. */
 int varlink_write_part(struct buf *out, json_t *parameters);

@@ -2,6 +2,7 @@
 #include "supervisor/call.h"
 
 #include "ipc/varlink.h"
+#include "supervisor/pick.h"
 
 const struct call_error_kind call_errors[ERROR_COUNT] = {
     [ERROR_INTERFACE_NOT_FOUND] = {VARLINK_SERVICE, "InterfaceNotFound",
@@ -65,50 +66,53 @@ call_no_memory(struct call *c)
 	return call_fail(c, ERROR_FAILED, "out of memory");
 }
 
-/* The workers that a call names. */
-struct pick {
+int
+call_check_names(struct call *c, json_t **pick, int *rc)
+{
+	const json_t *names = json_object_get(c->parameters, "names");
+	const char *unknown = pick_unknown(c->sup, names);
+
+	*pick = NULL;
+	if (unknown != NULL)
+		*rc = call_fail(c, ERROR_NO_SUCH_WORKER, unknown);
+	else if ((*pick = pick_new(names)) == NULL)
+		*rc = call_no_memory(c);
+	return *pick == NULL ? -1 : 0;
+}
+
+struct adding {
 	struct outcome *outcome;
 	int failed;
 };
 
 static void
-pick_cb(struct worker *w, void *arg)
+add_cb(struct worker *w, void *arg)
 {
-	struct pick *p = arg;
+	struct adding *a = arg;
 
-	if (outcome_add(p->outcome, w) == -1)
-		p->failed = 1;
+	if (outcome_add(a->outcome, w) == -1)
+		a->failed = 1;
 }
 
 struct outcome *
 call_pick(struct call *c, enum outcome_kind kind, int *rc)
 {
-	json_t *names = json_object_get(c->parameters, "names"), *name;
-	struct pick p = {.outcome = outcome_new(kind)};
-	size_t i;
+	struct adding a = {.outcome = NULL};
+	json_t *pick;
 
-	if (p.outcome == NULL) {
+	if (call_check_names(c, &pick, rc) == -1)
+		return NULL;
+	a.outcome = outcome_new(kind);
+	if (a.outcome != NULL)
+		pick_each(c->sup, pick, add_cb, &a);
+	json_decref(pick);
+	if (a.outcome == NULL || a.failed) {
+		outcome_free(a.outcome);
 		*rc = call_no_memory(c);
 		return NULL;
 	}
-	if (json_array_size(names) == 0)
-		supervisor_each_named(c->sup, "all", pick_cb, &p);
-	json_array_foreach (names, i, name) {
-		const char *text = json_string_value(name);
-
-		if (supervisor_each_named(c->sup, text, pick_cb, &p) > 0)
-			continue;
-		outcome_free(p.outcome);
-		*rc = call_fail(c, ERROR_NO_SUCH_WORKER, text);
-		return NULL;
-	}
-	if (p.failed) {
-		outcome_free(p.outcome);
-		*rc = call_no_memory(c);
-		return NULL;
-	}
-	outcome_begin(p.outcome);
-	return p.outcome;
+	outcome_begin(a.outcome);
+	return a.outcome;
 }
 
 int

@@ -13,16 +13,10 @@
 #include "base/buf.h"
 #include "supervisor/answer.h"
 #include "supervisor/outcome.h"
+#include "supervisor/peer.h"
 #include "supervisor/supervisor.h"
 
 #define FLEET_INTERFACE "org.svd.Fleet"
-
-/* What somebody may; each may all that those before it may. */
-enum access {
-	ACCESS_NONE,
-	ACCESS_READ, /* but environments are masked */
-	ACCESS_ACT
-};
 
 struct call {
 	struct supervisor *sup;
@@ -74,6 +68,9 @@ int call_fail(struct call *c, enum call_error error, const char *value);
 int call_fail_with(struct call *c, enum call_error error, json_t *parameters);
 int call_no_memory(struct call *c);
 
+/* What `names` names, as pick.h has it: *pick is a new reference. -1: an error
+ * was answered, *rc is of that. */
+int call_check_names(struct call *c, json_t **pick, int *rc);
 /*
  * All workers that `names` names, or where it is absent or empty, all there
  * are. NULL: an error was answered, *rc is of that; nothing was done yet.

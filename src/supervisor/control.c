@@ -28,9 +28,11 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/group.h"
 #include "base/log.h"
 #include "ipc/varlink.h"
 #include "supervisor/answer.h"
+#include "supervisor/peer.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/verbs.h"
 
@@ -48,7 +50,7 @@ struct client {
 	struct control *control;
 	TAILQ_ENTRY(client) link;
 	int fd;
-	uid_t uid;
+	struct peer peer;
 	int64_t active_at; /* when it last sent or took a byte */
 	struct loop_io io;
 	struct loop_timer turn; /* for the next call already read */
@@ -62,6 +64,7 @@ TAILQ_HEAD(clients, client);
 
 struct control {
 	struct supervisor *sup;
+	gid_t readers; /* control_group, or PEER_NO_GROUP */
 	struct loop_io accept_io;
 	struct loop_timer accept_pause;
 	int accept_failing; /* said so already */
@@ -219,10 +222,10 @@ client_serve(struct client *cl)
 	rc = varlink_take(&cl->in, VARLINK_CALL_MAX, &msg, &e);
 	if (rc == -1)
 		log_info("control connection of uid %ld closed: %s",
-		    (long)cl->uid, e.text);
+		    (long)cl->peer.uid, e.text);
 	if (rc <= 0)
 		return rc;
-	rc = verbs_call(c->sup, cl->uid, msg, &cl->out, &cl->later);
+	rc = verbs_call(c->sup, &cl->peer, msg, &cl->out, &cl->later);
 	json_decref(msg);
 	if (rc == -1)
 		return -1;
@@ -367,11 +370,8 @@ static struct client *
 client_new(struct control *c, int fd)
 {
 	struct client *cl = calloc(1, sizeof(*cl));
-	struct ucred cred;
-	socklen_t len = sizeof(cred);
 
-	if (cl == NULL ||
-	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == -1) {
+	if (cl == NULL || peer_of(fd, c->readers, &cl->peer) == -1) {
 		free(cl);
 		fd_close(&fd);
 		return NULL;
@@ -380,7 +380,6 @@ client_new(struct control *c, int fd)
 		client_free(longest_idle(c));
 	cl->control = c;
 	cl->fd = fd;
-	cl->uid = cred.uid;
 	cl->active_at = loop_now(c->sup->loop);
 	TAILQ_INSERT_TAIL(&c->clients, cl, link);
 	c->nclients++;
@@ -469,6 +468,20 @@ accept_pause_cb(struct loop_timer *t)
 	loop_io_set(&c->accept_io, LOOP_READ);
 }
 
+/* A group that is gone since the start has no members. */
+static gid_t
+find_readers(const char *name)
+{
+	gid_t gid;
+
+	if (name == NULL)
+		return PEER_NO_GROUP;
+	if (group_find(name, &gid) == 0)
+		return gid;
+	log_warn("control_group: unknown group '%s'", name);
+	return PEER_NO_GROUP;
+}
+
 struct control *
 control_new(struct supervisor *s, int listener)
 {
@@ -486,6 +499,7 @@ control_new(struct supervisor *s, int listener)
 		return NULL;
 	}
 	c->sup = s;
+	c->readers = find_readers(s->fleet.control_group);
 	c->spare = spare_open();
 	TAILQ_INIT(&c->clients);
 	loop_timer_init(s->loop, &c->accept_pause, accept_pause_cb, c);

@@ -85,11 +85,13 @@ outcome_add(struct outcome *o, struct worker *w)
 		o->targets = targets;
 		o->cap = cap;
 	}
-	targets[o->ntargets++] = (struct target){
+	targets[o->ntargets] = (struct target){
 	    .worker = w,
+	    .place = o->ntargets,
 	    .generation = w->rec.generation,
 	    .pid = w->rec.pid,
 	};
+	o->ntargets++;
 	return 0;
 }
 
@@ -251,18 +253,33 @@ result(const struct target *t)
 	    varlink_string(t->error));
 }
 
+static int
+by_place(const void *a, const void *b)
+{
+	const struct target *x = *(const struct target *const *)a;
+	const struct target *y = *(const struct target *const *)b;
+
+	return (x->place > y->place) - (x->place < y->place);
+}
+
+/* In the order in which they were added. */
 static json_t *
 all_results(const struct outcome *o)
 {
-	json_t *results = json_array();
+	const struct target **order = calloc(o->ntargets + 1, sizeof(*order));
+	json_t *results = order == NULL ? NULL : json_array();
 	size_t i;
 
+	for (i = 0; order != NULL && i < o->ntargets; i++)
+		order[i] = &o->targets[i];
+	if (order != NULL)
+		qsort(order, o->ntargets, sizeof(*order), by_place);
 	for (i = 0; results != NULL && i < o->ntargets; i++)
-		if (json_array_append_new(results, result(&o->targets[i])) ==
-		    -1) {
+		if (json_array_append_new(results, result(order[i])) == -1) {
 			json_decref(results);
-			return NULL;
+			results = NULL;
 		}
+	free(order);
 	return results;
 }
 

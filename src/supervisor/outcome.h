@@ -26,6 +26,7 @@ enum outcome_kind {
 
 struct target {
 	struct worker *worker;
+	size_t place;        /* in the answer */
 	uint64_t generation; /* at the call */
 	int pid;             /* at the call */
 	int settled;         /* what follows is the answer */

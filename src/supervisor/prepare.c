@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/group.h"
 #include "supervisor/fifo.h"
 
 #define OWN_VARIABLES 6
@@ -47,24 +48,6 @@ find_user(const char *name, struct passwd *pw, struct err *e)
 	return 0;
 }
 
-static int
-find_group(const char *name, gid_t *gid, struct err *e)
-{
-	struct group *gr = getgrnam(name);
-	unsigned long id;
-	char *end;
-
-	if (gr != NULL) {
-		*gid = gr->gr_gid;
-		return 0;
-	}
-	id = strtoul(name, &end, 10);
-	if (*name == '\0' || *end != '\0' || id >= (gid_t)-1)
-		return err_set(e, "user: unknown group '%s'", name);
-	*gid = (gid_t)id;
-	return 0;
-}
-
 /* Nothing to do where the worker runs as svd does; else also the groups that
  * the user is a member of. */
 static int
@@ -80,8 +63,8 @@ prepare_user(struct preparation *p, const struct worker_conf *c, struct err *e)
 		return -1;
 	j->uid = pw.pw_uid;
 	j->gid = pw.pw_gid;
-	if (c->group != NULL && find_group(c->group, &j->gid, e) == -1)
-		return -1;
+	if (c->group != NULL && group_find(c->group, &j->gid) == -1)
+		return err_set(e, "user: unknown group '%s'", c->group);
 	/* Not root: the configuration's check let only ourselves through. */
 	if (geteuid() != 0)
 		return 0;

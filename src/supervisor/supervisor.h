@@ -10,6 +10,7 @@
 
 #include "core/fleet.h"
 #include "supervisor/births.h"
+#include "supervisor/events.h"
 #include "ipc/link.h"
 #include "supervisor/loop.h"
 #include "supervisor/output.h"
@@ -33,6 +34,7 @@ struct supervisor {
 	struct state state; /* the journal */
 	struct output output;
 	struct control *control; /* NULL in init mode without -r */
+	struct events events;
 	struct spawn_queue spawns;
 	struct loop_timer spawn_turn;
 	const char *runtime_dir; /* NULL in init mode without -r */

@@ -2,7 +2,6 @@
 #include "supervisor/verbs.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "ipc/varlink.h"
@@ -177,20 +176,14 @@ find_verb(struct call *c, const char *method, int *rc)
 	return NULL;
 }
 
-static enum access
-access_of(uid_t uid)
-{
-	return uid == 0 || uid == geteuid() ? ACCESS_ACT : ACCESS_NONE;
-}
-
 static int
-run_verb(struct call *c, const struct varlink_call *vc, uid_t uid)
+run_verb(struct call *c, const struct varlink_call *vc, const struct peer *peer)
 {
 	const struct verb *v;
 	char bad[64];
 	int rc;
 
-	c->access = access_of(uid);
+	c->access = peer->access;
 	/* Whoever may nothing is told nothing. */
 	if (c->access == ACCESS_NONE)
 		return call_fail(c, ERROR_PERMISSION_DENIED, NULL);
@@ -203,13 +196,13 @@ run_verb(struct call *c, const struct varlink_call *vc, uid_t uid)
 	if (idl_check(v->in, c->parameters, bad, sizeof(bad)) == -1)
 		return call_fail(c, ERROR_INVALID_PARAMETER, bad);
 	if (v->needs == ACCESS_ACT)
-		log_info("uid %ld asks for %s", (long)uid, v->name);
+		log_info("uid %ld asks for %s", (long)peer->uid, v->name);
 	return v->fn(c);
 }
 
 int
-verbs_call(struct supervisor *s, uid_t uid, json_t *msg, struct buf *out,
-    struct answer **later)
+verbs_call(struct supervisor *s, const struct peer *peer, json_t *msg,
+    struct buf *out, struct answer **later)
 {
 	struct varlink_call vc;
 	struct call c = {.sup = s, .out = out};
@@ -222,7 +215,7 @@ verbs_call(struct supervisor *s, uid_t uid, json_t *msg, struct buf *out,
 		return call_fail(&c, ERROR_INVALID_PARAMETER, e.text);
 	c.parameters = vc.parameters;
 	c.more = vc.more;
-	rc = run_verb(&c, &vc, uid);
+	rc = run_verb(&c, &vc, peer);
 	if (vc.oneway) {
 		if (c.later != NULL)
 			c.later->kind->free(c.later);

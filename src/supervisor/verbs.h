@@ -6,8 +6,6 @@
 #ifndef SVD_SUPERVISOR_VERBS_H
 #define SVD_SUPERVISOR_VERBS_H
 
-#include <sys/types.h>
-
 #include <jansson.h>
 
 #include "base/buf.h"
@@ -15,14 +13,15 @@
 #define VERBS_PROTOCOL 1 /* counts up when a client would have to know */
 
 struct answer;
+struct peer;
 struct supervisor;
 
 /*
- * Does what msg, from a process of uid, asks for. The answer is appended to
+ * Does what msg, from this peer, asks for. The answer is appended to
  * out; or there is none yet, and it comes from *later, the caller's to free.
  * -1: no answer can be made (no memory); the connection is of no more use.
  */
-int verbs_call(struct supervisor *s, uid_t uid, json_t *msg, struct buf *out,
-    struct answer **later);
+int verbs_call(struct supervisor *s, const struct peer *peer, json_t *msg,
+    struct buf *out, struct answer **later);
 
 #endif

@@ -1,56 +1,61 @@
 /* verbs_show: the verbs that look and change nothing; see call.h. */
-#include <unistd.h>
-
 #include "supervisor/call.h"
+#include "supervisor/events.h"
 #include "supervisor/verbs.h"
 #include "supervisor/view.h"
-
-static json_t *
-view_all(const struct call *c, const struct outcome *o,
-    json_t *(*view)(const struct supervisor *, const struct worker *))
-{
-	json_t *all = json_array();
-	size_t i;
-
-	for (i = 0; all != NULL && i < o->ntargets; i++)
-		if (json_array_append_new(
-			all, view(c->sup, o->targets[i].worker)) == -1) {
-			json_decref(all);
-			return NULL;
-		}
-	return all;
-}
 
 static int
 verb_status(struct call *c)
 {
-	struct outcome *o;
-	json_t *workers;
+	json_t *pick, *workers;
 	int rc;
 
-	if ((o = call_pick(c, OUTCOME_NONE, &rc)) == NULL)
+	if (call_check_names(c, &pick, &rc) == -1)
 		return rc;
-	workers = view_all(c, o, view_worker);
-	outcome_free(o);
-	return call_reply(
-	    c, json_pack("{s:s, s:i, s:i, s:i, s:o}", "fleet",
-		   c->sup->fleet.name, "keeper_pid", c->sup->link.keeper_pid,
-		   "supervisor_pid", (int)getpid(), "logger_pid",
-		   (int)c->sup->output.logger, "workers", workers));
+	workers = view_workers(c->sup, pick, view_worker);
+	json_decref(pick);
+	return call_reply(c, view_status(c->sup, workers));
 }
 
 static int
 verb_why(struct call *c)
 {
-	struct outcome *o;
-	json_t *workers;
+	json_t *pick, *workers;
 	int rc;
 
-	if ((o = call_pick(c, OUTCOME_NONE, &rc)) == NULL)
+	if (call_check_names(c, &pick, &rc) == -1)
 		return rc;
-	workers = view_all(c, o, view_reason);
-	outcome_free(o);
+	workers = view_workers(c->sup, pick, view_reason);
+	json_decref(pick);
 	return call_reply(c, json_pack("{s:o}", "workers", workers));
+}
+
+static int
+verb_events(struct call *c)
+{
+	const json_t *epoch = json_object_get(c->parameters, "epoch");
+	const json_t *seq = json_object_get(c->parameters, "seq");
+	json_t *pick;
+	int rc;
+
+	if (json_is_string(epoch) != json_is_integer(seq))
+		return call_fail(c, ERROR_INVALID_PARAMETER,
+		    json_is_string(epoch) ? "seq" : "epoch");
+	if (call_check_names(c, &pick, &rc) == -1)
+		return rc;
+	rc = events_listen(c, pick);
+	json_decref(pick);
+	return rc;
+}
+
+static int
+verb_health(struct call *c)
+{
+	json_t *unready = view_workers(c->sup, NULL, view_unready);
+
+	return call_reply(
+	    c, json_pack("{s:b, s:o}", "ok", json_array_size(unready) == 0,
+		   "unready", unready));
 }
 
 static int
@@ -70,11 +75,21 @@ const struct verb verbs_show[] = {
     {"Ping", ACCESS_READ, "", "", verb_ping, "Does the daemon answer?"},
     {"Version", ACCESS_READ, "", "version: string, protocol: int", verb_version,
 	"protocol counts up with changes that a client must know."},
-    {"Status", ACCESS_READ, "names: ?[]string",
-	"fleet: string, keeper_pid: int, supervisor_pid: int, "
-	"logger_pid: int, workers: []Worker",
-	verb_status, "The workers named, or all; no logger is pid 0."},
+    {"Status", ACCESS_READ, "names: ?[]string", VIEW_STATUS, verb_status,
+	"The workers named, or all; no logger is pid 0."},
     {"Why", ACCESS_READ, "names: ?[]string", "workers: []Reason", verb_why,
 	"What workers wait for, and how they died."},
+    {"Health", ACCESS_READ, "", "ok: bool, unready: []Unready", verb_health,
+	"ok: every worker that is to start by itself is ready."},
+    {"Events", ACCESS_READ, "names: ?[]string, epoch: ?string, seq: ?int",
+	"epoch: string, seq: int, time: string, snapshot: bool, gap: bool, "
+	"worker: ?Worker, from: ?string, fleet: ?string, keeper_pid: ?int, "
+	"supervisor_pid: ?int, logger_pid: ?int, workers: ?[]Worker",
+	verb_events,
+	"A snapshot with what Status says; then with `more`, each change of a\n"
+	"# state, and a snapshot where that is not enough. epoch and seq of "
+        "the\n"
+	"# caller are those of the last that it has seen; gap: it missed "
+        "some."},
     {0},
 };

@@ -2,9 +2,11 @@
 #include "supervisor/view.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #include "core/backoff.h"
 #include "ipc/varlink.h"
+#include "supervisor/pick.h"
 #include "supervisor/supervisor.h"
 
 #define TIME_SIZE 40
@@ -33,7 +35,10 @@ const char view_types[] =
     "# Why an instance is as it is; deaths has the newest last.\n"
     "type Reason (name: string, state: string, want: string, pid: int,\n"
     "  since: string, waiting_for: ?string, until: ?string,\n"
-    "  next_start: ?float, deaths: []Death, error: ?string)\n";
+    "  next_start: ?float, deaths: []Death, error: ?string)\n"
+    "\n"
+    "# An instance that is to start by itself and is not ready.\n"
+    "type Unready (name: string, state: string, reason: string)\n";
 
 static json_t *
 seconds(int64_t ms)
@@ -150,6 +155,12 @@ view_deaths(const struct worker *w)
 	return deaths;
 }
 
+static int64_t
+time_left(const struct worker *w, int64_t now)
+{
+	return w->rec.deadline > now ? w->rec.deadline - now : 0;
+}
+
 /* What it waits for, as a sentence's end; "" for nothing. left: how long its
  * deadline is away. */
 static void
@@ -191,12 +202,38 @@ waiting_text(const struct worker *w, const char *left, char *out)
 	}
 }
 
+/* Why it is not ready, as a sentence. */
+static json_t *
+unready_reason(const struct supervisor *s, const struct worker *w)
+{
+	char waiting[TEXT_SIZE], left[TIME_SIZE], text[TEXT_SIZE + 16];
+
+	if (w->error[0] != '\0')
+		return varlink_string(w->error);
+	units_format_duration(
+	    time_left(w, loop_now(s->loop)), left, sizeof(left));
+	waiting_text(w, left, waiting);
+	if (waiting[0] == '\0')
+		return json_string(w->rec.want_up ? "not running" : "stopped");
+	snprintf(text, sizeof(text), "waits for %s", waiting);
+	return varlink_string(text);
+}
+
+json_t *
+view_unready(const struct supervisor *s, const struct worker *w)
+{
+	if (!w->conf->autostart || worker_ready(w))
+		return json_null();
+	return json_pack("{s:s, s:s, s:o}", "name", w->conf->name, "state",
+	    worker_state_name(w->rec.state), "reason", unready_reason(s, w));
+}
+
 json_t *
 view_reason(const struct supervisor *s, const struct worker *w)
 {
 	const struct worker_record *r = &w->rec;
 	int64_t now = loop_now(s->loop);
-	int64_t left = r->deadline > now ? r->deadline - now : 0;
+	int64_t left = time_left(w, now);
 	char waiting[TEXT_SIZE], since[TIME_SIZE], until[TIME_SIZE] = "";
 	char text[TIME_SIZE];
 
@@ -212,4 +249,39 @@ view_reason(const struct supervisor *s, const struct worker *w)
 	    varlink_string(waiting), "until", varlink_string(until),
 	    "next_start", view_next_start(w, now), "deaths", view_deaths(w),
 	    "error", view_error(w));
+}
+
+struct list {
+	struct supervisor *sup;
+	view_fn *view;
+	json_t *all; /* NULL: no memory */
+};
+
+static void
+list_cb(struct worker *w, void *arg)
+{
+	struct list *l = arg;
+	json_t *one = l->view(l->sup, w);
+
+	if (json_is_null(one) || json_array_append_new(l->all, one) == 0)
+		return;
+	json_decref(l->all);
+	l->all = NULL;
+}
+
+json_t *
+view_workers(struct supervisor *s, const json_t *pick, view_fn *view)
+{
+	struct list l = {s, view, json_array()};
+
+	pick_each(s, pick, list_cb, &l);
+	return l.all;
+}
+
+json_t *
+view_status(const struct supervisor *s, json_t *workers)
+{
+	return json_pack("{s:s, s:i, s:i, s:i, s:o}", "fleet", s->fleet.name,
+	    "keeper_pid", s->link.keeper_pid, "supervisor_pid", (int)getpid(),
+	    "logger_pid", (int)s->output.logger, "workers", workers);
 }

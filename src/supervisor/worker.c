@@ -311,8 +311,10 @@ worker_handle(struct worker *w, enum worker_event ev)
 	actions[step->action].plan(w);
 	explain(w);
 	worker_record(w);
-	if (from != step->next)
+	if (from != step->next) {
 		say_step(w, from);
+		events_note(w->sup, w, from);
+	}
 	actions[step->action].perform(w);
 	supervisor_worker_changed(w->sup, w);
 }

@@ -431,6 +431,12 @@ control_worker_changed(struct control *c, struct worker *w)
 }
 
 void
+control_wake(struct control *c)
+{
+	(void)c;
+}
+
+void
 control_finish(struct control *c)
 {
 	(void)c;

@@ -209,7 +209,7 @@ START_TEST(test_written_messages_are_read_again)
 	struct buf out = {0};
 
 	ck_assert_int_eq(
-	    varlink_write_call(&out, "a.b", json_pack("{s:b}", "x", 1)), 0);
+	    varlink_write_call(&out, "a.b", json_pack("{s:b}", "x", 1), 0), 0);
 	ck_assert_int_eq(
 	    varlink_write_reply(&out, json_pack("{s:f}", "t", 0.1)), 0);
 	ck_assert_int_eq(varlink_write_error(&out, "a.E", json_object()), 0);

@@ -1,0 +1,285 @@
+/* events: see events.h. */
+#include "supervisor/events.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ipc/varlink.h"
+#include "supervisor/call.h"
+#include "supervisor/control.h"
+#include "supervisor/pick.h"
+#include "supervisor/supervisor.h"
+#include "supervisor/view.h"
+
+/* Of events not taken: 1000 or so; and a step of each worker. */
+#define KEEP_BYTES ((size_t)512 * 1024)
+#define KEEP_BYTES_PER_WORKER 512
+#define EPOCH_SIZE 40
+#define TIME_SIZE 40
+
+/* One change, encoded once for all. */
+struct event {
+	struct event *next;
+	char name[sizeof(((struct worker_conf *)NULL)->name)];
+	char group[sizeof(((struct worker_conf *)NULL)->group_name)];
+	char id[WORKER_ID_SIZE];
+	size_t len;
+	char message[];
+};
+
+struct listener {
+	struct answer answer;
+	LIST_ENTRY(listener) link;
+	struct supervisor *sup;
+	json_t *pick;     /* see pick.h */
+	struct event *at; /* the next to be sent, or NULL */
+	int snapshot;     /* this comes first */
+	int gap;          /* and says that something was missed */
+};
+
+/* No two lives of a supervisor have the same. */
+static const char *
+epoch(const struct supervisor *s, char out[EPOCH_SIZE])
+{
+	snprintf(out, EPOCH_SIZE, "%016llx-%lu",
+	    (unsigned long long)s->link.epoch, (unsigned long)s->link.life);
+	return out;
+}
+
+/* What each message begins with. */
+static json_t *
+new_message(const struct supervisor *s, int snapshot, int gap)
+{
+	char name[EPOCH_SIZE], time[TIME_SIZE];
+
+	return json_pack("{s:s, s:I, s:s, s:b, s:b}", "epoch", epoch(s, name),
+	    "seq", (json_int_t)s->events.seq, "time",
+	    units_format_time(loop_realtime(s->loop), time, sizeof(time)),
+	    "snapshot", snapshot, "gap", gap);
+}
+
+static json_t *
+new_snapshot(struct supervisor *s, const json_t *pick, int gap)
+{
+	json_t *message = new_message(s, 1, gap), *status;
+
+	status = view_status(s, view_workers(s, pick, view_worker));
+	if (message == NULL || status == NULL ||
+	    json_object_update(message, status) == -1) {
+		json_decref(message);
+		message = NULL;
+	}
+	json_decref(status);
+	return message;
+}
+
+static struct event *
+new_event(
+    const struct supervisor *s, const struct worker *w, enum worker_state from)
+{
+	json_t *message = new_message(s, 0, 0);
+	struct event *e = NULL;
+	struct buf text = {0};
+
+	if (json_object_set_new(message, "worker", view_worker(s, w)) == -1 ||
+	    json_object_set_new(
+		message, "from", json_string(worker_state_name(from))) == -1) {
+		json_decref(message);
+		return NULL;
+	}
+	if (varlink_write_part(&text, message) == 0)
+		e = malloc(sizeof(*e) + text.len);
+	if (e != NULL) {
+		*e = (struct event){.len = text.len};
+		snprintf(e->name, sizeof(e->name), "%s", w->conf->name);
+		snprintf(e->group, sizeof(e->group), "%s", w->conf->group_name);
+		snprintf(e->id, sizeof(e->id), "%s", w->rec.name);
+		memcpy(e->message, text.data, text.len);
+	}
+	buf_release(&text);
+	return e;
+}
+
+static void
+begin_anew(struct listener *l, int gap)
+{
+	l->at = NULL;
+	l->snapshot = 1;
+	l->gap |= gap;
+}
+
+static int
+is_awaited(const struct events *ev, const struct event *e)
+{
+	const struct listener *l;
+
+	LIST_FOREACH(l, &ev->listeners, link)
+	if (l->at == e)
+		return 1;
+	return 0;
+}
+
+static void
+drop_first(struct events *ev)
+{
+	struct event *e = ev->first;
+	struct listener *l;
+
+	LIST_FOREACH(l, &ev->listeners, link)
+	if (l->at == e)
+		begin_anew(l, 1);
+	ev->first = e->next;
+	if (ev->first == NULL)
+		ev->last = NULL;
+	ev->bytes -= sizeof(*e) + e->len;
+	free(e);
+}
+
+/* What all have taken is not needed any more. */
+static void
+drop_taken(struct events *ev)
+{
+	while (ev->first != NULL && !is_awaited(ev, ev->first))
+		drop_first(ev);
+}
+
+static void
+append(struct events *ev, struct event *e)
+{
+	struct listener *l;
+
+	if (ev->last == NULL)
+		ev->first = e;
+	else
+		ev->last->next = e;
+	ev->last = e;
+	ev->bytes += sizeof(*e) + e->len;
+	LIST_FOREACH(l, &ev->listeners, link)
+	if (l->at == NULL && !l->snapshot)
+		l->at = e;
+}
+
+void
+events_note(
+    struct supervisor *s, const struct worker *w, enum worker_state from)
+{
+	struct events *ev = &s->events;
+	struct listener *l;
+	struct event *e;
+
+	ev->seq++;
+	if (LIST_EMPTY(&ev->listeners))
+		return;
+	e = new_event(s, w, from);
+	if (e != NULL)
+		append(ev, e);
+	else
+		LIST_FOREACH(l, &ev->listeners, link)
+	begin_anew(l, 1);
+	drop_taken(ev);
+	while (ev->bytes > KEEP_BYTES + s->roster.n * KEEP_BYTES_PER_WORKER)
+		drop_first(ev);
+	control_wake(s->control);
+}
+
+void
+events_fleet_changed(struct supervisor *s)
+{
+	struct listener *l;
+
+	s->events.seq++;
+	LIST_FOREACH(l, &s->events.listeners, link)
+	begin_anew(l, 0);
+	drop_taken(&s->events);
+	control_wake(s->control);
+}
+
+static int
+listener_ready(const struct answer *a)
+{
+	const struct listener *l = (const struct listener *)a;
+
+	return l->snapshot || l->at != NULL;
+}
+
+static enum answer_written
+write_snapshot(struct listener *l, struct buf *out)
+{
+	json_t *message = new_snapshot(l->sup, l->pick, l->gap);
+
+	if (varlink_write_part(out, message) == -1)
+		return ANSWER_FAILED;
+	l->snapshot = l->gap = 0;
+	return ANSWER_MORE;
+}
+
+/* Perhaps nothing, where it is of no worker that was named. */
+static enum answer_written
+listener_write(struct answer *a, struct buf *out)
+{
+	struct listener *l = (struct listener *)a;
+	const struct event *e = l->at;
+
+	if (l->snapshot)
+		return write_snapshot(l, out);
+	if (pick_has(l->pick, e->name, e->group, e->id) &&
+	    buf_add(out, e->message, e->len) == -1)
+		return ANSWER_FAILED;
+	l->at = e->next;
+	drop_taken(&l->sup->events);
+	return ANSWER_MORE;
+}
+
+static void
+listener_free(struct answer *a)
+{
+	struct listener *l = (struct listener *)a;
+
+	LIST_REMOVE(l, link);
+	drop_taken(&l->sup->events);
+	json_decref(l->pick);
+	free(l);
+}
+
+static const struct answer_kind listener_kind = {
+    .ready = listener_ready,
+    .write = listener_write,
+    .free = listener_free,
+};
+
+/* Was anything missed since what the caller has seen last? */
+static int
+has_gap(const struct call *c)
+{
+	const json_t *seen = json_object_get(c->parameters, "epoch");
+	const json_t *seq = json_object_get(c->parameters, "seq");
+	char name[EPOCH_SIZE];
+
+	if (!json_is_string(seen))
+		return 0;
+	return strcmp(json_string_value(seen), epoch(c->sup, name)) != 0 ||
+	       (uint64_t)json_integer_value(seq) != c->sup->events.seq;
+}
+
+int
+events_listen(struct call *c, json_t *pick)
+{
+	struct listener *l;
+
+	if (!c->more)
+		return call_reply(c, new_snapshot(c->sup, pick, has_gap(c)));
+	l = calloc(1, sizeof(*l));
+	if (l == NULL)
+		return call_no_memory(c);
+	*l = (struct listener){
+	    .answer.kind = &listener_kind,
+	    .sup = c->sup,
+	    .pick = json_incref(pick),
+	    .snapshot = 1,
+	    .gap = has_gap(c),
+	};
+	LIST_INSERT_HEAD(&c->sup->events.listeners, l, link);
+	c->later = &l->answer;
+	return 0;
+}
