@@ -1,39 +1,327 @@
-/* logger: see logger.h. */
+/* logger: see logger.h. The main process: its loop, and the keeper's word. */
 #include "logger/logger.h"
 
-#include <poll.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "base/err.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/sys.h"
-#include "ipc/link.h"
+#include "logger/context.h"
+#include "logger/copier.h"
+#include "logger/peer.h"
+#include "logger/problems.h"
+#include "logger/readers.h"
+#include "logger/ring.h"
+#include "logger/rings.h"
+#include "logger/streams.h"
+#include "logger/writers.h"
 
-/* 1: to be obeyed further, 0: the end. */
-static int
-obey_keeper(struct link *l)
+#define EVENTS 128
+#define FLUSH_MS 4000    /* the keeper waits a little longer */
+#define FEW (32 * 1024)  /* bytes; less in a turn is worth a pause ... */
+#define PAUSE_NS 100000L /* ... for more to come, while more comes */
+
+/* --- what the keeper says ------------------------------------------------- */
+
+static void
+take_handed(struct logger *lg, int64_t now)
 {
-	unsigned char packet[KEEPER_PACKET_MAX];
+	struct link *l = &lg->link;
+	size_t i;
+
+	for (i = 0; i < l->nheld; i++) {
+		int fd = l->held[i].fd;
+
+		l->held[i].fd = -1;
+		if (fd != -1)
+			streams_handed(lg, l->held[i].name, fd, now);
+	}
+	/* Thousands at the start, a few later. */
+	free(l->held);
+	l->held = NULL;
+	l->nheld = l->held_cap = 0;
+	peer_open(lg);
+	streams_update(lg, now);
+}
+
+static void
+begin_quit(struct logger *lg, int64_t now)
+{
+	if (lg->quit_at != 0)
+		return;
+	lg->quit_at = now + FLUSH_MS;
+	lg->cursors.head->quitting = 1;
+}
+
+static void
+obey_keeper(struct logger *lg, int64_t now)
+{
+	static unsigned char packet[KEEPER_PACKET_MAX];
 	struct keeper_msg m, pong = {.type = KM_PONG};
 	int rc;
 
-	while ((rc = link_receive(l, packet, &m)) == 1) {
-		if (m.type == KM_QUIT)
-			return 0;
-		if (m.type == KM_PING)
-			link_send(l, &pong, -1);
+	while ((rc = link_receive(&lg->link, packet, &m)) == 1) {
+		switch (m.type) {
+		case KM_PING:
+			link_send(&lg->link, &pong, -1);
+			break;
+		case KM_PONG:
+			take_handed(lg, now);
+			writers_pong(lg, now);
+			break;
+		case KM_QUIT:
+			begin_quit(lg, now);
+			break;
+		default:
+			break;
+		}
 	}
-	return rc == 0;
+	take_handed(lg, now);
+	if (rc == -1)
+		_exit(1); /* the keeper is gone */
+}
+
+/* --- the loop ------------------------------------------------------------- */
+
+static void
+reap(struct logger *lg, int64_t now)
+{
+	struct signalfd_siginfo si;
+	int status;
+	pid_t pid;
+
+	while (read(lg->signal_fd, &si, sizeof(si)) > 0)
+		;
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		if (!writers_reaped(lg, pid, status, now))
+			readers_reaped(lg, pid);
+}
+
+static void
+dispatch(struct logger *lg, void *what, int64_t now)
+{
+	eventfd_t count;
+
+	if (what == &lg->link)
+		obey_keeper(lg, now);
+	else if (what == &lg->pair)
+		peer_read(lg, now);
+	else if (what == &lg->wake_fd)
+		eventfd_read(lg->wake_fd, &count);
+	else if (what == &lg->signal_fd)
+		reap(lg, now);
+	else
+		streams_ready(lg, what);
+}
+
+static int64_t
+earlier(int64_t a, int64_t b)
+{
+	return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
+/* ms for epoll_wait. */
+static int
+time_to_wait(const struct logger *lg, int more, int64_t now)
+{
+	int64_t d = earlier(lg->check_at, lg->partial_at);
+
+	d = earlier(earlier(d, lg->quit_at), writers_deadline(lg));
+	if (more)
+		return 0;
+	if (d == 0)
+		return -1;
+	return d <= now ? 0 : d - now > INT_MAX ? INT_MAX : (int)(d - now);
+}
+
+/*
+ * At full speed each small write would wake us, and we the writer, for a few
+ * bytes. While data keeps coming a pause of a moment makes of many such turns
+ * one.
+ */
+static void
+pause_for_more(const struct logger *lg, int more)
+{
+	static size_t before;
+	struct timespec t = {.tv_nsec = PAUSE_NS};
+
+	if (before > 0 && lg->moved > 0 && lg->moved < FEW && !more)
+		nanosleep(&t, NULL);
+	before = lg->moved;
+}
+
+static int
+is_waiting_for_writers(const struct logger *lg)
+{
+	return !TAILQ_EMPTY(&lg->blocked) || !TAILQ_EMPTY(&lg->uncopied) ||
+	       lg->nleaving > 0 || lg->quit_at != 0;
+}
+
+/* 0: all is delivered, or will not be. */
+static int
+go_on_quitting(struct logger *lg, int64_t now)
+{
+	struct ring *r;
+
+	streams_drain(lg, now);
+	TAILQ_FOREACH (r, &lg->all_rings, all)
+		if (r->kind == OUTPUT_LOG)
+			copier_copy(lg, r, now);
+		else
+			writers_touch(lg, r);
+	readers_finish(lg);
+	if (rings_are_done(lg) && readers_count(lg) == 0)
+		return 0;
+	if (now < lg->quit_at)
+		return 1;
+	TAILQ_FOREACH (r, &lg->all_rings, all)
+		if (r->c->done != r->c->pos)
+			log_error("%llu bytes of '%s' could not be written",
+			    (unsigned long long)(r->c->pos - r->c->done),
+			    r->path != NULL ? r->path : r->id);
+	return 0;
+}
+
+static int
+turn(struct logger *lg)
+{
+	struct epoll_event events[EVENTS];
+	int64_t now = sys_now_ms();
+	int more, n, i;
+
+	lg->moved = 0;
+	/* Said before looking: who gets on after that wakes us. */
+	if (is_waiting_for_writers(lg))
+		lg->cursors.head->main_waits = 1;
+	copier_go_on(lg, now);
+	copier_end_lines(lg, now);
+	more = streams_turn(lg, now);
+	rings_let_go(lg);
+	problems_check(lg, now);
+	if (lg->quit_at != 0 && !go_on_quitting(lg, now))
+		return 0;
+	writers_tend(lg, now);
+	pause_for_more(lg, more);
+	now = sys_now_ms();
+	n = epoll_wait(lg->epoll, events, EVENTS, time_to_wait(lg, more, now));
+	for (i = 0; i < n; i++)
+		dispatch(lg, events[i].data.ptr, now);
+	return 1;
+}
+
+/* --- start ---------------------------------------------------------------- */
+
+static int
+watch(struct logger *lg, int fd, void *what)
+{
+	struct epoll_event ev = {.events = EPOLLIN, .data.ptr = what};
+
+	return epoll_ctl(lg->epoll, EPOLL_CTL_ADD, fd, &ev);
+}
+
+static int
+make_descriptors(struct logger *lg, struct err *e)
+{
+	lg->epoll = epoll_create1(EPOLL_CLOEXEC);
+	lg->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	lg->signal_fd = sys_signalfd(SIG_BIT(SIGCHLD));
+	if (lg->epoll == -1 || lg->wake_fd == -1 || lg->signal_fd == -1 ||
+	    pipe2(lg->scratch, O_CLOEXEC | O_NONBLOCK) == -1 ||
+	    watch(lg, lg->link.sock, &lg->link) == -1 ||
+	    watch(lg, lg->wake_fd, &lg->wake_fd) == -1 ||
+	    watch(lg, lg->signal_fd, &lg->signal_fd) == -1)
+		return err_sys(e, errno, "cannot make descriptors");
+	return 0;
+}
+
+/* Limits that are meant for small programs: many descriptors, and positions in
+ * rings that only ever grow. */
+static void
+raise_limits(void)
+{
+	static const int which[] = {RLIMIT_NOFILE, RLIMIT_FSIZE};
+	struct rlimit l;
+	size_t i;
+
+	for (i = 0; i < sizeof(which) / sizeof(*which); i++) {
+		if (getrlimit((__rlimit_resource_t)which[i], &l) == -1)
+			continue;
+		l.rlim_cur = l.rlim_max;
+		setrlimit((__rlimit_resource_t)which[i], &l);
+	}
+}
+
+static int
+open_cursors(struct logger *lg, struct err *e)
+{
+	int fd = (int)names_take(&lg->held, "cursors", -1);
+	size_t i;
+
+	if (cursors_open(&lg->cursors, fd, e) == -1)
+		return -1;
+	if (fd == -1)
+		link_hold(&lg->link, "cursors", lg->cursors.fd);
+	for (i = 0; i < lg->cursors.n; i++)
+		if (lg->cursors.list[i].key[0] != '\0' &&
+		    names_put(&lg->entries, lg->cursors.list[i].key,
+			(intptr_t)&lg->cursors.list[i]) == -1)
+			return err_sys(e, ENOMEM, "cursors");
+	lg->cursors.head->quitting = 0;
+	lg->troubles = lg->cursors.head->troubles;
+	return 0;
+}
+
+/* Before the table is looked at, all that is held must be known. */
+static int
+init(struct logger *lg, const struct logger_options *o, struct err *e)
+{
+	int64_t now = sys_now_ms();
+	size_t i;
+
+	lg->pair = -1;
+	TAILQ_INIT(&lg->all_rings);
+	TAILQ_INIT(&lg->uncopied);
+	TAILQ_INIT(&lg->all_streams);
+	TAILQ_INIT(&lg->ready);
+	TAILQ_INIT(&lg->blocked);
+	if (link_open(&lg->link, o->keeper_fd, e) == -1)
+		return -1;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != lg->link.keeper_pid)
+		return err_set(e, "the keeper is gone");
+	raise_limits();
+	if (make_descriptors(lg, e) == -1)
+		return -1;
+	for (i = 0; i < lg->link.nheld; i++)
+		if (names_put(&lg->held, lg->link.held[i].name,
+			lg->link.held[i].fd) == -1)
+			return err_sys(e, ENOMEM, "held descriptors");
+	lg->link.nheld = 0;
+	if (open_cursors(lg, e) == -1)
+		return -1;
+	take_handed(lg, now);
+	streams_adopt_left_over(lg, now);
+	return 0;
 }
 
 int
 logger_main(const struct logger_options *o)
 {
-	static struct link l;
+	static struct logger lg;
 	struct keeper_msg ready = {.type = KM_READY};
-	struct pollfd p = {.fd = o->keeper_fd, .events = POLLIN};
 	struct err e;
 
 	log_init("logger", (enum log_level)o->log_level);
@@ -41,19 +329,16 @@ logger_main(const struct logger_options *o)
 	sys_signals_ignore(SIG_BIT(SIGINT) | SIG_BIT(SIGQUIT) |
 			   SIG_BIT(SIGHUP) | SIG_BIT(SIGTSTP) |
 			   SIG_BIT(SIGTTIN) | SIG_BIT(SIGTTOU) |
-			   SIG_BIT(SIGPIPE));
-	sys_sigmask(0);
-	if (link_open(&l, o->keeper_fd, &e) == -1) {
+			   SIG_BIT(SIGPIPE) | SIG_BIT(SIGXFSZ));
+	sys_sigmask(SIG_BIT(SIGCHLD));
+	/* A pause of 100 us is to be no longer. */
+	prctl(PR_SET_TIMERSLACK, 1000);
+	if (init(&lg, o, &e) == -1) {
 		log_error("%s", e.text);
 		return 1;
 	}
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != l.keeper_pid)
-		return 1;
-	link_send(&l, &ready, -1);
-	do
-		poll(&p, 1, -1);
-	while (obey_keeper(&l));
-	link_close(&l);
+	link_send(&lg.link, &ready, -1);
+	while (turn(&lg))
+		;
 	return 0;
 }

@@ -30,14 +30,10 @@ held_name(const struct worker *w, int stream, char out[KEEPER_NAME_MAX + 1])
 	    w->conf->instance);
 }
 
-/* Files are still opened by prepare.c. */
 static int
 is_captured(const struct worker *w, int stream)
 {
-	const struct stream_conf *s =
-	    worker_output(w->conf, (enum output_stream)stream);
-
-	return s != NULL && s->kind != STREAM_FILE;
+	return worker_output(w->conf, (enum output_stream)stream) != NULL;
 }
 
 void

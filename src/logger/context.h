@@ -1,0 +1,109 @@
+/*
+ * context: what the logger's main process knows. Its modules share it; nobody
+ * else sees it.
+ */
+#ifndef SVD_LOGGER_CONTEXT_H
+#define SVD_LOGGER_CONTEXT_H
+
+#include <stdint.h>
+#include <sys/queue.h>
+#include <sys/types.h>
+
+#include "ipc/link.h"
+#include "logger/cursors.h"
+#include "logger/names.h"
+#include "logger/outputs.h"
+
+struct writer;
+
+/* What is captured, by KEY: "out:ID", "err:ID", "file:HASH", "own". */
+struct ring {
+	TAILQ_ENTRY(ring) all;
+	TAILQ_ENTRY(ring) uncopied; /* lines wait for room in `own` */
+	struct cursor *c;
+	struct writer *writer; /* NULL: its lines are copied to `own` */
+	char *id, *name, *path;
+	uint64_t tail, size; /* bytes */
+	uint32_t keep;
+	int fd;
+	unsigned int nstreams;   /* that end in it */
+	unsigned char kind;      /* enum output_kind */
+	unsigned char is_stderr; /* of the worker */
+	unsigned char is_uncopied, stalls, leaving, table;
+	uint64_t trouble; /* as last told */
+	int64_t partial;  /* since then a line waits for its end; 0: none */
+};
+
+/* One FIFO, or the pipe of svd's own log. */
+struct stream {
+	TAILQ_ENTRY(stream) all;
+	TAILQ_ENTRY(stream) queue; /* ready or blocked */
+	struct ring *ring;
+	int fd;               /* -1: not handed over yet */
+	unsigned char queued; /* enum queue */
+	unsigned char table;  /* of the table it was last seen in */
+	unsigned char leaving, complained;
+	char key[CURSOR_KEY_SIZE];
+};
+
+enum queue {
+	QUEUE_NONE,
+	QUEUE_READY,  /* there may be something in it */
+	QUEUE_BLOCKED /* its ring is full */
+};
+
+TAILQ_HEAD(ring_list, ring);
+TAILQ_HEAD(stream_list, stream);
+
+enum writer_state {
+	WRITER_NONE,
+	WRITER_RUNS,
+	WRITER_DIES,    /* killed, not yet reaped */
+	WRITER_WAITS,   /* for a moment, after a death */
+	WRITER_BARRIER, /* what its predecessor had held is being handed over */
+};
+
+/* A process that delivers to one file system, or to one service. */
+struct writer {
+	char *place; /* a mount point, "stderr", "syslog", "journal" */
+	pid_t pid;
+	int wake_fd; /* an eventfd */
+	enum writer_state state;
+	int asked; /* the keeper has been asked for a barrier */
+	int touched, changed;
+	unsigned int nrings;
+	int64_t started, deadline; /* of the state; CLOCK_MONOTONIC ms */
+};
+
+struct reader {
+	pid_t pid; /* 0: free */
+	int wake_fd;
+};
+
+struct logger {
+	struct link link;
+	int pair, epoll, wake_fd, signal_fd; /* pair: -1: not yet */
+	int scratch[2];
+	struct cursors cursors;
+	struct names entries; /* key -> struct cursor */
+	struct names held;    /* name -> descriptor not in use yet */
+	struct names rings, streams;
+	struct ring_list all_rings, uncopied;
+	struct stream_list all_streams, ready, blocked;
+	struct outputs outputs;
+	unsigned char table; /* of this time; changes with each */
+	struct ring *own;
+	struct writer writers[CURSORS_WRITERS];
+	size_t nwriters;
+	int barrier; /* a PING is out */
+	struct reader readers[CURSORS_READERS];
+	uint64_t troubles;  /* as far as looked at */
+	int64_t partial_at; /* a line has waited for its end; 0: none does */
+	int64_t check_at;   /* who is behind? 0: nobody */
+	int64_t quit_at;    /* the fleet has ended; give up then. 0: no */
+	size_t moved;       /* bytes, in this turn */
+	int problems_due;   /* not all told could be sent */
+	unsigned int nleaving;
+};
+
+#endif

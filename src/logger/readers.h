@@ -1,0 +1,20 @@
+/*
+ * readers: main's side of the processes that answer `svctl logs`, one a call.
+ */
+#ifndef SVD_LOGGER_READERS_H
+#define SVD_LOGGER_READERS_H
+
+#include "ipc/proto_logger.h"
+#include "logger/context.h"
+
+/* Starts one for the call in m; takes the client's socket. */
+void readers_start(
+    struct logger *lg, const struct pl_msg *m, int client, int64_t now);
+/* A child has ended. 1: it was one of them. */
+int readers_reaped(struct logger *lg, pid_t pid);
+/* The fleet has ended: they say what is left to say. */
+void readers_finish(struct logger *lg);
+/* How many there are. */
+size_t readers_count(const struct logger *lg);
+
+#endif

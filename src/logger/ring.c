@@ -1,0 +1,110 @@
+/* ring: see ring.h. */
+#include "logger/ring.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CHUNK (1024 * 1024) /* all that a pipe may hold as a rule */
+#define PAGE UINT64_C(4096)
+#define TRIM_BYTES (16 * 1024) /* a system call for less is not worth it */
+
+ssize_t
+ring_capture(int fifo, int ring)
+{
+	ssize_t n;
+
+	do
+		n = splice(fifo, NULL, ring, NULL, CHUNK, SPLICE_F_NONBLOCK);
+	while (n == -1 && errno == EINTR);
+	return n == -1 && errno == EAGAIN ? 0 : n;
+}
+
+static int
+is_full(int fifo)
+{
+	struct pollfd p = {.fd = fifo, .events = POLLOUT};
+
+	return poll(&p, 1, 0) != 1 || !(p.revents & POLLOUT);
+}
+
+/* How long the whole lines are that are there; 0: none is. *seen: how much was
+ * looked at. */
+static size_t
+whole_lines(int fifo, const int scratch[2], size_t *seen)
+{
+	char buf[16384];
+	ssize_t n = tee(fifo, scratch[1], CHUNK, SPLICE_F_NONBLOCK), m, i;
+	size_t lines = 0;
+
+	*seen = 0;
+	while (n > 0 && (m = read(scratch[0], buf, sizeof(buf))) > 0) {
+		for (i = m; i > 0 && buf[i - 1] != '\n'; i--)
+			;
+		if (i > 0)
+			lines = *seen + (size_t)i;
+		*seen += (size_t)m;
+	}
+	return lines;
+}
+
+ssize_t
+ring_capture_lines(int fifo, int ring, const int scratch[2], int all)
+{
+	size_t seen, lines = whole_lines(fifo, scratch, &seen), done = 0;
+	ssize_t n;
+
+	if (seen == 0)
+		return 0;
+	if (lines == 0 && (all || is_full(fifo)))
+		lines = seen;
+	while (done < lines) {
+		n = splice(
+		    fifo, NULL, ring, NULL, lines - done, SPLICE_F_NONBLOCK);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1 && errno != EAGAIN && done == 0)
+			return -1;
+		if (n <= 0)
+			break;
+		done += (size_t)n;
+	}
+	return (ssize_t)done;
+}
+
+void
+ring_trim(struct cursor *c, int ring, uint64_t keep)
+{
+	uint64_t low = c->pos < keep ? 0 : c->pos - keep, old = c->low;
+
+	if (low > c->done)
+		low = c->done;
+	low &= ~(PAGE - 1);
+	if (low < old + TRIM_BYTES)
+		return;
+	/* Said first: who reads looks at it afterwards. */
+	c->low = low;
+	fallocate(ring, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)old,
+	    (off_t)(low - old));
+}
+
+void
+ring_trim_again(const struct cursor *c, int ring)
+{
+	if (c->low > 0)
+		fallocate(ring, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+		    (off_t)c->low);
+}
+
+ssize_t
+ring_read(int ring, uint64_t at, void *buf, size_t size)
+{
+	ssize_t n;
+
+	do
+		n = pread(ring, buf, size, (off_t)at);
+	while (n == -1 && errno == EINTR);
+	return n;
+}

@@ -1,0 +1,36 @@
+/*
+ * ring: what was captured of a stream, in a memfd that the keeper holds. Its
+ * file position, which splice(2) itself moves, is the number of bytes ever
+ * captured; old pages are given back.
+ */
+#ifndef SVD_LOGGER_RING_H
+#define SVD_LOGGER_RING_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "logger/cursors.h"
+
+/* A ring takes no more while so much, or its log_tail, is not delivered. */
+#define RING_MAX (256 * 1024) /* bytes */
+
+/*
+ * Moves what is in the FIFO to the ring: the bytes moved, 0: there is nothing
+ * now, -1 and errno.
+ */
+ssize_t ring_capture(int fifo, int ring);
+/*
+ * The same for a ring that several FIFOs end in: no more than whole lines,
+ * unless all is asked for, or a line is longer than the FIFO. scratch: an empty
+ * non-blocking pipe.
+ */
+ssize_t ring_capture_lines(int fifo, int ring, const int scratch[2], int all);
+/* Gives back what is delivered and further than keep bytes from the end. */
+void ring_trim(struct cursor *c, int ring, uint64_t keep);
+/* After a restart: gives back what is below low, in case that was not done. */
+void ring_trim_again(const struct cursor *c, int ring);
+/* Up to size bytes from position at on, none from the end on. -1 and errno. */
+ssize_t ring_read(int ring, uint64_t at, void *buf, size_t size);
+
+#endif

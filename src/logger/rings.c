@@ -1,0 +1,266 @@
+/* rings: see rings.h. */
+#include "logger/rings.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/sys.h"
+#include "logger/copier.h"
+#include "logger/ring.h"
+#include "logger/writers.h"
+
+/* The memfd: held, or a new one, then given to hold. */
+static int
+open_memfd(struct logger *lg, const char *key)
+{
+	char name[KEEPER_NAME_MAX + 1];
+	int fd;
+
+	snprintf(name, sizeof(name), "ring:%s", key);
+	fd = (int)names_take(&lg->held, name, -1);
+	if (fd != -1)
+		return fd;
+	fd = sys_memfd("svd-output");
+	if (fd != -1)
+		link_hold(&lg->link, name, fd);
+	return fd;
+}
+
+/* What an earlier life may have left undone between a system call and its
+ * note of it. */
+static int
+open_cursor(struct logger *lg, struct ring *r, const char *key)
+{
+	off_t pos = lseek(r->fd, 0, SEEK_CUR);
+
+	if (pos == -1)
+		return -1;
+	r->c = (struct cursor *)names_get(&lg->entries, key, 0);
+	/* Of a ring that was lost. */
+	if (r->c != NULL && r->c->done > (uint64_t)pos) {
+		log_error("'%s' does not go on where it was", key);
+		names_take(&lg->entries, key, 0);
+		cursors_remove(r->c);
+		r->c = NULL;
+	}
+	if (r->c == NULL) {
+		r->c = cursors_add(&lg->cursors, key);
+		if (r->c == NULL ||
+		    names_put(&lg->entries, key, (intptr_t)r->c) == -1)
+			return -1;
+	}
+	r->c->pos = (uint64_t)pos;
+	r->c->final = 0;
+	ring_trim_again(r->c, r->fd);
+	return 0;
+}
+
+static void
+free_ring(struct ring *r)
+{
+	fd_close(&r->fd);
+	free(r->id);
+	free(r->name);
+	free(r->path);
+	free(r);
+}
+
+static struct ring *
+make(struct logger *lg, const char *key)
+{
+	struct ring *r = calloc(1, sizeof(*r));
+
+	if (r == NULL)
+		return NULL;
+	r->fd = open_memfd(lg, key);
+	if (r->fd == -1 || open_cursor(lg, r, key) == -1 ||
+	    names_put(&lg->rings, key, (intptr_t)r) == -1) {
+		free_ring(r);
+		return NULL;
+	}
+	TAILQ_INSERT_TAIL(&lg->all_rings, r, all);
+	return r;
+}
+
+/* 1: it is another one now, 0: it was the same, -1: no memory. */
+static int
+set_text(char **to, const char *text)
+{
+	char *copy = NULL;
+
+	if (text != NULL && *to != NULL && strcmp(text, *to) == 0)
+		return 0;
+	if (text == NULL && *to == NULL)
+		return 0;
+	if (text != NULL && (copy = strdup(text)) == NULL)
+		return -1;
+	free(*to);
+	*to = copy;
+	return 1;
+}
+
+static void
+set_writer(struct logger *lg, struct ring *r)
+{
+	struct writer *w = r->kind == OUTPUT_LOG ? NULL : writers_find(lg, r);
+
+	if (r->writer == w)
+		return;
+	if (r->writer != NULL) {
+		r->writer->nrings--;
+		writers_changed(lg, r->writer);
+	}
+	r->writer = w;
+	if (w != NULL) {
+		w->nrings++;
+		writers_changed(lg, w);
+	}
+}
+
+static int
+configure(struct logger *lg, struct ring *r, const struct ring_conf *conf)
+{
+	int id = set_text(&r->id, conf->id),
+	    name = set_text(&r->name, conf->name),
+	    path = set_text(&r->path, conf->path);
+
+	if (id == -1 || name == -1 || path == -1)
+		return -1;
+	if (name == 0 && path == 0 && r->kind == conf->kind &&
+	    r->tail == conf->tail && r->size == conf->size &&
+	    r->keep == conf->keep)
+		return 0;
+	r->tail = conf->tail;
+	r->size = conf->size;
+	r->keep = conf->keep;
+	r->kind = conf->kind;
+	r->is_stderr = conf->is_stderr;
+	if (r->writer != NULL)
+		writers_changed(lg, r->writer);
+	set_writer(lg, r);
+	return r->kind != OUTPUT_LOG && r->writer == NULL ? -1 : 0;
+}
+
+struct ring *
+rings_get(struct logger *lg, const char *key, const struct ring_conf *conf)
+{
+	struct ring *r = (struct ring *)names_get(&lg->rings, key, 0);
+
+	if (r == NULL) {
+		r = make(lg, key);
+		if (r != NULL)
+			r->kind = OUTPUT_LOG;
+	}
+	if (r != NULL && configure(lg, r, conf) == 0)
+		return r;
+	log_error("cannot keep what '%s' writes: %s", key, strerror(errno));
+	return NULL;
+}
+
+static void
+wake_readers(struct logger *lg, struct cursor *c)
+{
+	uint64_t who;
+	int i;
+
+	if (c->watchers == 0)
+		return;
+	who = atomic_exchange(&c->watchers, 0);
+	for (i = 0; i < CURSORS_READERS; i++)
+		if ((who >> i & 1) && lg->readers[i].pid != 0)
+			eventfd_write(lg->readers[i].wake_fd, 1);
+}
+
+void
+rings_grown(struct logger *lg, struct ring *r, uint64_t bytes, int64_t now)
+{
+	r->c->pos += bytes;
+	wake_readers(lg, r->c);
+	if (r->kind == OUTPUT_LOG)
+		copier_copy(lg, r, now);
+	else
+		writers_touch(lg, r);
+}
+
+void
+rings_attach(struct logger *lg, struct ring *r)
+{
+	if (r->leaving) {
+		r->leaving = 0;
+		lg->nleaving--;
+	}
+	r->c->final = 0;
+	r->nstreams++;
+}
+
+void
+rings_detach(struct logger *lg, struct ring *r, int64_t now)
+{
+	if (r->nstreams > 0)
+		r->nstreams--;
+	if (r->nstreams > 0 || r->leaving)
+		return;
+	r->leaving = 1;
+	lg->nleaving++;
+	r->c->final = 1;
+	rings_grown(lg, r, 0, now);
+}
+
+static void
+let_go(struct logger *lg, struct ring *r)
+{
+	char name[KEEPER_NAME_MAX + 1], key[CURSOR_KEY_SIZE];
+	int fd;
+
+	memcpy(key, r->c->key, sizeof(key));
+	snprintf(name, sizeof(name), "ring:%s", key);
+	link_drop(&lg->link, name);
+	snprintf(name, sizeof(name), "sink:%s", key);
+	fd = (int)names_take(&lg->held, name, -1);
+	if (fd != -1)
+		link_drop(&lg->link, name);
+	fd_close(&fd);
+	if (r->writer != NULL) {
+		r->writer->nrings--;
+		writers_changed(lg, r->writer);
+	}
+	if (r->is_uncopied)
+		TAILQ_REMOVE(&lg->uncopied, r, uncopied);
+	TAILQ_REMOVE(&lg->all_rings, r, all);
+	names_take(&lg->rings, key, 0);
+	names_take(&lg->entries, key, 0);
+	cursors_remove(r->c);
+	lg->nleaving--;
+	free_ring(r);
+}
+
+void
+rings_let_go(struct logger *lg)
+{
+	struct ring *r, *next;
+
+	if (lg->nleaving == 0)
+		return;
+	for (r = TAILQ_FIRST(&lg->all_rings); r != NULL; r = next) {
+		next = TAILQ_NEXT(r, all);
+		if (r->leaving && r->c->done == r->c->pos)
+			let_go(lg, r);
+	}
+}
+
+int
+rings_are_done(const struct logger *lg)
+{
+	const struct ring *r;
+
+	TAILQ_FOREACH (r, &lg->all_rings, all)
+		if (r->c->done != r->c->pos)
+			return 0;
+	return 1;
+}

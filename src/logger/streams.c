@@ -1,0 +1,460 @@
+/* streams: see streams.h. */
+#include "logger/streams.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "logger/copier.h"
+#include "logger/ring.h"
+#include "logger/rings.h"
+#include "logger/writers.h"
+
+#define OWN "own"
+
+/* --- queues --------------------------------------------------------------- */
+
+static void
+enqueue(struct logger *lg, struct stream *s, enum queue to)
+{
+	if (s->queued == QUEUE_READY)
+		TAILQ_REMOVE(&lg->ready, s, queue);
+	else if (s->queued == QUEUE_BLOCKED)
+		TAILQ_REMOVE(&lg->blocked, s, queue);
+	s->queued = (unsigned char)to;
+	if (to == QUEUE_READY)
+		TAILQ_INSERT_TAIL(&lg->ready, s, queue);
+	else if (to == QUEUE_BLOCKED)
+		TAILQ_INSERT_TAIL(&lg->blocked, s, queue);
+}
+
+void
+streams_ready(struct logger *lg, struct stream *s)
+{
+	if (s->queued == QUEUE_NONE)
+		enqueue(lg, s, QUEUE_READY);
+}
+
+/* --- coming and going ----------------------------------------------------- */
+
+static struct stream *
+get(struct logger *lg, const char *key)
+{
+	struct stream *s = (struct stream *)names_get(&lg->streams, key, 0);
+
+	if (s != NULL)
+		return s;
+	s = calloc(1, sizeof(*s));
+	if (s == NULL || names_put(&lg->streams, key, (intptr_t)s) == -1) {
+		log_error("cannot capture '%s': %s", key, strerror(errno));
+		free(s);
+		return NULL;
+	}
+	snprintf(s->key, sizeof(s->key), "%s", key);
+	s->fd = -1;
+	TAILQ_INSERT_TAIL(&lg->all_streams, s, all);
+	return s;
+}
+
+/* Edge-triggered: what a full ring leaves in a FIFO must not wake us again
+ * and again. What is there now is an edge too. */
+static void
+watch(struct logger *lg, struct stream *s)
+{
+	struct epoll_event ev = {.events = EPOLLIN | EPOLLET, .data.ptr = s};
+
+	if (s->fd != -1)
+		return;
+	s->fd = (int)names_take(&lg->held, s->key, -1);
+	if (s->fd == -1)
+		return;
+	fcntl(s->fd, F_SETFL, O_NONBLOCK);
+	if (epoll_ctl(lg->epoll, EPOLL_CTL_ADD, s->fd, &ev) == -1)
+		log_error("cannot watch '%s': %s", s->key, strerror(errno));
+	streams_ready(lg, s);
+}
+
+static void
+direct(struct logger *lg, struct stream *s, struct ring *r, int64_t now)
+{
+	s->leaving = 0;
+	s->table = lg->table;
+	if (s->ring != r) {
+		if (r != NULL)
+			rings_attach(lg, r);
+		if (s->ring != NULL)
+			rings_detach(lg, s->ring, now);
+		s->ring = r;
+	}
+	watch(lg, s);
+}
+
+static void
+forget(struct logger *lg, struct stream *s, int64_t now)
+{
+	link_drop(&lg->link, s->key);
+	enqueue(lg, s, QUEUE_NONE);
+	names_take(&lg->streams, s->key, 0);
+	TAILQ_REMOVE(&lg->all_streams, s, all);
+	if (s->ring != NULL)
+		rings_detach(lg, s->ring, now);
+	fd_close(&s->fd); /* leaves the epoll set: the keeper's copy not */
+	free(s);
+}
+
+/* --- the table ------------------------------------------------------------ */
+
+static void
+own_ring(struct logger *lg)
+{
+	const struct outputs *o = &lg->outputs;
+	struct ring_conf conf = {.id = OWN,
+	    .name = "svd",
+	    .path = o->log_path,
+	    .kind = (unsigned char)o->log};
+	const char *old = lg->own == NULL ? NULL : lg->own->path;
+	int moved =
+	    old != NULL && o->log_path != NULL && strcmp(old, o->log_path) != 0;
+	int is_new = lg->own == NULL;
+
+	lg->own = rings_get(lg, OWN, &conf);
+	if (is_new && lg->own != NULL)
+		rings_attach(lg, lg->own);
+	if (moved)
+		lg->cursors.head->reopen++;
+}
+
+/* To svd's own log as lines with a name in front; but syslog and the journal
+ * have names of their own, so there it is as if it were asked for. */
+static unsigned char
+kind_of(const struct logger *lg, const struct output *o)
+{
+	if (o->kind != OUTPUT_LOG)
+		return o->kind;
+	return lg->outputs.log == OUTPUT_SYSLOG ||
+	               lg->outputs.log == OUTPUT_JOURNAL
+	           ? (unsigned char)lg->outputs.log
+	           : OUTPUT_LOG;
+}
+
+/* Several may write to one file: the ring is the path's. */
+static void
+apply_output(struct logger *lg, const struct output *o, int64_t now)
+{
+	struct ring_conf conf = {.id = o->id,
+	    .name = o->name,
+	    .path = o->path,
+	    .tail = o->tail,
+	    .size = o->size,
+	    .keep = o->keep,
+	    .kind = kind_of(lg, o),
+	    .is_stderr = o->is_stderr};
+	char key[CURSOR_KEY_SIZE], ring_key[CURSOR_KEY_SIZE];
+	struct stream *s;
+	struct ring *r;
+
+	snprintf(key, sizeof(key), "%s:%.*s", o->is_stderr ? "err" : "out",
+	    OUTPUT_ID_MAX, o->id);
+	snprintf(ring_key, sizeof(ring_key), "%s", key);
+	if (o->kind == OUTPUT_FILE) {
+		snprintf(ring_key, sizeof(ring_key), "file:%016" PRIx64,
+		    names_hash(o->path));
+		/* What is not one worker's is not said to be. */
+		conf.id = conf.name = o->path;
+		conf.is_stderr = 0;
+	}
+	s = get(lg, key);
+	r = s == NULL ? NULL : rings_get(lg, ring_key, &conf);
+	if (r != NULL) {
+		direct(lg, s, r, now);
+		if (r->kind == OUTPUT_LOG && lg->own != NULL)
+			copier_recover(lg, r);
+	}
+}
+
+/* Read by pread: its position is shared with whoever wrote it. */
+static char *
+read_table(int fd, size_t *len)
+{
+	off_t size = lseek(fd, 0, SEEK_END);
+	char *text;
+	size_t n;
+	ssize_t got = 1;
+
+	if (size < 0 || size > OUTPUTS_MAX_BYTES)
+		return NULL;
+	text = malloc((size_t)size + 1);
+	for (n = 0; text != NULL && got > 0 && n < (size_t)size;
+	     n += (size_t)got)
+		if ((got = ring_read(fd, n, text + n, (size_t)size - n)) <= 0)
+			break;
+	if (text == NULL)
+		return NULL;
+	text[n] = '\0';
+	*len = n;
+	return text;
+}
+
+static int
+load_table(struct logger *lg)
+{
+	int fd = (int)names_take(&lg->held, "outputs", -1);
+	struct outputs o;
+	struct err e;
+	char *text;
+	size_t len;
+
+	if (fd == -1)
+		return 0;
+	text = read_table(fd, &len);
+	fd_close(&fd);
+	if (text == NULL) {
+		log_error("cannot read the table of outputs");
+		return 0;
+	}
+	if (outputs_parse(&o, text, len, &e) == -1) {
+		log_error("%s", e.text);
+		return 0;
+	}
+	outputs_release(&lg->outputs);
+	lg->outputs = o;
+	return 1;
+}
+
+static void
+apply_table(struct logger *lg, int64_t now)
+{
+	struct stream *s;
+	size_t i;
+
+	lg->table++;
+	own_ring(lg);
+	for (i = 0; i < lg->outputs.n; i++)
+		apply_output(lg, &lg->outputs.list[i], now);
+	/* Those that have left: what they hold still goes where it belongs. */
+	TAILQ_FOREACH (s, &lg->all_streams, all)
+		if (s->table != lg->table && strcmp(s->key, OWN) != 0 &&
+		    s->ring != NULL) {
+			s->leaving = 1;
+			streams_ready(lg, s);
+		}
+}
+
+/*
+ * Held, but not in the table: they left while nobody was there who could have
+ * seen to them. Where they belong is not known any more but by their keys.
+ */
+static void
+adopt_ring(struct logger *lg, const char *key, int64_t now)
+{
+	struct ring_conf conf = {.id = key,
+	    .name = key,
+	    .kind = strncmp(key, "file:", 5) == 0 ? OUTPUT_FILE : OUTPUT_LOG};
+	struct ring *r;
+
+	if (names_get(&lg->rings, key, 0) != 0)
+		return;
+	r = rings_get(lg, key, &conf);
+	if (r == NULL)
+		return;
+	if (r->kind == OUTPUT_LOG && lg->own != NULL)
+		copier_recover(lg, r);
+	rings_detach(lg, r, now);
+}
+
+static void
+adopt_stream(struct logger *lg, const char *key, int64_t now)
+{
+	struct ring_conf conf = {.id = key,
+	    .name = key + 4,
+	    .kind = OUTPUT_LOG,
+	    .is_stderr = key[0] == 'e'};
+	struct stream *s = get(lg, key);
+	struct ring *r = s == NULL ? NULL : rings_get(lg, key, &conf);
+
+	if (r == NULL)
+		return;
+	direct(lg, s, r, now);
+	s->leaving = 1;
+}
+
+/* The first held name that begins so. */
+static int
+find_held(const struct logger *lg, const char *prefix, char *name, size_t size)
+{
+	const struct name *n;
+	size_t i;
+
+	for (i = 0; i < lg->held.nbuckets; i++)
+		for (n = lg->held.buckets[i]; n != NULL; n = n->next)
+			if (strncmp(n->text, prefix, strlen(prefix)) == 0) {
+				snprintf(name, size, "%s", n->text);
+				return 1;
+			}
+	return 0;
+}
+
+/* Only at the start: later ones are known, or will be in the next table. */
+void
+streams_adopt_left_over(struct logger *lg, int64_t now)
+{
+	static const struct {
+		const char *prefix;
+		size_t skip;
+		void (*adopt)(struct logger *lg, const char *key, int64_t now);
+	} kinds[] = {{"out:", 0, adopt_stream}, {"err:", 0, adopt_stream},
+	    {"ring:", 5, adopt_ring}};
+	char name[KEEPER_NAME_MAX + 1];
+	size_t k;
+	int fd;
+
+	if (lg->outputs.fleet == NULL)
+		return;
+	for (k = 0; k < sizeof(kinds) / sizeof(*kinds); k++)
+		while (find_held(lg, kinds[k].prefix, name, sizeof(name))) {
+			kinds[k].adopt(lg, name + kinds[k].skip, now);
+			/* If it could not be. */
+			fd = (int)names_take(&lg->held, name, -1);
+			fd_close(&fd);
+		}
+}
+
+void
+streams_handed(struct logger *lg, const char *name, int fd, int64_t now)
+{
+	int old = (int)names_take(&lg->held, name, -1);
+	struct stream *s;
+
+	(void)now;
+	fd_close(&old);
+	/* Our own, that comes back. */
+	if (strncmp(name, "ring:", 5) == 0 &&
+	    names_get(&lg->rings, name + 5, 0) != 0) {
+		fd_close(&fd);
+		return;
+	}
+	if (names_put(&lg->held, name, fd) == -1) {
+		log_error("cannot keep '%s': no memory", name);
+		fd_close(&fd);
+		return;
+	}
+	s = (struct stream *)names_get(&lg->streams, name, 0);
+	if (s != NULL)
+		watch(lg, s);
+}
+
+static void
+watch_own(struct logger *lg, int64_t now)
+{
+	struct stream *s;
+
+	if (lg->own == NULL || names_get(&lg->held, OWN, -1) == -1)
+		return;
+	s = get(lg, OWN);
+	if (s != NULL)
+		direct(lg, s, lg->own, now);
+}
+
+void
+streams_update(struct logger *lg, int64_t now)
+{
+	if (load_table(lg))
+		apply_table(lg, now);
+	watch_own(lg, now);
+}
+
+/* --- moving --------------------------------------------------------------- */
+
+/* 1: some, 0: there is nothing, or not a whole line of what is shared. */
+static int
+capture(struct logger *lg, struct stream *s, int all, int64_t now)
+{
+	ssize_t n;
+
+	if (s->ring->nstreams > 1 && s->ring != lg->own)
+		n = ring_capture_lines(s->fd, s->ring->fd, lg->scratch, all);
+	else
+		n = ring_capture(s->fd, s->ring->fd);
+	if (n == -1 && !s->complained) {
+		s->complained = 1;
+		log_error("cannot capture '%s': %s", s->key, strerror(errno));
+	}
+	if (n <= 0)
+		return 0;
+	s->complained = 0;
+	lg->moved += (size_t)n;
+	rings_grown(lg, s->ring, (uint64_t)n, now);
+	return 1;
+}
+
+static int
+has_room(const struct ring *r)
+{
+	uint64_t limit = r->tail > RING_MAX ? r->tail : RING_MAX;
+
+	return r->c->pos - r->c->done < limit;
+}
+
+static void
+go_on_with_blocked(struct logger *lg)
+{
+	struct stream *s, *next;
+
+	for (s = TAILQ_FIRST(&lg->blocked); s != NULL; s = next) {
+		next = TAILQ_NEXT(s, queue);
+		if (has_room(s->ring))
+			enqueue(lg, s, QUEUE_READY);
+	}
+}
+
+static void
+serve(struct logger *lg, struct stream *s, int64_t now)
+{
+	if (s->fd == -1 || s->ring == NULL) {
+		enqueue(lg, s, QUEUE_NONE);
+		if (s->leaving)
+			forget(lg, s, now);
+	} else if (!has_room(s->ring)) {
+		enqueue(lg, s, QUEUE_BLOCKED);
+	} else if (!capture(lg, s, s->leaving, now)) {
+		enqueue(lg, s, QUEUE_NONE);
+		if (s->leaving)
+			forget(lg, s, now);
+	}
+}
+
+/* Each that is ready once. */
+int
+streams_turn(struct logger *lg, int64_t now)
+{
+	struct stream_list list;
+	struct stream *s;
+
+	go_on_with_blocked(lg);
+	TAILQ_INIT(&list);
+	TAILQ_CONCAT(&list, &lg->ready, queue);
+	while ((s = TAILQ_FIRST(&list)) != NULL) {
+		TAILQ_REMOVE(&list, s, queue);
+		TAILQ_INSERT_TAIL(&lg->ready, s, queue);
+		serve(lg, s, now);
+	}
+	return !TAILQ_EMPTY(&lg->ready);
+}
+
+void
+streams_drain(struct logger *lg, int64_t now)
+{
+	struct stream *s;
+
+	TAILQ_FOREACH (s, &lg->all_streams, all)
+		if (s->fd != -1 && s->ring != NULL)
+			while (capture(lg, s, 1, now))
+				;
+}

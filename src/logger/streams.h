@@ -1,0 +1,23 @@
+/*
+ * streams: the FIFOs that workers write to, and the pipe of svd's own log; what
+ * is in them is moved into rings.
+ */
+#ifndef SVD_LOGGER_STREAMS_H
+#define SVD_LOGGER_STREAMS_H
+
+#include "logger/context.h"
+
+/* A descriptor that the keeper holds is here; taken. */
+void streams_handed(struct logger *lg, const char *name, int fd, int64_t now);
+/* After several of these; reads the table if there is a new one. */
+void streams_update(struct logger *lg, int64_t now);
+/* Once, at the start: what left while nobody was there is seen to. */
+void streams_adopt_left_over(struct logger *lg, int64_t now);
+/* epoll says that there is something in it. */
+void streams_ready(struct logger *lg, struct stream *s);
+/* Moves some of what there is. 1: there may be more. */
+int streams_turn(struct logger *lg, int64_t now);
+/* Moves all of what there is, full rings or not. */
+void streams_drain(struct logger *lg, int64_t now);
+
+#endif
