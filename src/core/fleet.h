@@ -142,7 +142,7 @@ struct worker_conf {
 
 struct fleet {
 	char name[FLEET_NAME_MAX + 1];
-	char *runtime_dir; /* or NULL: the default for the name */
+	char *runtime_dir;   /* or NULL: the default for the name */
 	char *control_group; /* whose members may read, or NULL */
 	enum on_empty on_empty;
 	int64_t supervisor_watchdog; /* 0: off */

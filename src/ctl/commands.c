@@ -58,12 +58,13 @@ name_parameters(const struct ctl *ctl)
 	return json_pack("{s:o, s:b}", "names", names, "wait", ctl->wait);
 }
 
-/* Calls the command's method and gives the reply to fn. */
+/* Calls the command's method and gives the reply to fn. Takes parameters. */
 static int
-call(struct ctl *ctl, int (*fn)(struct ctl *ctl, const json_t *parameters))
+call_with(struct ctl *ctl, json_t *parameters,
+    int (*fn)(struct ctl *ctl, const json_t *parameters))
 {
-	json_t *parameters = name_parameters(ctl), *msg;
 	enum client_result r;
+	json_t *msg;
 	struct err e;
 
 	r = client_call(&ctl->client, ctl->command->method, parameters,
@@ -72,6 +73,12 @@ call(struct ctl *ctl, int (*fn)(struct ctl *ctl, const json_t *parameters))
 	if (r != CLIENT_REPLY)
 		return report_no_answer(ctl, r, &e);
 	return use_reply(ctl, msg, fn);
+}
+
+static int
+call(struct ctl *ctl, int (*fn)(struct ctl *ctl, const json_t *parameters))
+{
+	return call_with(ctl, name_parameters(ctl), fn);
 }
 
 /* Each result that is an error is said; one that is merely not done is so by
@@ -163,7 +170,11 @@ use_nothing(struct ctl *ctl, const json_t *parameters)
 static int
 run_status(struct ctl *ctl)
 {
-	return call(ctl, use_status);
+	json_t *parameters = name_parameters(ctl);
+
+	if (ctl->is_long)
+		json_object_set_new(parameters, "long", json_true());
+	return call_with(ctl, parameters, use_status);
 }
 
 static int
@@ -336,8 +347,9 @@ run_kill(struct ctl *ctl)
 #define NAMES "NAME..."
 
 static const struct command commands[] = {
-    {"status", "[" NAMES "]", "show the workers named, or all", FLEET("Status"),
-	COMMAND_PROMPT | COMMAND_OPTIONAL, 0, run_status},
+    {"status", "[-l] [" NAMES "]", "show the workers named, or all",
+	FLEET("Status"), COMMAND_PROMPT | COMMAND_OPTIONAL | COMMAND_TAKES_LONG,
+	0, run_status},
     {"start", NAMES, "start, and wait until ready", FLEET("Start"), 0, 0,
 	run_command},
     {"stop", NAMES, "stop, and wait until ended", FLEET("Stop"), 0, 0,

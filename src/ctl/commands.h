@@ -20,6 +20,8 @@ struct ctl {
 	int nargs;
 	struct where where;
 	int json, wait;
+	int is_long;
+	unsigned long taken;   /* options, as bits by their rows */
 	int64_t timeout_ms;    /* -1: none given */
 	int64_t deadline;      /* CLOCK_MONOTONIC ms, or CLIENT_NEVER */
 	char path[WHERE_SIZE]; /* of the socket */
@@ -27,9 +29,11 @@ struct ctl {
 };
 
 enum {
-	COMMAND_PROMPT = 1,  /* the daemon answers at once */
-	COMMAND_NO_ARGS = 2, /* takes no names */
-	COMMAND_OPTIONAL = 4 /* names may be absent */
+	COMMAND_PROMPT = 1,   /* the daemon answers at once */
+	COMMAND_NO_ARGS = 2,  /* takes no names */
+	COMMAND_OPTIONAL = 4, /* names may be absent */
+	/* Options that not all commands have. */
+	COMMAND_TAKES_LONG = 256
 };
 
 struct command {

@@ -133,6 +133,36 @@ exit_cell(const json_t *w, const char *key, char *out)
 	text_cell(json_object_get(w, key), "reason", out);
 }
 
+/* Kilobytes as the table of `svctl status -l` has them; "-" for null. */
+static void
+size_cell(const json_t *w, const char *key, char *out)
+{
+	static const char units[] = "KMGT";
+	const json_t *value = json_object_get(w, key);
+	double n = (double)json_integer_value(value);
+	size_t i = 0;
+
+	for (; n >= 1024 && i + 2 < sizeof(units); i++)
+		n /= 1024;
+	if (!json_is_integer(value))
+		snprintf(out, CELL_MAX, "-");
+	else
+		snprintf(
+		    out, CELL_MAX, "%.*f%c", i > 0 && n < 100, n, units[i]);
+}
+
+static void
+cpu_cell(const json_t *w, const char *key, char *out)
+{
+	const json_t *value = json_object_get(w, key);
+
+	if (!json_is_integer(value))
+		snprintf(out, CELL_MAX, "-");
+	else
+		snprintf(out, CELL_MAX, "%.2fs",
+		    (double)json_integer_value(value) / 1000.);
+}
+
 static const struct column {
 	const char *title, *key;
 	void (*cell)(const json_t *w, const char *key, char *out);
@@ -146,9 +176,15 @@ static const struct column {
     {"RESTARTS", "restarts", number_cell},
     {"NEXT", "next_start", seconds_cell},
     {"LAST-EXIT", "last_exit", exit_cell},
+    {"RSS", "rss_kb", size_cell},
+    {"PSS", "pss_kb", size_cell},
+    {"PRIVATE", "private_kb", size_cell},
+    {"SHARED", "shared_kb", size_cell},
+    {"CPU", "cpu_ms", cpu_cell},
 };
 
 #define NCOLUMNS (sizeof(columns) / sizeof(*columns))
+#define NCOLUMNS_USAGE 5 /* the last ones */
 
 /* Characters: bytes that do not go on with one. */
 static int
@@ -162,32 +198,44 @@ text_width(const char *text)
 }
 
 static void
-print_row(const json_t *w, const int widths[NCOLUMNS])
+print_row(const json_t *w, const int widths[NCOLUMNS], size_t n)
 {
 	char cell[CELL_MAX];
 	size_t i;
 
-	for (i = 0; i < NCOLUMNS; i++) {
+	for (i = 0; i < n; i++) {
 		if (w == NULL)
 			snprintf(cell, sizeof(cell), "%s", columns[i].title);
 		else
 			columns[i].cell(w, columns[i].key, cell);
 		fputs(cell, stdout);
-		if (i + 1 < NCOLUMNS)
+		if (i + 1 < n)
 			printf("%*s", widths[i] + 2 - text_width(cell), "");
 	}
 	putchar('\n');
+}
+
+/* Those of the usage only where that was asked for. */
+static size_t
+ncolumns(const json_t *workers)
+{
+	const json_t *first = json_array_get(workers, 0);
+
+	return json_object_get(first, "rss_kb") != NULL
+	           ? NCOLUMNS
+	           : NCOLUMNS - NCOLUMNS_USAGE;
 }
 
 void
 print_status(const json_t *parameters)
 {
 	const json_t *workers = json_object_get(parameters, "workers"), *w;
+	const size_t n = ncolumns(workers);
 	int widths[NCOLUMNS], width;
 	char cell[CELL_MAX];
 	size_t i, row;
 
-	for (i = 0; i < NCOLUMNS; i++) {
+	for (i = 0; i < n; i++) {
 		widths[i] = text_width(columns[i].title);
 		json_array_foreach (workers, row, w) {
 			columns[i].cell(w, columns[i].key, cell);
@@ -196,9 +244,9 @@ print_status(const json_t *parameters)
 				widths[i] = width;
 		}
 	}
-	print_row(NULL, widths);
+	print_row(NULL, widths, n);
 	json_array_foreach (workers, row, w)
-		print_row(w, widths);
+		print_row(w, widths, n);
 }
 
 /* A member on a line of its own, if it is there. */

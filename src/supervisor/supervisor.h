@@ -35,6 +35,7 @@ struct supervisor {
 	struct output output;
 	struct control *control; /* NULL in init mode without -r */
 	struct events events;
+	int measurers; /* children that measure workers */
 	struct spawn_queue spawns;
 	struct loop_timer spawn_turn;
 	const char *runtime_dir; /* NULL in init mode without -r */

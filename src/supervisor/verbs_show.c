@@ -1,6 +1,7 @@
 /* verbs_show: the verbs that look and change nothing; see call.h. */
 #include "supervisor/call.h"
 #include "supervisor/events.h"
+#include "supervisor/usage.h"
 #include "supervisor/verbs.h"
 #include "supervisor/view.h"
 
@@ -12,6 +13,11 @@ verb_status(struct call *c)
 
 	if (call_check_names(c, &pick, &rc) == -1)
 		return rc;
+	if (json_is_true(json_object_get(c->parameters, "long"))) {
+		rc = usage_answer(c, pick);
+		json_decref(pick);
+		return rc;
+	}
 	workers = view_workers(c->sup, pick, view_worker);
 	json_decref(pick);
 	return call_reply(c, view_status(c->sup, workers));
@@ -75,8 +81,8 @@ const struct verb verbs_show[] = {
     {"Ping", ACCESS_READ, "", "", verb_ping, "Does the daemon answer?"},
     {"Version", ACCESS_READ, "", "version: string, protocol: int", verb_version,
 	"protocol counts up with changes that a client must know."},
-    {"Status", ACCESS_READ, "names: ?[]string", VIEW_STATUS, verb_status,
-	"The workers named, or all; no logger is pid 0."},
+    {"Status", ACCESS_READ, "names: ?[]string, long: ?bool", VIEW_STATUS,
+	verb_status, "The workers named, or all; no logger is pid 0."},
     {"Why", ACCESS_READ, "names: ?[]string", "workers: []Reason", verb_why,
 	"What workers wait for, and how they died."},
     {"Health", ACCESS_READ, "", "ok: bool, unready: []Unready", verb_health,
@@ -88,8 +94,8 @@ const struct verb verbs_show[] = {
 	verb_events,
 	"A snapshot with what Status says; then with `more`, each change of a\n"
 	"# state, and a snapshot where that is not enough. epoch and seq of "
-        "the\n"
+	"the\n"
 	"# caller are those of the last that it has seen; gap: it missed "
-        "some."},
+	"some."},
     {0},
 };

@@ -15,7 +15,8 @@ pytestmark = pytest.mark.skipif(
 
 GROUP = 54321
 USER = 65534
-READING = (["ping"], ["version"], ["status"], ["why", "w"], ["health"])
+READING = (["ping"], ["version"], ["status"], ["why", "w"], ["health"],
+           ["status", "-l"])
 ACTING = (["start", "w"], ["stop", "w"], ["restart", "w"], ["kill", "w"],
           ["signal", "USR1", "w"], ["shutdown"])
 

@@ -9,7 +9,8 @@ import time
 
 import pytest
 
-from svdtest import IS_ROOT, SLOW, SVCTL, VarlinkError, act, wait_for
+from svdtest import (IS_ROOT, SLOW, SVCTL, VarlinkError, act, children,
+                     wait_for)
 
 ONE = f"[worker:w]\ncommand = {act('pause')}\nnumprocs = 2\n"
 
@@ -262,6 +263,56 @@ def test_the_table_has_its_columns(one):
                               "RESTARTS", "NEXT", "LAST-EXIT"]
     assert [line.split()[0] for line in out[1:]] == ["w:0", "w:1"]
     assert out[1].split()[1] == "RUNNING"
+
+
+USAGE = ["rss_kb", "pss_kb", "private_kb", "shared_kb", "cpu_ms"]
+
+
+def test_long_status_shows_memory_and_processor_time(fleet):
+    f = fleet(f"[worker:w]\ncommand = {act('grow', 20000, 'pause')}\n"
+              "[worker:down]\ncommand = /bin/true\nautostart = no\n")
+    f.running("w")
+    seen = {}
+
+    def grown():
+        workers = f.ctl("-j", "status", "-l").json["workers"]
+        seen.update({w["name"]: w for w in workers})
+        return seen["w"]["rss_kb"] > 20000
+
+    wait_for(grown)
+    w = seen["w"]
+    assert w["rss_kb"] >= w["pss_kb"] >= w["private_kb"] > 19000
+    assert w["private_kb"] + w["shared_kb"] == w["rss_kb"]
+    assert w["cpu_ms"] >= 0
+    assert [seen["down"][key] for key in USAGE] == [None] * 5
+    out = [line.split() for line in f.ctl("status", "-l").out.splitlines()]
+    assert out[0][-5:] == ["RSS", "PSS", "PRIVATE", "SHARED", "CPU"]
+    assert out[1][-5].endswith("M") and out[1][-1].endswith("s")
+    assert out[2][-5:] == ["-"] * 5
+    assert not set(USAGE) & set(f.worker("w")), "only where it is asked for"
+    assert f.svctl("ping", "-l").rc == 2
+
+
+def test_long_status_of_many_disturbs_nobody(fleet):
+    f = fleet(f"[worker:w]\ncommand = {act('pause')}\nnumprocs = 200\n")
+    f.running("w:199")
+    with f.varlink() as long, f.varlink() as v:
+        slowest = 0
+        for _ in range(5):
+            long.send("Status", {"long": True})
+            began = time.monotonic()
+            v.call("Ping")
+            slowest = max(slowest, time.monotonic() - began)
+            reply = long.receive()
+            assert all(w["rss_kb"] > 0
+                       for w in reply["parameters"]["workers"])
+        assert slowest < 0.1 * SLOW
+        # Whoever leaves while it is measured leaves nothing behind.
+        for _ in range(8):
+            with f.varlink() as leaving:
+                leaving.send("Status", {"long": True})
+    wait_for(lambda: not children(f.supervisor()), what="no child is left")
+    wait_for(lambda: f.svctl("status", "-l").rc == 0)
 
 
 def test_the_socket_may_come_from_the_environment(one):

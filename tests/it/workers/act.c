@@ -11,6 +11,7 @@
  *	on-exit SIG CODE  SIG ends it with CODE
  *	fork { WORD... }  a child does what is in the braces, then exits with 0
  *	setsid
+ *	grow KB           takes so much memory, and writes to it
  *	sleep MS, pause
  *	exit CODE, exit-generation, die SIG, stop
  *
@@ -212,6 +213,18 @@ die(int sig)
 	raise(sig);
 }
 
+static void
+grow(size_t bytes)
+{
+	volatile char *memory = malloc(bytes);
+	size_t i;
+
+	if (memory == NULL)
+		fail("malloc");
+	for (i = 0; i < bytes; i += 4096)
+		memory[i] = 1;
+}
+
 static int
 act_1(const char *word, const char *arg)
 {
@@ -228,6 +241,8 @@ act_1(const char *word, const char *arg)
 		block(atoi(arg));
 	else if (strcmp(word, "sleep") == 0)
 		sleep_ms(atol(arg));
+	else if (strcmp(word, "grow") == 0)
+		grow((size_t)atol(arg) * 1024);
 	else if (strcmp(word, "exit") == 0)
 		_exit(atoi(arg));
 	else if (strcmp(word, "die") == 0)

@@ -1,0 +1,132 @@
+/* usage: see usage.h. */
+#include "supervisor/usage.h"
+
+#include <stdlib.h>
+
+#include "ipc/varlink.h"
+#include "supervisor/call.h"
+#include "supervisor/control.h"
+#include "supervisor/measure.h"
+#include "supervisor/pick.h"
+#include "supervisor/view.h"
+
+struct usage {
+	struct answer answer;
+	struct supervisor *sup;
+	json_t *pick;
+	struct measure *measure;
+};
+
+static int
+usage_ready(const struct answer *a)
+{
+	return measure_done(((const struct usage *)a)->measure);
+}
+
+static json_t *
+number(int64_t n)
+{
+	return n == -1 ? json_null() : json_integer(n);
+}
+
+/* A pid that the worker still has is still the process that was measured. */
+static int
+add_usage(json_t *worker, const struct measure *m)
+{
+	static const struct measured unknown = {0, -1, -1, -1, -1, -1};
+	json_t *pid = json_object_get(worker, "pid"), *members;
+	const struct measured *u;
+	int rc;
+
+	u = measure_find(m, (int)json_integer_value(pid));
+	if (u == NULL)
+		u = &unknown;
+	members = json_pack("{s:o, s:o, s:o, s:o, s:o}", "rss_kb",
+	    number(u->rss_kb), "pss_kb", number(u->pss_kb), "private_kb",
+	    number(u->private_kb), "shared_kb", number(u->shared_kb), "cpu_ms",
+	    number(u->cpu_ms));
+	rc = members == NULL ? -1 : json_object_update(worker, members);
+	json_decref(members);
+	return rc;
+}
+
+static enum answer_written
+usage_write(struct answer *a, struct buf *out)
+{
+	struct usage *u = (struct usage *)a;
+	json_t *workers = view_workers(u->sup, u->pick, view_worker), *worker;
+	size_t i;
+
+	json_array_foreach (workers, i, worker)
+		if (add_usage(worker, u->measure) == -1) {
+			json_decref(workers);
+			return ANSWER_FAILED;
+		}
+	return varlink_write_reply(out, view_status(u->sup, workers)) == -1
+	           ? ANSWER_FAILED
+	           : ANSWER_LAST;
+}
+
+static void
+usage_free(struct answer *a)
+{
+	struct usage *u = (struct usage *)a;
+
+	measure_free(u->measure);
+	json_decref(u->pick);
+	free(u);
+}
+
+static const struct answer_kind usage_kind = {
+    .ready = usage_ready,
+    .write = usage_write,
+    .free = usage_free,
+};
+
+static void
+measured_cb(void *arg)
+{
+	struct usage *u = arg;
+
+	control_wake(u->sup->control);
+}
+
+struct pids {
+	int *list;
+	size_t n;
+};
+
+static void
+pid_cb(struct worker *w, void *arg)
+{
+	struct pids *p = arg;
+
+	if (w->rec.pid != 0)
+		p->list[p->n++] = w->rec.pid;
+}
+
+int
+usage_answer(struct call *c, json_t *pick)
+{
+	struct usage *u = calloc(1, sizeof(*u));
+	struct pids pids = {calloc(c->sup->roster.n + 1, sizeof(int)), 0};
+	struct err e;
+
+	if (u == NULL || pids.list == NULL) {
+		free(u);
+		free(pids.list);
+		return call_no_memory(c);
+	}
+	pick_each(c->sup, pick, pid_cb, &pids);
+	u->measure = measure_new(c->sup, pids.list, pids.n, measured_cb, u, &e);
+	free(pids.list);
+	if (u->measure == NULL) {
+		free(u);
+		return call_fail(c, ERROR_FAILED, e.text);
+	}
+	u->answer.kind = &usage_kind;
+	u->sup = c->sup;
+	u->pick = json_incref(pick);
+	c->later = &u->answer;
+	return 0;
+}
