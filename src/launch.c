@@ -25,8 +25,8 @@
 
 #define LISTEN_BACKLOG 128
 #define STATE_MAX_BYTES (256 << 20)
-#define OWN_PIPE_BYTES (1 << 20) /* of lines that the logger has yet to take \
-	                          */
+/* Of lines that the logger has yet to take. */
+#define OWN_PIPE_BYTES (1 << 20)
 #define FIXED_ARGS 10 /* of the keeper, at most, with the last NULL */
 
 struct launching {
