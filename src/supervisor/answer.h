@@ -6,6 +6,8 @@
 #ifndef SVD_SUPERVISOR_ANSWER_H
 #define SVD_SUPERVISOR_ANSWER_H
 
+#include <stddef.h>
+
 struct answer;
 struct buf;
 struct worker;
@@ -24,6 +26,14 @@ struct answer_kind {
 	/* Appends one message. */
 	enum answer_written (*write)(struct answer *a, struct buf *out);
 	void (*free)(struct answer *a);
+	/*
+	 * It comes from somebody else, who is given the connection: fd,
+	 * borrowed, and what was read behind the call. 1: the connection is
+	 * theirs. 0: an error was appended to out. -1: no memory. NULL: it
+	 * comes from here.
+	 */
+	int (*leave)(struct answer *a, int fd, const char *unread,
+	    size_t unread_len, struct buf *out);
 	/* What workers left behind is to be gone first. */
 	int after_sweep;
 };

@@ -13,6 +13,8 @@ const struct call_error_kind call_errors[ERROR_COUNT] = {
 	"method", "method: string", "The interface has it, but not here."},
     [ERROR_INVALID_PARAMETER] = {VARLINK_SERVICE, "InvalidParameter",
 	"parameter", "parameter: string", "Missing, unknown, or wrong."},
+    [ERROR_EXPECTED_MORE] = {VARLINK_SERVICE, "ExpectedMore", NULL, "",
+	"The answer is a stream: to be called with `more`."},
     [ERROR_NO_SUCH_WORKER] = {FLEET_INTERFACE, "NoSuchWorker", "name",
 	"name: string",
 	"No worker, instance or group has that name; nothing was done."},

@@ -36,7 +36,7 @@ struct verb {
 };
 
 extern const struct verb verbs_service[]; /* org.varlink.service */
-extern const struct verb verbs_show[], verbs_act[];
+extern const struct verb verbs_show[], verbs_act[], verbs_logs[];
 
 /* The errors that there are: a call fails with one of these, so none can be
  * sent that the interface does not declare. */
@@ -45,6 +45,7 @@ enum call_error {
 	ERROR_METHOD_NOT_FOUND,
 	ERROR_METHOD_NOT_IMPLEMENTED,
 	ERROR_INVALID_PARAMETER,
+	ERROR_EXPECTED_MORE,
 	ERROR_NO_SUCH_WORKER, /* of org.svd.Fleet from here on */
 	ERROR_PERMISSION_DENIED,
 	ERROR_REFUSED,

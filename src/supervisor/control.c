@@ -210,6 +210,18 @@ client_answer(struct client *cl)
 	return 0;
 }
 
+/* Gives the connection to whoever answers. -1: it is theirs, or of no use: no
+ * client of ours any more. */
+static int
+client_leave(struct client *cl)
+{
+	int rc = cl->later->kind->leave(
+	    cl->later, cl->fd, cl->in.buf.data, cl->in.buf.len, &cl->out);
+
+	client_end_later(cl);
+	return rc == 0 ? client_flush(cl) : -1;
+}
+
 /* Serves one call, if a whole one is there. -1: the client has to go. */
 static int
 client_serve(struct client *cl)
@@ -231,6 +243,8 @@ client_serve(struct client *cl)
 		return -1;
 	if (cl->later == NULL)
 		return client_flush(cl);
+	if (cl->later->kind->leave != NULL)
+		return client_leave(cl);
 	client_begin_later(cl);
 	return client_answer(cl);
 }

@@ -16,6 +16,7 @@ static const struct group {
 } groups[] = {
     {VARLINK_SERVICE, verbs_service},
     {FLEET_INTERFACE, verbs_show},
+    {FLEET_INTERFACE, verbs_logs},
     {FLEET_INTERFACE, verbs_act},
 };
 

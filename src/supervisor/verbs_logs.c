@@ -1,0 +1,168 @@
+/* verbs_logs: what workers wrote; see call.h. The logger has it, so the whole
+ * connection goes there; it comes back once the call is answered. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "supervisor/call.h"
+#include "supervisor/output.h"
+#include "supervisor/pick.h"
+
+#define WHY_NOT_SIZE 128
+
+struct handing_over {
+	struct answer answer;
+	struct supervisor *sup;
+	char *parameters; /* JSON */
+};
+
+static int
+leave(struct answer *a, int fd, const char *unread, size_t unread_len,
+    struct buf *out)
+{
+	struct handing_over *h = (struct handing_over *)a;
+	struct call c = {.out = out};
+	struct err e;
+
+	if (output_send_client(
+		h->sup, fd, h->parameters, unread, unread_len, &e) == 0)
+		return 1;
+	return call_fail(&c, ERROR_FAILED, e.text);
+}
+
+static void
+free_handing_over(struct answer *a)
+{
+	struct handing_over *h = (struct handing_over *)a;
+
+	free(h->parameters);
+	free(h);
+}
+
+static const struct answer_kind kind = {
+    .leave = leave, .free = free_handing_over};
+
+/* What is captured under one name. */
+struct captured {
+	int any;
+	char why_not[WHY_NOT_SIZE]; /* where nothing is */
+};
+
+static void
+look_cb(struct worker *w, void *arg)
+{
+	struct captured *c = arg;
+	const struct worker_conf *conf = w->conf;
+
+	if (worker_output(conf, OUTPUT_OUT) != NULL ||
+	    worker_output(conf, OUTPUT_ERR) != NULL)
+		c->any = 1;
+	snprintf(c->why_not, sizeof(c->why_not),
+	    "the output of '%s' is not kept: stdout is %s, stderr is %s",
+	    conf->name, stream_kind_name(conf->std_out.kind),
+	    stream_kind_name(conf->std_err.kind));
+}
+
+/* Some output for each name; else an error was answered. */
+static int
+check_captured(struct call *c, const json_t *names, int *rc)
+{
+	struct captured captured;
+	json_t *name, *one, *pick;
+	size_t i;
+
+	json_array_foreach (names, i, name) {
+		captured = (struct captured){.any = 0};
+		one = json_pack("[O]", name);
+		pick = pick_new(one);
+		json_decref(one);
+		if (pick == NULL) {
+			*rc = call_no_memory(c);
+			return -1;
+		}
+		pick_each(c->sup, pick, look_cb, &captured);
+		json_decref(pick);
+		if (captured.any)
+			continue;
+		*rc = call_fail(c, ERROR_FAILED, captured.why_not);
+		return -1;
+	}
+	return 0;
+}
+
+/* "ID/STREAM@NUMBER.NUMBER": whether it is of this life of that output is for
+ * the logger to say. */
+static int
+is_cursor(const char *text)
+{
+	const char *at = strchr(text, '@');
+
+	return strchr(text, '/') != NULL && at != NULL && at[1] != '\0' &&
+	       at[1 + strspn(at + 1, "0123456789abcdef.")] == '\0';
+}
+
+/* The name of one that is wrong, or NULL. */
+static const char *
+bad_parameter(const struct call *c)
+{
+	const json_t *since = json_object_get(c->parameters, "since"), *cursor;
+	size_t i;
+
+	if (call_names_nobody(c))
+		return "names";
+	if (json_integer_value(json_object_get(c->parameters, "lines")) < 0)
+		return "lines";
+	json_array_foreach (since, i, cursor)
+		if (!is_cursor(json_string_value(cursor)))
+			return "since";
+	return NULL;
+}
+
+static int
+verb_logs(struct call *c)
+{
+	const char *bad = bad_parameter(c);
+	struct handing_over *h;
+	json_t *pick;
+	int rc;
+
+	if (!c->more)
+		return call_fail(c, ERROR_EXPECTED_MORE, NULL);
+	if (bad != NULL)
+		return call_fail(c, ERROR_INVALID_PARAMETER, bad);
+	if (call_check_names(c, &pick, &rc) == -1)
+		return rc;
+	json_decref(pick);
+	if (check_captured(c, json_object_get(c->parameters, "names"), &rc) ==
+	    -1)
+		return rc;
+	h = calloc(1, sizeof(*h));
+	if (h == NULL)
+		return call_no_memory(c);
+	h->answer.kind = &kind;
+	h->sup = c->sup;
+	h->parameters = json_dumps(c->parameters, JSON_COMPACT);
+	if (h->parameters == NULL) {
+		free(h);
+		return call_no_memory(c);
+	}
+	c->later = &h->answer;
+	return 0;
+}
+
+const struct verb verbs_logs[] = {
+    {"Logs", ACCESS_READ,
+	"names: []string, lines: ?int, follow: ?bool, since: ?[]string",
+	"name: ?string, stream: ?string, cursor: ?string, line: ?string, "
+	"data: ?string, gap: ?bool",
+	verb_logs,
+	"With `more`: the last lines (10) that workers wrote, a reply each, "
+        "or\n"
+	"# those behind the cursors of an earlier call; with follow, what "
+        "comes\n"
+	"# then too. stream is stdout or stderr, data has base64 of a line "
+        "that\n"
+	"# is not UTF-8; gap: some before it are not kept any more. The last\n"
+	"# reply has nothing."},
+    {0},
+};
