@@ -120,7 +120,7 @@ static const struct conf_key keys[] = {
 	.help = "what KILL goes to"},
     {WORKER("stdout", TYPE_STREAM, conf.std_out),
 	.choices = "log|inherit|null|file:PATH|syslog|journal",
-	.def = "inherit", .help = "standard output"},
+	.def = "log", .help = "standard output"},
     {WORKER("stderr", TYPE_STREAM, conf.std_err),
 	.choices = "log|stdout|inherit|null|file:PATH|syslog|journal",
 	.def = "stdout", .help = "standard error"},

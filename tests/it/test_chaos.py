@@ -114,8 +114,8 @@ def check(f, watch, deaths, steady):
         if not name.startswith("steady"):
             assert (worker["state"], worker["pid"]) == ("STOPPED", 0), worker
     poll_deaths(f, deaths)
-    # Only the supervisor and the steady ones are left.
-    wait_for(lambda: len(children(f.keeper)) == 3,
+    # Only supervisor, logger and the steady ones are left.
+    wait_for(lambda: len(children(f.keeper)) == 4,
              what="nobody else is left")
     wrote = births(f)
     check_births(f, watch, deaths, workers, wrote)

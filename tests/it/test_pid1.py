@@ -36,8 +36,8 @@ def test_orphans_of_every_depth_are_reaped(fleet):
     f.wait("w", restarts=lambda n: n >= 30)
     assert all(d["code"] == 3 for d in f.deaths("w"))
     f.ctl("stop", "w")
-    # The supervisor and the steady worker are all that is left.
-    wait_for(lambda: len(children(f.keeper)) == 2)
+    # Supervisor, logger and the steady worker are all that is left.
+    wait_for(lambda: len(children(f.keeper)) == 3)
     assert f.worker("steady")["restarts"] == 0
     births = [int(line.split()[1]) for line in f.lines("n")]
     assert births == list(range(1, len(births) + 1))
@@ -52,7 +52,7 @@ def test_thousands_of_exits_come_as_one_signal(fleet):
     f.ini.write_text(f"[worker:storm]\ncommand = {f.path('storm')}\n{ONE}")
     f.start()
     f.running("storm", "w:0", "w:1")
-    wait_for(lambda: len(children(f.keeper)) == 4, 20)
+    wait_for(lambda: len(children(f.keeper)) == 5, 20)
     assert not zombies(f.keeper)
     assert all(w["restarts"] == 0 for w in f.workers().values())
     f.ctl("ping")
@@ -106,18 +106,18 @@ def test_a_fleet_in_a_poor_world(fleet, options):
         f.before[1:1] = options
         f.ini.write_text(f"""
 [worker:w]
-command = {act('report', f.run / 'out', 'pause')}
+command = {act('report', f.run / 'seen', 'pause')}
 [worker:crash]
 command = {act('exit', 3)}
 backoff_delay = 20ms
 """)
         f.start()
         pid = f.running("w")["w"]
-        wait_for(lambda: f.lines("run/out"))
-        assert f.report("run/out")["fds"] == "0 1 2"
+        wait_for(lambda: f.lines("run/seen"))
+        assert f.report("run/seen")["fds"] == "0 1 2"
         f.wait("crash", restarts=lambda n: n >= 3)
         old = f.status()["supervisor_pid"]
-        os.kill(min(children(f.keeper)), signal.SIGKILL)
+        os.kill(f.supervisor(), signal.SIGKILL)
         wait_for(lambda: f.new_supervisor(old))
         assert f.worker("w")["pid"] == pid
         f.ctl("restart", "w")

@@ -179,7 +179,7 @@ START_TEST(defaults)
 	ck_assert_str_eq(w->directory, "/");
 	ck_assert_uint_eq(w->umask, 022);
 	ck_assert_int_eq(w->std_in.kind, STREAM_NULL);
-	ck_assert_int_eq(w->std_out.kind, STREAM_INHERIT);
+	ck_assert_int_eq(w->std_out.kind, STREAM_LOG);
 	ck_assert_int_eq(w->std_err.kind, STREAM_STDOUT);
 	ck_assert_int_eq(w->restart, RESTART_ALWAYS);
 	ck_assert_int_eq(w->backoff_delay, 1000);
@@ -612,9 +612,10 @@ static const struct {
 	"f.ini:3: on_empty: 'stay' is not wait or exit\n"
 	"f.ini:4: include: cannot read 'none.ini': No such file or "
 	"directory\n"},
-    {"[worker:a]\nnumprocs = 9999\ncommand = x\n[worker:b]\nnumprocs = 2\n"
+    {"[worker:a]\nnumprocs = 9999\ncommand = x\nstdout = "
+     "null\n[worker:b]\nnumprocs = 2\n"
      "command = y\n",
-	"f.ini:4: [worker:b] brings the fleet to 10001 instances, at most "
+	"f.ini:5: [worker:b] brings the fleet to 10001 instances, at most "
 	"10000 are allowed\n"},
     /* One instance's error is reported once, others' all the same. */
     {"[worker:a]\nnumprocs = 500\ncommand = x %x\nnice = 99\n"
@@ -770,11 +771,14 @@ START_TEST(many_workers_are_fast)
 	for (i = 0; i < 5000; i++)
 		ck_assert_int_eq(buf_addf(&b,
 				     "[worker:w%d]\ncommand = /bin/sleep %d\n"
-				     "env_file = -/nonexistent/%d\n",
+				     "env_file = -/nonexistent/%d\n"
+				     "stdout = null\n",
 				     i, i, i),
 		    0);
 	ck_assert_int_eq(
-	    buf_adds(&b, "[worker:n]\nnumprocs = 5000\ncommand = x %n\n"), 0);
+	    buf_adds(&b,
+		"[worker:n]\nnumprocs = 5000\ncommand = x %n\nstdout = null\n"),
+	    0);
 	clock_gettime(CLOCK_MONOTONIC, &from);
 	ck_assert_int_eq(load(b.data), 0);
 	clock_gettime(CLOCK_MONOTONIC, &to);
