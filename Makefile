@@ -63,7 +63,7 @@ benches := $(addprefix $(B)/tests/,$(notdir $(bench_c:.c=)))
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all demo check check-unit check-it check-asan check-valgrind \
+.PHONY: all demo check check-unit check-it check-asan check-valgrind check-varlink \
 	bench lint install uninstall clean dist deps deps-build deps-check \
 	help
 
@@ -174,6 +174,18 @@ check-asan:
 	$(MAKE) B=build-asan SANITIZE=1 SVD_TEST_ROUNDS=60 check
 	@tests/lint/no-reports $(asan)/reports
 
+# An independent client of the control socket: the Varlink project's Go library
+# as the distribution has it, built offline.
+$(B)/tests/varlink-client: tests/varlink/client.go
+	@contrib/deps varlink
+	@mkdir -p $(@D)
+	$(say) GO $<
+	$(Q)GO111MODULE=off GOFLAGS= GOPATH=/usr/share/gocode \
+		GOCACHE=$(abspath $(B))/go go build -o $@ $<
+
+check-varlink: all $(helpers) $(B)/tests/varlink-client | deps-check
+	$(pytest) tests/varlink $(PYTEST_ARGS)
+
 # Unit suites, and those integration tests that are marked so. Valgrind 3.19
 # has no pidfd and crashes on clone() with a stack of its own: svd's fallbacks.
 valgrind_log = $(abspath $(B))/valgrind
@@ -237,6 +249,7 @@ help:
 	@echo 'check-asan      the same under AddressSanitizer and UBSan'
 	@echo 'check-valgrind  unit suites and a few fleets under valgrind'
 	@echo 'bench           times and sizes, beside a bare loop of vfork and exec'
+	@echo 'check-varlink   the control socket with an independent client, in Go'
 	@echo 'lint            layering, analysers, format, man pages, scripts'
 	@echo 'install         to $$(DESTDIR)$$(PREFIX), by default $(PREFIX); uninstall'
 	@echo 'deps            install what the targets above need (root or sudo)'

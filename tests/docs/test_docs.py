@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from svdtest import BUILD, ROOT, SVCTL, SVD
+from varlink_idl import Interface
 
 
 def page(name):
@@ -58,6 +59,53 @@ def test_every_exit_code_stands_in_its_page(name, codes):
     missing = [c for c in codes
                if not re.search(rf"(?:^|\D){c}(?:\D|$)", section, re.M)]
     assert not missing
+
+
+@pytest.fixture
+def interface(fleet):
+    """The control interface of a running fleet, as it describes itself."""
+    with fleet("[worker:w]\ncommand = /bin/sleep 1000\n").varlink() as v:
+        return Interface(v.call(
+            "org.varlink.service.GetInterfaceDescription",
+            {"interface": "org.svd.Fleet"})["description"])
+
+
+def section(text, name):
+    text = text[text.index(f".Sh {name}"):]
+    return text[:text.index("\n.Sh ", 5)]
+
+
+def test_every_method_and_error_stands_in_its_page(interface):
+    """Word for word, but for blanks."""
+    text = " ".join(section(page("svctl.8"), "PROTOCOL").split())
+    text = text.replace("( ", "(")
+    wanted = re.findall(r"^(?:method|error) .*$", interface.text, re.M)
+    assert len(wanted) > 10
+    assert not [w for w in wanted if w not in text]
+
+
+def test_every_member_of_a_reply_stands_in_its_page(interface):
+    text = page("svctl.8")
+    json = text[text.index(".Ss JSON"):text.index(".Sh PROTOCOL")]
+    members = {field for _, out in interface.methods.values()
+               for field in out[1]}
+    for type_ in interface.types.values():
+        members |= set(type_[1])
+    assert len(members) > 30
+    assert not [m for m in members if not mentions(json, "(?:It )?Va", m)]
+
+
+def test_every_option_stands_in_its_page():
+    for program, name in ((SVCTL, "svctl.8"), (SVD, "svd.8")):
+        out = subprocess.run([program, "-h"], capture_output=True, text=True)
+        options = re.findall(r"(?<!\S)(-\w|--[\w-]+)", out.stdout)
+        assert len(options) > 8, out
+        text = page(name)
+        for option in options:
+            letters = option.lstrip("-")
+            flag = rf"Fl (?:\w \| )*{letters}\b" if option[1] != "-" else \
+                rf"Fl Fl {re.escape(letters)}\b"
+            assert re.search(flag, text), (name, option)
 
 
 FILES = sorted([*(ROOT / "etc").glob("*.ini"),
