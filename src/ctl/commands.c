@@ -8,6 +8,7 @@
 #include "ctl/events.h"
 #include "ctl/exits.h"
 #include "ctl/lastkill.h"
+#include "ctl/logs.h"
 #include "ctl/print.h"
 #include "ctl/report.h"
 #include "ctl/stream.h"
@@ -31,7 +32,7 @@ use_reply(struct ctl *ctl, json_t *msg,
 	} else if (reply.error != NULL)
 		status = report_error(&reply);
 	else {
-		if (ctl->json)
+		if (ctl->json && !(ctl->command->flags & COMMAND_OWN_JSON))
 			print_json(reply.parameters);
 		status = fn(ctl, reply.parameters);
 	}
@@ -136,7 +137,10 @@ use_status(struct ctl *ctl, const json_t *parameters)
 static int
 use_why(struct ctl *ctl, const json_t *parameters)
 {
-	if (!ctl->json)
+	logs_add_tails(ctl, json_object_get(parameters, "workers"));
+	if (ctl->json)
+		print_json(parameters);
+	else
 		print_why(parameters);
 	return EXIT_DONE;
 }
@@ -359,8 +363,11 @@ static const struct command commands[] = {
     {"signal", "SIG " NAMES, "send a signal", FLEET("Signal"), COMMAND_PROMPT,
 	1, run_signal},
     {"kill", NAMES, "SIGKILL to the whole tree", FLEET("Kill"), 0, 0, run_kill},
-    {"why", NAMES, "what it waits for, its last deaths", FLEET("Why"),
-	COMMAND_PROMPT, 0, run_why},
+    {"why", NAMES, "what it waits for, its last deaths and lines", FLEET("Why"),
+	COMMAND_PROMPT | COMMAND_OWN_JSON, 0, run_why},
+    {"logs", "[-f] " NAMES,
+	"show what they have written", FLEET("Logs"),
+	COMMAND_PROMPT | COMMAND_TAKES_LINES, 0, logs_run},
     {"shutdown", "", "stop the fleet, and wait for its end", FLEET("Shutdown"),
 	COMMAND_NO_ARGS, 0, run_shutdown},
     {"events", "[" NAMES "]", "show changes of states as they happen",

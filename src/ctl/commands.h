@@ -21,6 +21,9 @@ struct ctl {
 	struct where where;
 	int json, wait;
 	int is_long;
+	int follow;
+	int64_t lines;         /* -1: as many as is usual */
+	const char *since;     /* cursors, or NULL */
 	unsigned long taken;   /* options, as bits by their rows */
 	int64_t timeout_ms;    /* -1: none given */
 	int64_t deadline;      /* CLOCK_MONOTONIC ms, or CLIENT_NEVER */
@@ -32,8 +35,10 @@ enum {
 	COMMAND_PROMPT = 1,   /* the daemon answers at once */
 	COMMAND_NO_ARGS = 2,  /* takes no names */
 	COMMAND_OPTIONAL = 4, /* names may be absent */
+	COMMAND_OWN_JSON = 8, /* prints its JSON itself */
 	/* Options that not all commands have. */
-	COMMAND_TAKES_LONG = 256
+	COMMAND_TAKES_LONG = 256,
+	COMMAND_TAKES_LINES = 512
 };
 
 struct command {

@@ -68,6 +68,32 @@ take_long(struct ctl *ctl, const char *arg)
 }
 
 static int
+take_follow(struct ctl *ctl, const char *arg)
+{
+	(void)arg;
+	ctl->follow = 1;
+	return OPTION_GO_ON;
+}
+
+static int
+take_lines(struct ctl *ctl, const char *arg)
+{
+	struct err e;
+
+	if (units_parse_int(arg, 0, INT32_MAX, &ctl->lines, &e) == 0)
+		return OPTION_GO_ON;
+	print_error("bad number of lines: %s", e.text);
+	return options_usage();
+}
+
+static int
+take_since(struct ctl *ctl, const char *arg)
+{
+	ctl->since = arg;
+	return OPTION_GO_ON;
+}
+
+static int
 take_version(struct ctl *ctl, const char *arg)
 {
 	(void)ctl;
@@ -122,6 +148,12 @@ static const struct option_row rows[] = {
     {"no-wait", 0, NULL, "do not wait for the outcome", 0, take_no_wait},
     {"long", 'l', NULL, "memory and processor time too", COMMAND_TAKES_LONG,
 	take_long},
+    {"follow", 'f', NULL, "go on with what is written then",
+	COMMAND_TAKES_LINES, take_follow},
+    {"lines", 'n', "LINES", "how many of the last lines", COMMAND_TAKES_LINES,
+	take_lines},
+    {"since", 0, "CURSOR,...", "those behind these cursors",
+	COMMAND_TAKES_LINES, take_since},
     {"version", 'V', NULL, "print the version", 0, take_version},
     {"help", 'h', NULL, "print this", 0, take_help},
 };

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/units.h"
+#include "ctl/line.h"
 
 #define CELL_MAX 320 /* bytes */
 #define ERROR_MAX 1024
@@ -39,6 +40,16 @@ print_error(const char *fmt, ...)
 	va_end(ap);
 	make_safe(text);
 	fprintf(stderr, "svctl: %s\n", text);
+}
+
+void
+print_text(const char *text)
+{
+	char safe[CELL_MAX];
+
+	snprintf(safe, sizeof(safe), "%s", text);
+	make_safe(safe);
+	fputs(safe, stdout);
 }
 
 void
@@ -274,6 +285,21 @@ print_death(const json_t *d)
 	    reason);
 }
 
+/* Its last lines, if svctl has asked for them. */
+static void
+print_output(const json_t *lines)
+{
+	const json_t *line;
+	size_t i;
+
+	if (json_array_size(lines) > 0)
+		puts("    its last output:");
+	json_array_foreach (lines, i, line) {
+		fputs("        ", stdout);
+		line_print(line);
+	}
+}
+
 static void
 print_reason(const json_t *w)
 {
@@ -297,6 +323,7 @@ print_reason(const json_t *w)
 		puts("    deaths, the newest last:");
 	json_array_foreach (deaths, i, d)
 		print_death(d);
+	print_output(json_object_get(w, "output"));
 }
 
 void

@@ -62,7 +62,7 @@ deadline_of(const struct ctl *ctl)
 int
 main(int argc, char **argv)
 {
-	struct ctl ctl = {.wait = 1, .timeout_ms = -1};
+	struct ctl ctl = {.wait = 1, .timeout_ms = -1, .lines = -1};
 	int status = options_take(&ctl, argc, argv);
 
 	if (status == OPTION_GO_ON)
