@@ -77,19 +77,19 @@ commit(struct logger *lg, struct ring *r, size_t len, size_t out_len)
 	struct cursor *c = r->c, *own = lg->own->c;
 	ssize_t n;
 
-	c->copy_len = out_len;
-	c->copy_next = c->done + len;
-	c->copy_from = own->pos + 1;
+	c->len = out_len;
+	c->next = c->done + len;
+	c->from = own->pos + 1;
 	n = write(lg->own->fd, out, out_len);
 	if (n != (ssize_t)out_len) {
 		log_error("cannot keep lines of '%s': %s", r->id,
 		    n == -1 ? "no memory" : "not enough memory");
 		lseek(lg->own->fd, (off_t)own->pos, SEEK_SET);
-		c->copy_from = 0;
+		c->from = 0;
 		return -1;
 	}
-	c->done = c->copy_next;
-	c->copy_from = 0;
+	c->done = c->next;
+	c->from = 0;
 	own->pos += out_len;
 	ring_trim(c, r->fd, r->tail);
 	writers_touch(lg, lg->own);
@@ -100,18 +100,18 @@ void
 copier_recover(struct logger *lg, struct ring *r)
 {
 	struct cursor *c = r->c;
-	uint64_t from = c->copy_from;
+	uint64_t from = c->from;
 
 	if (from == 0)
 		return;
-	if (lg->own->c->pos >= from - 1 + c->copy_len) {
-		c->done = c->copy_next;
+	if (lg->own->c->pos >= from - 1 + c->len) {
+		c->done = c->next;
 	} else if (lg->own->c->pos > from - 1) {
 		/* Killed in the middle: nobody has seen it. */
 		lseek(lg->own->fd, (off_t)from - 1, SEEK_SET);
 		lg->own->c->pos = from - 1;
 	}
-	c->copy_from = 0;
+	c->from = 0;
 }
 
 static void
@@ -123,6 +123,21 @@ wait_for_room(struct logger *lg, struct ring *r)
 	TAILQ_INSERT_TAIL(&lg->uncopied, r, uncopied);
 }
 
+/* At the end there is, always. */
+static int
+has_room(const struct logger *lg)
+{
+	const struct cursor *own = lg->own->c;
+
+	return own->pos - own->done < RING_MAX || lg->quit_at != 0;
+}
+
+int
+copier_can_go_on(const struct logger *lg)
+{
+	return !TAILQ_EMPTY(&lg->uncopied) && has_room(lg);
+}
+
 /* 1: some were copied and there may be more, 0: no, -1: there is no room. */
 static int
 copy_some(struct logger *lg, struct ring *r, int final)
@@ -132,7 +147,7 @@ copy_some(struct logger *lg, struct ring *r, int final)
 
 	if (r->c->done == r->c->pos)
 		return 0;
-	if (lg->own->c->pos - lg->own->c->done >= RING_MAX && !lg->quit_at)
+	if (!has_room(lg))
 		return -1;
 	n = ring_read(r->fd, r->c->done, in, sizeof(in));
 	if (n <= 0)

@@ -12,6 +12,8 @@
 void copier_copy(struct logger *lg, struct ring *r, int64_t now);
 /* Goes on with those that waited for room. */
 void copier_go_on(struct logger *lg, int64_t now);
+/* Is there room for one that waits? */
+int copier_can_go_on(const struct logger *lg);
 /* Lines that have waited for their end long enough go as they are; sets
  * partial_at. */
 void copier_end_lines(struct logger *lg, int64_t now);

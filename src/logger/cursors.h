@@ -52,9 +52,13 @@ struct cursor {
 	                        is to be delivered as well. Main's */
 	cursor_u64 watchers; /* bit n: reader n sleeps until it grows */
 
-	/* Main writes lines of this ring into another one: while from is not
-	 * 0, next is delivered if that one's position is from - 1 + len. */
-	cursor_u64 copy_from, copy_len, copy_next;
+	/*
+	 * What main is about to do, where one system call may be cut short by
+	 * a kill. 0 in from: nothing. Lines of this ring go into another one:
+	 * next is delivered once that one's position is from - 1 + len. Or
+	 * lines go from the stream of hash next into this ring.
+	 */
+	cursor_u64 from, len, next;
 };
 
 struct cursors_head {

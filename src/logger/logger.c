@@ -30,7 +30,8 @@
 #include "logger/writers.h"
 
 #define EVENTS 128
-#define FLUSH_MS 4000    /* the keeper waits a little longer */
+#define FLUSH_MS 4000 /* the keeper waits a little longer */
+#define READERS_MS 500
 #define FEW (32 * 1024)  /* bytes; less in a turn is worth a pause ... */
 #define PAUSE_NS 100000L /* ... for more to come, while more comes */
 
@@ -183,8 +184,11 @@ go_on_quitting(struct logger *lg, int64_t now)
 		else
 			writers_touch(lg, r);
 	readers_finish(lg);
+	/* Whoever reads logs is not waited for as long as a disk is. */
 	if (rings_are_done(lg) && readers_count(lg) == 0)
 		return 0;
+	if (rings_are_done(lg) && lg->quit_at > now + READERS_MS)
+		lg->quit_at = now + READERS_MS;
 	if (now < lg->quit_at)
 		return 1;
 	TAILQ_FOREACH (r, &lg->all_rings, all)
@@ -203,12 +207,14 @@ turn(struct logger *lg)
 	int more, n, i;
 
 	lg->moved = 0;
-	/* Said before looking: who gets on after that wakes us. */
-	if (is_waiting_for_writers(lg))
-		lg->cursors.head->main_waits = 1;
 	copier_go_on(lg, now);
 	copier_end_lines(lg, now);
 	more = streams_turn(lg, now);
+	/* Said before looking: who gets on after that wakes us. */
+	if (is_waiting_for_writers(lg)) {
+		lg->cursors.head->main_waits = 1;
+		more |= streams_can_go_on(lg) || copier_can_go_on(lg);
+	}
 	rings_let_go(lg);
 	problems_check(lg, now);
 	if (lg->quit_at != 0 && !go_on_quitting(lg, now))

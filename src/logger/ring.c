@@ -50,19 +50,16 @@ whole_lines(int fifo, const int scratch[2], size_t *seen)
 	return lines;
 }
 
-ssize_t
-ring_capture_lines(int fifo, int ring, const int scratch[2], int all)
+/* -1 and errno if nothing could be moved. */
+static ssize_t
+move(int fifo, int ring, size_t len)
 {
-	size_t seen, lines = whole_lines(fifo, scratch, &seen), done = 0;
+	size_t done = 0;
 	ssize_t n;
 
-	if (seen == 0)
-		return 0;
-	if (lines == 0 && (all || is_full(fifo)))
-		lines = seen;
-	while (done < lines) {
+	while (done < len) {
 		n = splice(
-		    fifo, NULL, ring, NULL, lines - done, SPLICE_F_NONBLOCK);
+		    fifo, NULL, ring, NULL, len - done, SPLICE_F_NONBLOCK);
 		if (n == -1 && errno == EINTR)
 			continue;
 		if (n == -1 && errno != EAGAIN && done == 0)
@@ -72,6 +69,43 @@ ring_capture_lines(int fifo, int ring, const int scratch[2], int all)
 		done += (size_t)n;
 	}
 	return (ssize_t)done;
+}
+
+ssize_t
+ring_capture_lines(struct cursor *c, int fifo, int ring, const int scratch[2],
+    uint64_t who, int all)
+{
+	size_t seen, lines = whole_lines(fifo, scratch, &seen);
+	ssize_t n;
+
+	if (seen == 0)
+		return 0;
+	if (lines == 0 && (all || is_full(fifo)))
+		lines = seen;
+	if (lines == 0)
+		return 0;
+	c->len = lines;
+	c->next = who;
+	c->from = c->pos + 1;
+	n = move(fifo, ring, lines);
+	c->from = 0;
+	return n;
+}
+
+void
+ring_recover_lines(struct cursor *c, int fifo, int ring, uint64_t who)
+{
+	uint64_t end = c->from - 1 + c->len;
+	ssize_t n;
+
+	if (c->from == 0 || c->next != who)
+		return;
+	if (c->pos >= c->from && c->pos < end) {
+		n = move(fifo, ring, (size_t)(end - c->pos));
+		if (n > 0)
+			c->pos += (uint64_t)n;
+	}
+	c->from = 0;
 }
 
 void

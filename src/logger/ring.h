@@ -23,9 +23,13 @@ ssize_t ring_capture(int fifo, int ring);
 /*
  * The same for a ring that several FIFOs end in: no more than whole lines,
  * unless all is asked for, or a line is longer than the FIFO. scratch: an empty
- * non-blocking pipe.
+ * non-blocking pipe. who: tells the FIFO from others, not 0.
  */
-ssize_t ring_capture_lines(int fifo, int ring, const int scratch[2], int all);
+ssize_t ring_capture_lines(struct cursor *c, int fifo, int ring,
+    const int scratch[2], uint64_t who, int all);
+/* After a restart, before anything is captured: what a killed one had begun to
+ * move of this FIFO is moved. */
+void ring_recover_lines(struct cursor *c, int fifo, int ring, uint64_t who);
 /* Gives back what is delivered and further than keep bytes from the end. */
 void ring_trim(struct cursor *c, int ring, uint64_t keep);
 /* After a restart: gives back what is below low, in case that was not done. */

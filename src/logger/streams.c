@@ -76,6 +76,9 @@ watch(struct logger *lg, struct stream *s)
 	if (s->fd == -1)
 		return;
 	fcntl(s->fd, F_SETFL, O_NONBLOCK);
+	if (s->ring != NULL && s->ring->kind == OUTPUT_FILE)
+		ring_recover_lines(
+		    s->ring->c, s->fd, s->ring->fd, names_hash(s->key));
 	if (epoll_ctl(lg->epoll, EPOLL_CTL_ADD, s->fd, &ev) == -1)
 		log_error("cannot watch '%s': %s", s->key, strerror(errno));
 	streams_ready(lg, s);
@@ -379,7 +382,8 @@ capture(struct logger *lg, struct stream *s, int all, int64_t now)
 	ssize_t n;
 
 	if (s->ring->nstreams > 1 && s->ring != lg->own)
-		n = ring_capture_lines(s->fd, s->ring->fd, lg->scratch, all);
+		n = ring_capture_lines(s->ring->c, s->fd, s->ring->fd,
+		    lg->scratch, names_hash(s->key), all);
 	else
 		n = ring_capture(s->fd, s->ring->fd);
 	if (n == -1 && !s->complained) {
@@ -400,6 +404,17 @@ has_room(const struct ring *r)
 	uint64_t limit = r->tail > RING_MAX ? r->tail : RING_MAX;
 
 	return r->c->pos - r->c->done < limit;
+}
+
+int
+streams_can_go_on(const struct logger *lg)
+{
+	const struct stream *s;
+
+	TAILQ_FOREACH (s, &lg->blocked, queue)
+		if (has_room(s->ring))
+			return 1;
+	return 0;
 }
 
 static void
@@ -446,6 +461,16 @@ streams_turn(struct logger *lg, int64_t now)
 		serve(lg, s, now);
 	}
 	return !TAILQ_EMPTY(&lg->ready);
+}
+
+void
+streams_look_at_all(struct logger *lg, int64_t now)
+{
+	struct stream *s;
+
+	TAILQ_FOREACH (s, &lg->all_streams, all)
+		streams_ready(lg, s);
+	streams_turn(lg, now);
 }
 
 void

@@ -17,6 +17,10 @@ void streams_adopt_left_over(struct logger *lg, int64_t now);
 void streams_ready(struct logger *lg, struct stream *s);
 /* Moves some of what there is. 1: there may be more. */
 int streams_turn(struct logger *lg, int64_t now);
+/* Is there room for one that waits? */
+int streams_can_go_on(const struct logger *lg);
+/* Moves some of every stream, whether epoll has said so or not. */
+void streams_look_at_all(struct logger *lg, int64_t now);
 /* Moves all of what there is, full rings or not. */
 void streams_drain(struct logger *lg, int64_t now);
 

@@ -1,0 +1,379 @@
+/* reader: see reader.h. */
+#include "logger/reader.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "ipc/chan.h"
+#include "ipc/varlink.h"
+#include "logger/base64.h"
+#include "logger/lines.h"
+#include "logger/view.h"
+
+#define LINES_DEFAULT 10
+#define BLOCK 65536
+#define SEND_BYTES 32768
+
+/* One output that is asked for. */
+struct shown {
+	struct view view;
+	const struct output *o;
+	int64_t at;
+	int gap;    /* to be said with the next line */
+	int misses; /* reads in a row that came too late */
+};
+
+struct reading {
+	struct logger *lg;
+	struct shown *list;
+	size_t n;
+	int client, number, follow;
+	struct buf out;
+};
+
+static const char *
+stream_name(const struct output *o)
+{
+	return o->is_stderr ? "stderr" : "stdout";
+}
+
+/* --- what is asked for ---------------------------------------------------- */
+
+static int
+is_named(const struct output *o, const json_t *names)
+{
+	const char *name;
+	size_t i;
+
+	for (i = 0; i < json_array_size(names); i++) {
+		name = json_string_value(json_array_get(names, i));
+		if (name != NULL &&
+		    (strcmp(name, "all") == 0 || strcmp(name, o->group) == 0 ||
+			strcmp(name, o->name) == 0 || strcmp(name, o->id) == 0))
+			return 1;
+	}
+	return 0;
+}
+
+static const struct ring *
+ring_of(const struct logger *lg, const struct output *o)
+{
+	const struct stream *s;
+	char key[CURSOR_KEY_SIZE];
+
+	snprintf(key, sizeof(key), "%s:%.*s", o->is_stderr ? "err" : "out",
+	    OUTPUT_ID_MAX, o->id);
+	s = (const struct stream *)names_get(&lg->streams, key, 0);
+	return s == NULL ? NULL : s->ring;
+}
+
+static int
+is_shown(const struct reading *rd, const struct ring *r)
+{
+	size_t i;
+
+	for (i = 0; i < rd->n; i++)
+		if (rd->list[i].view.c == r->c)
+			return 1;
+	return 0;
+}
+
+/* "ID/STREAM@OFFSET.EPOCH": 1: of this output, with *at, 0: of another one,
+ * -1: of this one in another life. */
+static int
+read_cursor(const struct shown *s, const char *text, int64_t *at)
+{
+	size_t len = strlen(s->o->id);
+	const char *stream = stream_name(s->o);
+	uint64_t offset, epoch;
+	char *end;
+
+	if (text == NULL || strncmp(text, s->o->id, len) != 0 ||
+	    text[len] != '/' ||
+	    strncmp(text + len + 1, stream, strlen(stream)) != 0 ||
+	    text[len + 1 + strlen(stream)] != '@')
+		return 0;
+	offset = strtoull(text + len + 2 + strlen(stream), &end, 10);
+	if (*end != '.')
+		return -1;
+	epoch = strtoull(end + 1, &end, 16);
+	*at = (int64_t)offset;
+	return epoch == s->view.c->epoch && *end == '\0' &&
+	               *at <= view_end(&s->view)
+	           ? 1
+	           : -1;
+}
+
+/* Behind the cursor that the client has of it, or with the last lines. */
+static void
+choose_start(struct shown *s, const json_t *since, uint64_t lines)
+{
+	int64_t oldest;
+	int mid_line, rc;
+	size_t i;
+
+	for (i = 0; i < json_array_size(since); i++) {
+		rc = read_cursor(
+		    s, json_string_value(json_array_get(since, i)), &s->at);
+		if (rc == 0)
+			continue;
+		oldest = view_oldest(&s->view, &mid_line);
+		if (rc == 1 && s->at >= oldest)
+			return;
+		s->gap = 1;
+		s->at = view_last_lines(&s->view, UINT64_MAX);
+		return;
+	}
+	s->at = view_last_lines(&s->view, lines);
+}
+
+static int
+choose(struct reading *rd, const json_t *parameters)
+{
+	const json_t *names = json_object_get(parameters, "names"),
+		     *since = json_object_get(parameters, "since"),
+		     *lines = json_object_get(parameters, "lines");
+	const struct outputs *all = &rd->lg->outputs;
+	uint64_t n = json_is_integer(lines) && json_integer_value(lines) >= 0
+	                 ? (uint64_t)json_integer_value(lines)
+	                 : LINES_DEFAULT;
+	size_t i;
+
+	rd->follow = json_is_true(json_object_get(parameters, "follow"));
+	rd->list = calloc(all->n + 1, sizeof(*rd->list));
+	if (rd->list == NULL)
+		return -1;
+	for (i = 0; i < all->n; i++) {
+		const struct output *o = &all->list[i];
+		const struct ring *r = ring_of(rd->lg, o);
+
+		if (r == NULL || !is_named(o, names) || is_shown(rd, r))
+			continue;
+		rd->list[rd->n] = (struct shown){.o = o,
+		    .view = {.c = r->c,
+			.ring = r->fd,
+			.path = r->path,
+			.tail = r->tail}};
+		choose_start(&rd->list[rd->n], since, n);
+		rd->n++;
+	}
+	return 0;
+}
+
+/* --- what is answered ----------------------------------------------------- */
+
+/* Whoever does not read is waited for, unless he goes. */
+static void
+flush(struct reading *rd)
+{
+	size_t at = 0;
+	ssize_t n;
+
+	while (at < rd->out.len) {
+		n = send(rd->client, rd->out.data + at, rd->out.len - at,
+		    MSG_NOSIGNAL);
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1)
+			_exit(0);
+		at += (size_t)n;
+	}
+	rd->out.len = 0;
+}
+
+/* What is not UTF-8, or has a NUL in it, goes as base64. */
+static int
+put_text(json_t *reply, const char *text, size_t len)
+{
+	static char encoded[BASE64_SIZE(LINE_TEXT_MAX)];
+	json_t *line =
+	    memchr(text, '\0', len) == NULL ? json_stringn(text, len) : NULL;
+
+	if (line != NULL)
+		return json_object_set_new(reply, "line", line);
+	base64_encode(text, len, encoded);
+	return json_object_set_new(reply, "data", json_string(encoded));
+}
+
+static void
+say_line(struct reading *rd, struct shown *s, const char *text, size_t len)
+{
+	char cursor[128];
+	json_t *reply;
+
+	snprintf(cursor, sizeof(cursor), "%s/%s@%" PRIu64 ".%" PRIx64, s->o->id,
+	    stream_name(s->o), (uint64_t)s->at, s->view.c->epoch);
+	reply = json_pack("{s:s, s:s, s:s}", "name", s->o->name, "stream",
+	    stream_name(s->o), "cursor", cursor);
+	if (reply == NULL || put_text(reply, text, len) == -1 ||
+	    (s->gap && json_object_set_new(reply, "gap", json_true()) == -1) ||
+	    varlink_write_part(&rd->out, reply) == -1)
+		_exit(1);
+	s->gap = 0;
+	if (rd->out.len >= SEND_BYTES)
+		flush(rd);
+}
+
+/* Lines up to end; the last one too, if it will not be added to or is not
+ * waited for. */
+static void
+say_lines(struct reading *rd, struct shown *s, int64_t end, int final)
+{
+	static char buf[BLOCK];
+	size_t used, line, len;
+	ssize_t n = 1;
+	int mid_line;
+
+	while (s->at < end && n > 0) {
+		n = view_read(&s->view, s->at, buf, sizeof(buf));
+		if (n <= 0) {
+			/* Others were quicker. */
+			s->gap = 1;
+			s->at = view_oldest(&s->view, &mid_line);
+			n = s->at < end && ++s->misses < 100;
+			continue;
+		}
+		s->misses = 0;
+		for (used = 0; used < (size_t)n && s->at < end; used += line) {
+			line = line_take(buf + used, (size_t)n - used,
+			    final && s->at + (n - (ssize_t)used) >= end, &len);
+			if (line == 0)
+				break;
+			s->at += (int64_t)line;
+			say_line(rd, s, buf + used, len);
+		}
+		if (used == 0)
+			return;
+	}
+}
+
+static void
+say_all(struct reading *rd, int final)
+{
+	size_t i;
+
+	for (i = 0; i < rd->n; i++)
+		say_lines(rd, &rd->list[i], view_end(&rd->list[i].view), final);
+	flush(rd);
+}
+
+/* --- following ------------------------------------------------------------ */
+
+/* Has anything been added since? Positions as they were said. */
+static int
+has_grown(const struct reading *rd, const int64_t *seen)
+{
+	size_t i;
+
+	for (i = 0; i < rd->n; i++)
+		if (view_end(&rd->list[i].view) != seen[i])
+			return 1;
+	return 0;
+}
+
+static int
+is_any_left(const struct reading *rd)
+{
+	size_t i;
+
+	for (i = 0; i < rd->n; i++)
+		if (rd->list[i].view.c->key[0] != '\0')
+			return 1;
+	return 0;
+}
+
+/* Until something is added, or the client goes: it has nothing more to say
+ * before we are done. */
+static void
+wait_for_more(struct reading *rd, const int64_t *seen)
+{
+	struct pollfd p[2] = {
+	    {.fd = rd->lg->readers[rd->number].wake_fd, .events = POLLIN},
+	    {.fd = rd->client, .events = POLLRDHUP}};
+	struct cursor *c;
+	eventfd_t count;
+	size_t i;
+
+	for (i = 0; i < rd->n; i++) {
+		c = (struct cursor *)rd->list[i].view.c;
+		atomic_fetch_or(&c->watchers, UINT64_C(1) << rd->number);
+	}
+	if (has_grown(rd, seen) || rd->lg->cursors.head->quitting)
+		return;
+	poll(p, 2, -1);
+	if (p[1].revents != 0)
+		_exit(0);
+	eventfd_read(p[0].fd, &count);
+}
+
+static void
+follow(struct reading *rd)
+{
+	int64_t *seen = calloc(rd->n + 1, sizeof(*seen));
+	size_t i;
+
+	if (seen == NULL)
+		_exit(1);
+	while (is_any_left(rd) && !rd->lg->cursors.head->quitting) {
+		for (i = 0; i < rd->n; i++)
+			seen[i] = view_end(&rd->list[i].view);
+		say_all(rd, 0);
+		wait_for_more(rd, seen);
+	}
+	say_all(rd, 1);
+	free(seen);
+}
+
+/* --- begin and end -------------------------------------------------------- */
+
+/* The call is answered: the connection is the supervisor's again. */
+static void
+give_back(struct reading *rd, const struct pl_msg *m)
+{
+	static unsigned char packet[PL_PACKET_MAX];
+	struct pl_msg back = {
+	    .type = PL_CLIENT, .data = m->data, .data_len = m->data_len};
+	int flags = fcntl(rd->client, F_GETFL);
+
+	fcntl(rd->client, F_SETFL, flags | O_NONBLOCK);
+	while (chan_send(rd->lg->pair, packet, pl_encode(&back, packet),
+		   &rd->client, 1, 0) == -1 &&
+	       errno == EINTR)
+		;
+}
+
+_Noreturn void
+reader_run(struct logger *lg, const struct pl_msg *m, int client, int number,
+    pid_t main_pid)
+{
+	struct reading rd = {.lg = lg, .client = client, .number = number};
+	json_t *parameters = json_loads(m->text, 0, NULL);
+	int flags = fcntl(client, F_GETFL);
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != main_pid)
+		_exit(0);
+	prctl(PR_SET_NAME, "svd: logs");
+	fcntl(client, F_SETFL, flags & ~O_NONBLOCK);
+	if (parameters == NULL || choose(&rd, parameters) == -1)
+		_exit(1);
+	say_all(&rd, !rd.follow);
+	if (rd.follow)
+		follow(&rd);
+	if (varlink_write_reply(&rd.out, json_object()) == -1)
+		_exit(1);
+	flush(&rd);
+	give_back(&rd, m);
+	_exit(0);
+}

@@ -1,0 +1,94 @@
+"""output: what the tests of captured output share: the worker `numbered`, and
+what it must have written."""
+
+import os
+import shlex
+import signal
+import struct
+
+from svdtest import BUILD, alive, children, command_line, wait_for
+
+NUMBERED = str(BUILD / "tests" / "numbered")
+LONG_BYTES = 300000
+
+
+def numbered(name, where, pace=300, often=0):
+    """A command line for a worker that writes numbered lines."""
+    return shlex.join(map(str, [NUMBERED, name, where, pace, often]))
+
+
+def line(name, i, often=0):
+    fill = LONG_BYTES if often and i % often == often - 1 else i * 7919 % 113
+    return b"%s %d %s\n" % (name.encode(), i, bytes([97 + i % 26]) * fill)
+
+
+def expected(name, lines, often=0):
+    return b"".join(line(name, i, often) for i in range(lines))
+
+
+def wrote(where, name):
+    """(bytes, lines) that it has written, lines once it has ended."""
+    try:
+        data = (where / f"{name}.wrote").read_bytes()
+    except FileNotFoundError:
+        return 0, 0
+    return struct.unpack("=QQ", data) if len(data) == 16 else (0, 0)
+
+
+def difference(got, want):
+    """Where two long things differ, for a message one can read."""
+    if got == want:
+        return None
+    at = next((i for i, (a, b) in enumerate(zip(got, want)) if a != b),
+              min(len(got), len(want)))
+    return (f"{len(got)} bytes, not {len(want)}; differ at {at}: "
+            f"{got[max(0, at - 40):at + 40]!r}, "
+            f"not {want[max(0, at - 40):at + 40]!r}")
+
+
+def rotated(path):
+    """The file with all its older ones, oldest first."""
+    data, k = path.read_bytes() if path.exists() else b"", 1
+    while path.with_name(f"{path.name}.{k}").exists():
+        data = path.with_name(f"{path.name}.{k}").read_bytes() + data
+        k += 1
+    return data
+
+
+# --- the logger's processes --------------------------------------------------
+
+def logger(fleet):
+    """The logger's pid; 0: there is none now."""
+    for pid in children(fleet.keeper):
+        if alive(pid) and any(word.startswith(b"logger=")
+                              for word in command_line(pid)):
+            return pid
+    return 0
+
+
+def comm(pid):
+    try:
+        with open(f"/proc/{pid}/comm", encoding="utf-8") as f:
+            return f.read().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def writers(fleet):
+    pid = logger(fleet)
+    return [p for p in children(pid) if comm(p) == "svd: writer"] if pid else []
+
+
+def kill(pid, sig=signal.SIGKILL):
+    """Kills one that may be gone already; whether it was there."""
+    try:
+        os.kill(pid, sig)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def wait_bytes(fleet, name, count, timeout=20):
+    """Waits until a worker has written so many bytes."""
+    return wait_for(lambda: wrote(fleet.dir, name)[0] >= count, timeout,
+                    f"{name} writes {count} bytes, not {wrote(fleet.dir, name)}")
