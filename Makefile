@@ -15,6 +15,9 @@ sbindir = $(PREFIX)/sbin
 bindir  = $(PREFIX)/bin
 mandir  = $(PREFIX)/share/man
 docdir  = $(PREFIX)/share/doc/svd
+bashdir = $(PREFIX)/share/bash-completion/completions
+zshdir  = $(PREFIX)/share/zsh/site-functions
+fishdir = $(PREFIX)/share/fish/vendor_completions.d
 
 # libev, inih and jansson are linked statically, so that svd can execute a
 # newer self, as PID 1, without a library going missing in between. SHARED=1
@@ -54,6 +57,10 @@ src_c   := $(wildcard src/*.c src/*/*.c)
 objs    := $(src_c:%.c=$(B)/%.o)
 lib     := $(B)/libsvd.a
 
+# What a shell is told of the command lines: templates filled by build/fill.
+completions := $(patsubst contrib/completions/%,$(B)/completions/%,\
+	$(wildcard contrib/completions/*))
+
 unit_c  := $(wildcard tests/unit/test_*.c)
 units   := $(unit_c:tests/unit/%.c=$(B)/tests/%)
 help_c  := $(wildcard tests/it/*.c tests/it/workers/*.c)
@@ -67,7 +74,7 @@ benches := $(addprefix $(B)/tests/,$(notdir $(bench_c:.c=)))
 	bench lint install uninstall clean dist deps deps-build deps-check \
 	help
 
-all: $(B)/svd $(B)/svctl
+all: $(B)/svd $(B)/svctl $(completions)
 
 # --- how things are made ------------------------------------------------------
 
@@ -99,7 +106,7 @@ endif
 # All but main.c. Both programs and every unit suite take from it only what
 # they call; svctl takes its main() too. Thin, so that files of one name in two
 # layers do not replace each other.
-$(lib): $(filter-out $(B)/src/main.o,$(objs))
+$(lib): $(filter-out $(B)/src/main.o $(B)/src/completions.o,$(objs))
 	@rm -f $@
 	$(say) AR $@
 	$(Q)$(AR) rcsT $@ $^
@@ -111,6 +118,15 @@ $(B)/svd: $(B)/src/main.o $(lib)
 $(B)/svctl: $(lib)
 	$(say) LD $@
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBJANSSON)
+
+$(B)/fill: $(B)/src/completions.o $(lib)
+	$(say) LD $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBJANSSON)
+
+$(completions): $(B)/completions/%: contrib/completions/% $(B)/fill
+	@mkdir -p $(@D)
+	$(say) FILL $@
+	$(Q)$(B)/fill <$< >$@
 
 # A suite tests/unit/test_NAME.c replaces a module of svd by defining all that
 # the module's header declares: the linker then leaves the real one in the
@@ -224,6 +240,11 @@ install: all
 	install -m 755 $(B)/svd $(DESTDIR)$(sbindir)/svd
 	install -m 755 $(B)/svctl $(DESTDIR)$(bindir)/svctl
 	install -m 644 README COPYING etc/fleet.ini etc/demo.ini $(DESTDIR)$(docdir)
+	install -d $(DESTDIR)$(bashdir) $(DESTDIR)$(zshdir) $(DESTDIR)$(fishdir)
+	install -m 644 $(B)/completions/svctl.bash $(DESTDIR)$(bashdir)/svctl
+	install -m 644 $(B)/completions/svd.bash $(DESTDIR)$(bashdir)/svd
+	install -m 644 $(B)/completions/_* $(DESTDIR)$(zshdir)
+	install -m 644 $(B)/completions/*.fish $(DESTDIR)$(fishdir)
 	set -e; for page in man/*.[1-8]; do \
 		dir=$(DESTDIR)$(mandir)/man$${page##*.}; \
 		install -d $$dir; install -m 644 $$page $$dir; \
@@ -232,6 +253,9 @@ install: all
 uninstall:
 	rm -f $(DESTDIR)$(sbindir)/svd $(DESTDIR)$(bindir)/svctl
 	rm -rf $(DESTDIR)$(docdir)
+	rm -f $(DESTDIR)$(bashdir)/svd $(DESTDIR)$(bashdir)/svctl
+	rm -f $(DESTDIR)$(zshdir)/_svd $(DESTDIR)$(zshdir)/_svctl
+	rm -f $(DESTDIR)$(fishdir)/svd.fish $(DESTDIR)$(fishdir)/svctl.fish
 	for page in man/*.[1-8]; do \
 		rm -f $(DESTDIR)$(mandir)/man$${page##*.}/$${page##*/}; \
 	done

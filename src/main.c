@@ -16,6 +16,7 @@
 #include "keeper/keeper.h"
 #include "launch.h"
 #include "logger/logger.h"
+#include "options.h"
 #include "supervisor/supervisor.h"
 
 struct options {
@@ -26,34 +27,55 @@ struct options {
 	enum logline_format log_format;
 };
 
-static const char usage_text[] =
-    "usage: svd [-bnqv] [-r DIR] [FLEET.ini]\n"
-    "       svd [-qv] [-r DIR] -- COMMAND [ARG...]\n"
-    "  -b, --background       detach once the fleet runs\n"
-    "  -n, --check            check the fleet file and exit\n"
-    "  -r, --runtime-dir DIR  where the control socket is\n"
-    "  -q, --quiet            log less\n"
-    "  -v, --verbose          log more\n"
-    "  -V, --version          print the version\n"
-    "  -h, --help             print this\n";
+#define OPTIONS_MAX 16
+#define LETTERS_MAX (2 * OPTIONS_MAX + 4)
 
-static const struct option long_options[] = {
-    {"check", no_argument, NULL, 'n'},
-    {"background", no_argument, NULL, 'b'},
-    {"runtime-dir", required_argument, NULL, 'r'},
-    {"quiet", no_argument, NULL, 'q'},
-    {"verbose", no_argument, NULL, 'v'},
-    {"version", no_argument, NULL, 'V'},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0},
-};
+static void
+print_usage(FILE *to)
+{
+	const struct svd_option *o;
+	char name[40];
+	size_t i;
+
+	fputs("usage: svd [-bnqv] [-r DIR] [FLEET.ini]\n"
+	      "       svd [-qv] [-r DIR] -- COMMAND [ARG...]\n",
+	    to);
+	for (i = 0; (o = svd_option_at(i)) != NULL; i++) {
+		snprintf(name, sizeof(name), "--%s%s%s", o->name,
+		    o->arg == NULL ? "" : " ", o->arg == NULL ? "" : o->arg);
+		fprintf(to, "  -%c, %-18s %s\n", o->letter, name, o->help);
+	}
+}
+
+/* What getopt_long() wants. */
+static void
+fill_options(char letters[LETTERS_MAX], struct option longs[OPTIONS_MAX])
+{
+	const struct svd_option *o;
+	size_t i;
+
+	/* Nothing behind COMMAND is an option of ours. */
+	*letters++ = '+';
+	for (i = 0; (o = svd_option_at(i)) != NULL && i + 1 < OPTIONS_MAX;
+	     i++) {
+		longs[i] = (struct option){.name = o->name,
+		    .has_arg = o->arg == NULL ? no_argument : required_argument,
+		    .val = o->letter};
+		*letters++ = o->letter;
+		if (o->arg != NULL)
+			*letters++ = ':';
+	}
+	longs[i] = (struct option){0};
+	/* svd's own, beside -P. */
+	snprintf(letters, 3, "L:");
+}
 
 static _Noreturn void
 usage(const char *why)
 {
 	if (why != NULL)
 		fprintf(stderr, "svd: %s\n", why);
-	fputs(usage_text, stderr);
+	print_usage(stderr);
 	exit(EXIT_STATUS_USAGE);
 }
 
@@ -97,7 +119,7 @@ obey_option(struct options *o, int c)
 		puts("svd " SVD_VERSION);
 		exit(0);
 	case 'h':
-		fputs(usage_text, stdout);
+		print_usage(stdout);
 		exit(0);
 	default:
 		usage(NULL);
@@ -119,10 +141,12 @@ choose_log_level(const struct options *o)
 static void
 parse_options(int argc, char **argv, struct options *o)
 {
+	struct option longs[OPTIONS_MAX];
+	char letters[LETTERS_MAX];
 	int c;
 
-	while ((c = getopt_long(
-		    argc, argv, "+nbr:qvVhL:", long_options, NULL)) != -1)
+	fill_options(letters, longs);
+	while ((c = getopt_long(argc, argv, letters, longs, NULL)) != -1)
 		obey_option(o, c);
 	if (strcmp(argv[optind - 1], "--") == 0) {
 		if (optind == argc)

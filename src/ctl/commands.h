@@ -36,7 +36,7 @@ enum {
 	COMMAND_NO_ARGS = 2,  /* takes no names */
 	COMMAND_OPTIONAL = 4, /* names may be absent */
 	COMMAND_OWN_JSON = 8, /* prints its JSON itself */
-	/* Options that not all commands have. */
+	/* Options that not all commands have: these and all above them. */
 	COMMAND_TAKES_LONG = 256,
 	COMMAND_TAKES_LINES = 512
 };

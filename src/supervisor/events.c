@@ -114,9 +114,9 @@ is_awaited(const struct events *ev, const struct event *e)
 {
 	const struct listener *l;
 
-	LIST_FOREACH(l, &ev->listeners, link)
-	if (l->at == e)
-		return 1;
+	LIST_FOREACH (l, &ev->listeners, link)
+		if (l->at == e)
+			return 1;
 	return 0;
 }
 
@@ -126,9 +126,9 @@ drop_first(struct events *ev)
 	struct event *e = ev->first;
 	struct listener *l;
 
-	LIST_FOREACH(l, &ev->listeners, link)
-	if (l->at == e)
-		begin_anew(l, 1);
+	LIST_FOREACH (l, &ev->listeners, link)
+		if (l->at == e)
+			begin_anew(l, 1);
 	ev->first = e->next;
 	if (ev->first == NULL)
 		ev->last = NULL;
@@ -155,9 +155,18 @@ append(struct events *ev, struct event *e)
 		ev->last->next = e;
 	ev->last = e;
 	ev->bytes += sizeof(*e) + e->len;
-	LIST_FOREACH(l, &ev->listeners, link)
-	if (l->at == NULL && !l->snapshot)
-		l->at = e;
+	LIST_FOREACH (l, &ev->listeners, link)
+		if (l->at == NULL && !l->snapshot)
+			l->at = e;
+}
+
+static void
+all_begin_anew(struct events *ev, int gap)
+{
+	struct listener *l;
+
+	LIST_FOREACH (l, &ev->listeners, link)
+		begin_anew(l, gap);
 }
 
 void
@@ -165,7 +174,6 @@ events_note(
     struct supervisor *s, const struct worker *w, enum worker_state from)
 {
 	struct events *ev = &s->events;
-	struct listener *l;
 	struct event *e;
 
 	ev->seq++;
@@ -175,8 +183,7 @@ events_note(
 	if (e != NULL)
 		append(ev, e);
 	else
-		LIST_FOREACH(l, &ev->listeners, link)
-	begin_anew(l, 1);
+		all_begin_anew(ev, 1);
 	drop_taken(ev);
 	while (ev->bytes > KEEP_BYTES + s->roster.n * KEEP_BYTES_PER_WORKER)
 		drop_first(ev);
@@ -186,11 +193,8 @@ events_note(
 void
 events_fleet_changed(struct supervisor *s)
 {
-	struct listener *l;
-
 	s->events.seq++;
-	LIST_FOREACH(l, &s->events.listeners, link)
-	begin_anew(l, 0);
+	all_begin_anew(&s->events, 0);
 	drop_taken(&s->events);
 	control_wake(s->control);
 }
