@@ -300,12 +300,31 @@ on_problem(struct supervisor *s, const struct pl_msg *m)
 	*problem = text[0] == '\0' ? NULL : strdup(text);
 }
 
+/* What hinders an output is found anew by a new logger, who cannot know what
+ * the last one said. */
+static void
+on_here(struct supervisor *s, const struct pl_msg *m)
+{
+	struct worker *w;
+	size_t i;
+	int j;
+
+	if (s->output.logger == m->pid)
+		return;
+	s->output.logger = m->pid;
+	ROSTER_EACH(&s->roster, i, w)
+	for (j = 0; j < OUTPUT_STREAMS; j++) {
+		free(w->output.problem[j]);
+		w->output.problem[j] = NULL;
+	}
+}
+
 static void
 obey_logger(struct supervisor *s, const struct pl_msg *m, int fd)
 {
 	switch (m->type) {
 	case PL_HERE:
-		s->output.logger = m->pid;
+		on_here(s, m);
 		break;
 	case PL_PROBLEM:
 		on_problem(s, m);

@@ -2,16 +2,21 @@
 once, in order, whoever is killed meanwhile, however slow, full or odd the place
 is."""
 
+import json
 import os
+import pathlib
 import random
+import shutil
 import signal
+import subprocess
+import tempfile
 import time
 
 import pytest
 
 from output import (comm, difference, expected, kill, logger, numbered, rotated,
                     wait_bytes, writers, wrote)
-from svdtest import ROUNDS, SLOW, act, alive, stays, wait_for
+from svdtest import ROUNDS, SLOW, SVCTL, act, alive, stays, wait_for
 
 SEED = int(os.environ["SVD_TEST_SEED"])
 
@@ -65,18 +70,15 @@ def kill_rounds(f, rounds, rng):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("where", ["disk", "tmpfs"])
-def test_killed_at_any_instant_no_byte_is_lost_or_doubled(fleet, where,
-                                                         tmp_path_factory):
+def test_killed_at_any_instant_no_byte_is_lost_or_doubled(fleet, where):
     """Alone, rotated, shared by two, and a line longer than all buffers."""
     print(f"SVD_TEST_SEED={SEED}")
     rng = random.Random(SEED)
     f = fleet("", launch=False)
     base = f.dir
     if where == "tmpfs":
-        base = tmp_path_factory.mktemp("out", numbered=True)
-        shm = f"/dev/shm/svdtest-{os.getpid()}-{rng.random()}"
-        os.mkdir(shm)
-        base = type(f.dir)(shm)
+        base = pathlib.Path(tempfile.mkdtemp(prefix="svdtest-",
+                                             dir="/dev/shm"))
     keys = {"stop_timeout": "30s"}
     f.ini.write_text(
         "[fleet]\nname = test\n"
@@ -108,7 +110,6 @@ def test_killed_at_any_instant_no_byte_is_lost_or_doubled(fleet, where,
     finally:
         if where == "tmpfs":
             f.stop()
-            import shutil
             shutil.rmtree(base)
 
 
@@ -123,3 +124,391 @@ def check_shared(f, path, *names):
         got = b"".join(mine)
         assert not difference(got, expected(name, want[name]))
     assert path.stat().st_size == size
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("log", ["file", "stderr"])
+def test_no_line_of_svds_own_log_is_lost(fleet, log):
+    """Workers' lines with a name in front; twice at most around a kill, and
+    not even that in a file."""
+    rng = random.Random(SEED + 1)
+    f = fleet("", launch=False)
+    to = f.log_path if log == "stderr" else f.dir / "own.log"
+    f.ini.write_text(
+        "[fleet]\nname = test\n"
+        + (f"log = file:{to}\n" if log == "file" else "")
+        + worker("web", numbered("web", f.dir, 2000), stdout="log", numprocs=1)
+        + worker("db", numbered("db", f.dir, 2000), stdout="log"))
+    f.start()
+    wait_bytes(f, "web", 1)
+    wait_bytes(f, "db", 1)
+    kills = kill_rounds(f, max(10, ROUNDS // 4), rng)
+    wait_for(f.answers, 20)
+    stop_all(f, "all")
+    f.stop()
+    text = to.read_text(errors="replace")
+    for name in ("web", "db"):
+        lines = wrote(f.dir, name)[1]
+        seen = [int(line.split()[3]) for line in text.splitlines()
+                if f"Z {name}: {name} " in line]
+        assert sorted(set(seen)) == list(range(lines))
+        doubled = len(seen) - lines
+        assert seen == sorted(seen) or log == "stderr"
+        assert doubled == 0 or log == "stderr" and doubled < kills * 200
+        want = {expected(name, i + 1)[-120:].decode().splitlines()[-1]
+                for i in (0, lines // 2, lines - 1) if i < 1000}
+        for line in want:
+            assert f"Z {name}: {line}\n" in text
+
+
+# --- disks that are full, or stall --------------------------------------------
+
+def mounted(f, what):
+    """svd in a mount namespace of its own with something on DIR/disk; where
+    the test sees that."""
+    disk = f.dir / "disk"
+    disk.mkdir()
+    f.before = ["unshare", "-m", "sh", "-c",
+                f'{what} {disk} && exec "$@"', "sh"]
+    f.launch()
+    inside = pathlib.Path(f"/proc/{f.keeper}/root{disk}")
+    wait_for(f.answers)
+    return inside
+
+
+def error_of(f, name):
+    return f.worker(name)["error"] or ""
+
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounts")
+
+
+@needs_root
+def test_a_full_disk_holds_up_its_own_output_only(fleet):
+    f = fleet("", launch=False)
+    f.ini.write_text(
+        "[fleet]\nname = test\n"
+        + worker("full", numbered("full", f.dir, 500),
+                 stdout=f"file:{f.dir}/disk/full")
+        + worker("other", numbered("other", f.dir, 500),
+                 stdout=f"file:{f.dir}/other"))
+    inside = mounted(f, "mount -t tmpfs -o size=64k none")
+    wait_for(lambda: "No space left" in error_of(f, "full"),
+             what="status tells of the full disk")
+    assert error_of(f, "other") == ""
+    # It is held up, the other one goes on.
+    wait_for(lambda: wrote(f.dir, "full")[0] > 64 << 10)
+    held = wait_for(lambda: settled(f, "full"), 20)
+    count = wrote(f.dir, "other")[0]
+    wait_bytes(f, "other", count + 500_000)
+    assert wrote(f.dir, "full")[0] == held
+    # Killed or not, it goes on where it was once there is room.
+    kill(logger(f))
+    wait_for(lambda: logger(f))
+    os.system(f"nsenter -t {f.keeper} -m mount -o remount,size=64m "
+              f"{f.dir}/disk")
+    wait_bytes(f, "full", held + 100_000)
+    wait_for(lambda: error_of(f, "full") == "", what="the error is gone")
+    stop_all(f, "all")
+    check_file(f, "full", inside / "full")
+    check_file(f, "other", f.dir / "other")
+
+
+def settled(f, name):
+    """How much it has written, if that does not change any more."""
+    before = wrote(f.dir, name)[0]
+    time.sleep(0.5)
+    return before if wrote(f.dir, name)[0] == before else 0
+
+
+@needs_root
+@pytest.mark.slow
+def test_a_stalled_disk_holds_up_nobody_else(fleet):
+    """Not even the kill of the worker that writes to it; loggers killed while
+    it stalls lose and double nothing."""
+    f = fleet("", launch=False)
+    image = f.dir / "image"
+    if os.system(f"truncate -s 256M {image} && mkfs.ext4 -q {image} && "
+                 f"losetup -f >/dev/null 2>&1") != 0:
+        pytest.skip("no loop devices here")
+    f.ini.write_text(
+        "[fleet]\nname = test\n"
+        + worker("slow", numbered("slow", f.dir, 500),
+                 stdout=f"file:{f.dir}/disk/slow", stop_timeout="3s")
+        + worker("other", numbered("other", f.dir, 500),
+                 stdout=f"file:{f.dir}/other"))
+    inside = mounted(f, f"mount -o loop {image}")
+    wait_bytes(f, "slow", 100_000)
+    frozen = f"nsenter -t {f.keeper} -m fsfreeze"
+    assert os.system(f"{frozen} -f {f.dir}/disk") == 0
+    try:
+        wait_for(lambda: "stalls" in error_of(f, "slow"), 20,
+                 "status tells of the stall")
+        for _ in range(3):
+            old = logger(f)
+            kill(old)
+            wait_for(lambda: logger(f) not in (0, old))
+            count = wrote(f.dir, "other")[0]
+            wait_bytes(f, "other", count + 300_000)
+        # The one that is held up can be ended, and its successor lives.
+        pid = f.running("slow")["slow"]
+        f.ctl("kill", "slow")
+        wait_for(lambda: not alive(pid), 5)
+        f.running("slow")
+    finally:
+        assert os.system(f"{frozen} -u {f.dir}/disk") == 0
+    count = wrote(f.dir, "slow")[0]
+    wait_bytes(f, "slow", count + 300_000)
+    wait_for(lambda: "stalls" not in error_of(f, "slow"))
+    stop_all(f, "all")
+    check_file(f, "other", f.dir / "other")
+    check_killed(f, "slow", inside / "slow")
+
+
+def check_killed(f, name, path):
+    """A worker that was killed has not said how far it was: of what it wrote,
+    a piece may be counted or not. What its successor wrote begins anew."""
+    count, lines = wrote(f.dir, name)
+    wait_for(lambda: path.stat().st_size >= count, 20)
+    got = path.read_bytes()
+    again = got.rindex(b"%s 0 \n" % name.encode())
+    whole = expected(name, lines)
+    assert not difference(got[again:], whole)
+    assert again > 0 and expected(name, got[:again].count(b"\n") + 1)[
+        :again] == got[:again]
+    assert 0 <= len(got) - count <= 9000
+
+
+# --- files that others touch --------------------------------------------------
+
+def test_a_log_that_was_moved_away_is_opened_anew_on_usr1(fleet):
+    f = fleet("", launch=False)
+    f.ini.write_text("[fleet]\nname = test\n" + worker(
+        "web", numbered("web", f.dir), stdout=f"file:{f.dir}/web.log"))
+    f.start()
+    path, moved = f.dir / "web.log", f.dir / "web.moved"
+    wait_bytes(f, "web", 10_000)
+    wait_for(lambda: path.exists() and path.stat().st_size > 10_000)
+    path.rename(moved)
+    f.signal(signal.SIGUSR1)
+    wait_for(path.exists, what="a new file")
+    wait_for(lambda: path.stat().st_size > 10_000)
+    kill(logger(f))
+    stop_all(f, "web")
+    want = expected("web", wrote(f.dir, "web")[1])
+    wait_for(lambda: path.stat().st_size + moved.stat().st_size >= len(want))
+    assert not difference(moved.read_bytes() + path.read_bytes(), want)
+
+
+def test_a_log_that_somebody_cuts_goes_on_at_its_new_end(fleet):
+    f = fleet("", launch=False)
+    f.ini.write_text("[fleet]\nname = test\n" + worker(
+        "web", numbered("web", f.dir), stdout=f"file:{f.dir}/web.log"))
+    f.start()
+    path = f.dir / "web.log"
+    wait_bytes(f, "web", 10_000)
+    for _ in range(3):
+        wait_for(lambda: path.exists() and path.stat().st_size > 10_000)
+        os.truncate(path, 0)
+        kill(logger(f))
+    stop_all(f, "web")
+    want = expected("web", wrote(f.dir, "web")[1])
+    wait_for(lambda: want.endswith(path.read_bytes()[-1000:] or b"?"))
+    got = path.read_bytes()
+    assert b"\0" not in got
+    # What was cut away is gone; the rest is there, and in order.
+    assert want.endswith(got[-1000:])
+    numbers = [int(x.split()[1]) for x in got.splitlines()[1:]]
+    assert numbers == sorted(set(numbers))
+
+
+def test_rotated_at_line_ends_and_only_so_many_are_kept(fleet):
+    f = fleet("", launch=False)
+    f.ini.write_text("[fleet]\nname = test\n" + worker(
+        "web", numbered("web", f.dir, 100), stdout=f"file:{f.dir}/web.log",
+        log_size="20K", log_keep=3))
+    f.start()
+    path = f.dir / "web.log"
+    wait_bytes(f, "web", 300_000)
+    stop_all(f, "web")
+    want = expected("web", wrote(f.dir, "web")[1])
+    wait_for(lambda: want.endswith(rotated(path)[-500:]))
+    files = sorted(x.name for x in f.dir.glob("web.log*"))
+    assert files == ["web.log", "web.log.1", "web.log.2", "web.log.3"]
+    assert want.endswith(rotated(path))
+    for name in files[1:]:
+        data = (f.dir / name).read_bytes()
+        assert 20 << 10 <= len(data) < (20 << 10) + 400, name
+        assert data.endswith(b"\n")
+
+
+def test_a_log_directory_that_is_missing_is_told_and_waited_for(fleet):
+    f = fleet("", launch=False)
+    f.ini.write_text("[fleet]\nname = test\n" + worker(
+        "web", numbered("web", f.dir), stdout=f"file:{f.dir}/no/web.log"))
+    f.start()
+    wait_for(lambda: f"cannot open '{f.dir}/no/web.log'" in error_of(f, "web"))
+    assert f.worker("web")["state"] == "RUNNING"
+    (f.dir / "no").mkdir()
+    wait_for(lambda: (f.dir / "no/web.log").exists())
+    wait_for(lambda: error_of(f, "web") == "")
+    stop_all(f, "web")
+    check_file(f, "web", f.dir / "no/web.log")
+
+
+# --- hostile workers ----------------------------------------------------------
+
+def test_any_bytes_are_kept_as_they_are(fleet):
+    """NUL, no UTF-8, no newline at the end."""
+    f = fleet("", launch=False)
+    data = bytes(range(256)) * 700 + b"\xff\xfe no end"
+    (f.dir / "data").write_bytes(data)
+    f.ini.write_text("[fleet]\nname = test\n" + "".join(
+        worker(name, f"/bin/cat {f.dir}/data", restart="no", stdout=out)
+        for name, out in (("web", f"file:{f.dir}/out"), ("shown", "log"))))
+    f.start()
+    wait_for(lambda: (f.dir / "out").exists()
+             and (f.dir / "out").read_bytes() == data)
+    # Its last line has no end, and is shown all the same.
+    wait_for(lambda: "?? no end\n" in f.log(), what="the unended line")
+    assert not set(f.log()) & set(map(chr, [*range(10), *range(11, 32), 127]))
+
+
+def test_a_flood_holds_up_nobody_and_costs_no_memory(fleet):
+    f = fleet("", launch=False)
+    f.ini.write_text(
+        "[fleet]\nname = test\n"
+        + worker("flood", "/usr/bin/yes", stdout="file:/dev/null", numprocs=2)
+        + worker("loud", "/usr/bin/yes", stdout="log", log_tail="64K")
+        + worker("quiet", act("write", 1, "here", "sleep", 20),
+                 stdout=f"file:{f.dir}/quiet", restart="no", autostart="no"))
+    f.start()
+    pids = [f.supervisor(), logger(f)]
+
+    def rss(pid):
+        text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+        return int(text.split("Rss:")[1].split()[0])
+
+    wait_for(lambda: f.log_path.stat().st_size > 1 << 20, 20)
+    before = [rss(pid) for pid in pids]
+    start = time.monotonic()
+    f.ctl("start", "quiet")
+    wait_for(lambda: (f.dir / "quiet").exists()
+             and (f.dir / "quiet").read_text() == "here\n", 5)
+    assert time.monotonic() - start < 2 * SLOW
+    wait_for(lambda: f.log_path.stat().st_size > 20 << 20, 30)
+    assert [logger(f)] == pids[1:]
+    after = [rss(pid) for pid in pids]
+    assert all(a < b + 1000 for a, b in zip(after, before)), (before, after)
+    f.stop()
+
+
+def test_a_stopped_logger_loses_nothing(fleet):
+    f = fleet("", launch=False)
+    f.ini.write_text("[fleet]\nname = test\n" + worker(
+        "web", numbered("web", f.dir), stdout=f"file:{f.dir}/web.log"))
+    f.start()
+    wait_bytes(f, "web", 1)
+    pid = logger(f)
+    kill(pid, signal.SIGSTOP)
+    held = wait_for(lambda: settled(f, "web"))
+    kill(pid, signal.SIGCONT)
+    wait_bytes(f, "web", held + 100_000)
+    stop_all(f, "web")
+    check_file(f, "web", f.dir / "web.log")
+
+
+# --- the end, and rest --------------------------------------------------------
+
+def test_the_fleets_end_writes_all_there_is(fleet):
+    """Also what the last moment brought, and svd's own log in a file."""
+    f = fleet("", launch=False)
+    f.ini.write_text(
+        f"[fleet]\nname = test\nlog = file:{f.dir}/own.log\n"
+        + worker("web", numbered("web", f.dir, 0),
+                 stdout=f"file:{f.dir}/web.log")
+        + worker("db", numbered("db", f.dir, 100), stdout="log"))
+    f.start()
+    wait_bytes(f, "web", 1_000_000)
+    wait_bytes(f, "db", 10_000)
+    assert f.stop() == 0
+    assert not difference((f.dir / "web.log").read_bytes(),
+                          expected("web", wrote(f.dir, "web")[1]))
+    own = (f.dir / "own.log").read_text()
+    assert own.count("Z db: db ") == wrote(f.dir, "db")[1]
+
+
+def switches(pid):
+    text = open(f"/proc/{pid}/status", encoding="utf-8").read()
+    return int(text.split("\nvoluntary_ctxt_switches:")[1].split()[0])
+
+
+def test_it_sleeps_where_nothing_is_written(fleet):
+    f = fleet("", launch=False)
+    f.ini.write_text(
+        "[fleet]\nname = test\n"
+        + worker("a", act("write", 1, "here", "pause"),
+                 stdout=f"file:{f.dir}/a")
+        + worker("b", act("write", 1, "here", "pause"), stdout="log"))
+    f.start()
+    wait_for(lambda: "Z b: here\n" in f.log())
+    wait_for(lambda: (f.dir / "a").read_text() == "here\n")
+    pids = [logger(f), *writers(f)]
+    assert len(pids) >= 2 and all(comm(p) for p in pids)
+    seen = []
+
+    def rests():
+        seen.append([switches(p) for p in pids])
+        return len(seen) > 20 and seen[-20:] == seen[-1:] * 20
+
+    wait_for(rests, 10, "no wake-ups for a second", every=0.05)
+    stays(lambda: [switches(p) for p in pids] == seen[-1], 2)
+
+
+# --- svctl logs ----------------------------------------------------------------
+
+def test_the_last_lines_before_a_crash_are_shown(fleet):
+    f = fleet("", launch=False)
+    f.ini.write_text("[fleet]\nname = test\n" + worker(
+        "web", act("write", 1, "one", "write", 1, "the end", "die", 11),
+        restart="no", stdout="log"))
+    f.start()
+    f.wait("web", state="FAILED")
+    assert f.ctl("logs", "web").out == "one\nthe end\n"
+    kill(logger(f))
+    wait_for(lambda: f.svctl("logs", "web").out == "one\nthe end\n")
+
+
+def test_who_follows_misses_nothing_and_hears_nothing_twice(fleet):
+    """Over kills of the logger, which svctl outlives by its cursors."""
+    f = fleet("", launch=False)
+    f.ini.write_text("[fleet]\nname = test\n" + "".join(
+        worker(name, numbered(name, f.dir, 20_000), stdout=out, log_tail="1M",
+               log_size="30K", log_keep=1000)
+        for name, out in (("web", "log"), ("db", f"file:{f.dir}/db.log"))))
+    f.start()
+    for name in ("web", "db"):
+        wait_bytes(f, name, 1000)
+    out = open(f.dir / "followed", "wb")
+    svctl = subprocess.Popen(
+        [SVCTL, "-r", str(f.run), "-j", "logs", "-f", "-n", "100000",
+         "web", "db"], stdout=out, env=f.env)
+    def told():
+        """name -> the numbers of the lines told so far."""
+        found = {"web": [], "db": []}
+        for text in (f.dir / "followed").read_text().splitlines():
+            said = json.loads(text)
+            if "line" in said:
+                found[said["name"]].append(int(said["line"].split()[1]))
+                assert not said.get("gap"), said
+        return found
+
+    for _ in range(5):
+        count = {name: len(told()[name]) for name in ("web", "db")}
+        kill(logger(f))
+        wait_for(lambda: all(len(told()[n]) > count[n] + 20 for n in count),
+                 20, "both are followed further")
+    svctl.terminate()
+    svctl.wait()
+    for name, numbers in told().items():
+        assert numbers == list(range(len(numbers))), name
