@@ -139,6 +139,7 @@ idl_check(const char *fields, const json_t *object, char *bad, size_t bad_size)
 	const char *field = fields, *unknown;
 	char name[64];
 
+	snprintf(bad, bad_size, "parameters");
 	if (!json_is_object(object))
 		return -1;
 	for (; *field != '\0' && *field != ')'; field = skip_type(field)) {

@@ -71,6 +71,14 @@ def test_oneway_is_not_answered(one):
         assert "version" not in v.receive().get("parameters", {})
 
 
+def test_two_calls_in_one_write(one):
+    with one.varlink() as v:
+        v.send_raw(b'{"method":"org.svd.Fleet.Version"}\0'
+                   b'{"method":"org.svd.Fleet.Ping"}\0')
+        assert "version" in v.receive()["parameters"]
+        assert v.receive()["parameters"] == {}
+
+
 def test_a_call_in_a_thousand_pieces(one):
     with one.varlink() as v:
         data = json.dumps({"method": "org.svd.Fleet.Ping", "parameters": {},
@@ -171,6 +179,44 @@ def test_a_client_that_never_reads_is_bounded(one):
     still_serves(one)
 
 
+def test_all_kinds_of_bad_clients_together_cost_little(one):
+    """Silent ones, halves, those that only write and those that never read a
+    stream, while it is measured and others are served."""
+    supervisor = one.status()["supervisor_pid"]
+
+    def rss():
+        return int(open(f"/proc/{supervisor}/statm").read().split()[1]) * 4
+
+    before = rss()
+    status = json.dumps({"method": "org.svd.Fleet.Status"}).encode() + b"\0"
+    clients = [one.varlink() for _ in range(80)]
+    for v in clients[20:40]:
+        v.send_raw(b'{"method": "org.svd.' + b"x" * 50000)
+    for v in clients[40:60]:
+        v.sock.setblocking(False)
+        try:
+            for _ in range(10000):
+                v.sock.send(status)
+        except BlockingIOError:
+            pass
+    for v in clients[60:]:
+        v.send("Events", more=True)
+    with one.varlink() as good:
+        slowest = 0
+        for _ in range(300):
+            good.call("Restart", {"names": ["all"]})
+            began = time.monotonic()
+            good.call("Status")
+            slowest = max(slowest, time.monotonic() - began)
+    assert slowest < 0.2 * SLOW
+    if SLOW == 1:
+        # 20 halves of a message are 1 MB; a connection is a few kB.
+        assert rss() - before < 6144, (before, rss())
+    for v in clients:
+        v.close()
+    still_serves(one)
+
+
 def test_many_clients_at_once(one):
     before = one.descriptors()
     clients = [one.varlink() for _ in range(100)]
@@ -249,6 +295,33 @@ def test_status_is_3_when_not_all_are_as_wanted(fleet):
     f.ctl("status", rc=3)
     f.ctl("status", "v", rc=0)
     f.ctl("-j", "status", rc=3)
+
+
+def test_health_is_of_those_that_start_by_themselves(fleet):
+    f = fleet(f"[worker:w]\ncommand = {act('pause')}\n"
+              "[worker:by-hand]\ncommand = /bin/false\nautostart = no\n"
+              "[worker:once]\ncommand = /bin/true\ntype = oneshot\n")
+    f.running("w")
+    f.wait("once", state="EXITED")
+    assert f.ctl("health").out == "ok\n"
+    assert f.ctl("-j", "health").json == {"ok": True, "unready": []}
+    f.svctl("start", "by-hand")
+    f.wait("by-hand", state="BACKOFF")
+    f.ctl("health")
+    f.ctl("stop", "w")
+    assert f.ctl("health", rc=3).out == "w: STOPPED (stopped)\n"
+    assert f.ctl("-j", "health", rc=3).json == {"ok": False, "unready": [
+        {"name": "w", "state": "STOPPED", "reason": "stopped"}]}
+    f.ctl("start", "w")
+    f.ctl("health")
+
+
+def test_health_says_why_a_worker_is_not_ready(fleet):
+    f = fleet("[worker:w]\ncommand = /no/such/program\nbackoff_delay = 1h\n"
+              "backoff_limit = 1h\n")
+    f.wait("w", state="BACKOFF")
+    out = f.ctl("health", rc=3).out
+    assert out.startswith("w: BACKOFF (") and "/no/such/program" in out
 
 
 def test_without_a_daemon_it_is_4(tmp_path):
@@ -347,6 +420,23 @@ def test_svctl_kills_by_itself_when_svd_does_not_answer(fleet):
         os.kill(supervisor, signal.SIGCONT)
     seen = f.wait("w", state="RUNNING", generation=2)
     assert seen["last_exit"]["signal"] == 9
+
+
+@pytest.mark.parametrize("name", ["state", "lock", "control.sock"])
+def test_a_symbolic_link_in_the_runtime_directory_is_not_followed(fleet, name):
+    f = fleet(ONE, launch=False)
+    f.run.mkdir(mode=0o700)
+    victim = f.path("victim")
+    victim.write_text("mine")
+    (f.run / name).symlink_to(victim)
+    f.launch()
+    wait_for(lambda: f.proc.poll() is not None or f.svctl("ping").rc == 0)
+    if f.proc.poll() is None:
+        f.running()
+        f.kill_supervisor()
+        f.running()
+    assert victim.read_text() == "mine"
+    assert victim.stat().st_mode & 0o777 == 0o644
 
 
 def test_a_symbolic_link_in_place_of_the_socket(fleet):

@@ -22,6 +22,7 @@
 #include "base/sys.h"
 #include "ipc/varlink.h"
 #include "supervisor/control.h"
+#include "supervisor/events.h"
 #include "supervisor/supervisor.h"
 
 #define DEADLINE_MS 20000
@@ -75,6 +76,7 @@ static void
 become(int i, enum worker_state state)
 {
 	struct worker_record *r = &workers[i].rec;
+	enum worker_state from = r->state;
 
 	if (state == WS_RUNNING || state == WS_STARTING)
 		r->generation += r->pid == 0;
@@ -83,6 +85,8 @@ become(int i, enum worker_state state)
 	if (state != WS_RUNNING && state != WS_STOPPING)
 		r->pid = 0;
 	r->state = state;
+	if (from != state)
+		events_note(&sup, &workers[i], from);
 	control_worker_changed(sup.control, &workers[i]);
 }
 
@@ -1068,6 +1072,198 @@ START_TEST(test_without_descriptors)
 }
 END_TEST
 
+/* --- streams -----------------------------------------------------------------
+ */
+
+#define EVENTS "{\"method\":\"org.svd.Fleet.Events\",\"more\":true,"
+
+static json_t *
+member(const char *key)
+{
+	return json_object_get(parameters(), key);
+}
+
+/* What a second client has received. */
+static struct varlink_in other_in;
+
+static void
+swap_clients(void)
+{
+	struct varlink_in swap = in;
+
+	in = other_in;
+	other_in = swap;
+}
+
+static void
+expect_snapshot(int fd, int gap)
+{
+	expect_reply(fd);
+	ck_assert(json_is_true(json_object_get(reply, "continues")));
+	ck_assert(json_is_true(member("snapshot")));
+	ck_assert_int_eq(json_is_true(member("gap")), gap);
+	ck_assert_str_eq(text_at(parameters(), "fleet"), "test");
+}
+
+static void
+expect_event(int fd, int i, const char *from, const char *to)
+{
+	expect_reply(fd);
+	ck_assert(json_is_true(json_object_get(reply, "continues")));
+	ck_assert(json_is_false(member("snapshot")));
+	ck_assert_str_eq(text_at(member("worker"), "name"), confs[i].name);
+	ck_assert_str_eq(text_at(parameters(), "from"), from);
+	ck_assert_str_eq(text_at(member("worker"), "state"), to);
+}
+
+/* Up and down, n times each. */
+static void
+flap(int i, int n)
+{
+	while (n-- > 0) {
+		become(i, WS_RUNNING);
+		become(i, WS_STOPPED);
+	}
+}
+
+START_TEST(test_a_snapshot_and_what_follows)
+{
+	int fd = new_client();
+
+	become(WEB0, WS_STARTING);
+	ask(fd, EVENTS "\"parameters\":{}}");
+	expect_snapshot(fd, 0);
+	ck_assert_int_eq(json_integer_value(member("seq")), 1);
+	ck_assert_uint_eq(json_array_size(member("workers")), NWORKERS);
+	become(WEB0, WS_RUNNING);
+	become(WEB1, WS_FAILED);
+	expect_event(fd, WEB0, "STARTING", "RUNNING");
+	ck_assert_int_eq(json_integer_value(member("seq")), 2);
+	expect_event(fd, WEB1, "STOPPED", "FAILED");
+	ck_assert_int_eq(json_integer_value(member("seq")), 3);
+	expect_nothing(fd);
+	ck_assert_ptr_null(sup.events.first);
+	ck_assert_uint_eq(sup.events.bytes, 0);
+	close(fd);
+	pump(20);
+	ck_assert(LIST_EMPTY(&sup.events.listeners));
+}
+END_TEST
+
+START_TEST(test_events_of_some)
+{
+	int fd = new_client();
+
+	ask(fd, EVENTS "\"parameters\":{\"names\":[\"job\",\"web:1\"]}}");
+	expect_snapshot(fd, 0);
+	ck_assert_uint_eq(json_array_size(member("workers")), 2);
+	flap(WEB0, 3);
+	become(WEB1, WS_STARTING);
+	flap(WEB0, 3);
+	become(JOB, WS_STARTING);
+	expect_event(fd, WEB1, "STOPPED", "STARTING");
+	expect_event(fd, JOB, "STOPPED", "STARTING");
+	expect_nothing(fd);
+	ck_assert_ptr_null(sup.events.first);
+	close(fd);
+}
+END_TEST
+
+/* A slow listener loses what a quick one still gets, and no memory. */
+START_TEST(test_a_listener_that_falls_behind)
+{
+	int slow = new_client(), quick = new_client(), i;
+	size_t most = 0;
+
+	ask(slow, EVENTS "\"parameters\":{}}");
+	ask(quick, EVENTS "\"parameters\":{}}");
+	expect_snapshot(quick, 0);
+	for (i = 0; i < 10000; i++) {
+		if (i % 100 == 0)
+			flap(WEB0, 50);
+		expect_event(quick, WEB0, i % 2 ? "RUNNING" : "STOPPED",
+		    i % 2 ? "STOPPED" : "RUNNING");
+		if (sup.events.bytes > most)
+			most = sup.events.bytes;
+	}
+	ck_assert_uint_gt(most, 400 * 1024);
+	ck_assert_uint_lt(most, 600 * 1024);
+	swap_clients();
+	/* What was on its way, then the gap. */
+	expect_snapshot(slow, 0);
+	do
+		expect_reply(slow);
+	while (json_is_false(member("snapshot")));
+	ck_assert(json_is_true(member("gap")));
+	ck_assert_int_eq(json_integer_value(member("seq")), 10000);
+	expect_nothing(slow);
+	ck_assert_uint_eq(sup.events.bytes, 0);
+	become(JOB, WS_STARTING);
+	expect_event(slow, JOB, "STOPPED", "STARTING");
+	swap_clients();
+	expect_event(quick, JOB, "STOPPED", "STARTING");
+	varlink_in_release(&other_in);
+	close(slow);
+	close(quick);
+}
+END_TEST
+
+START_TEST(test_other_workers_are_a_snapshot_without_a_gap)
+{
+	int fd = new_client();
+
+	ask(fd, EVENTS "\"parameters\":{}}");
+	expect_snapshot(fd, 0);
+	events_fleet_changed(&sup);
+	expect_snapshot(fd, 0);
+	become(WEB0, WS_STARTING);
+	expect_event(fd, WEB0, "STOPPED", "STARTING");
+	close(fd);
+}
+END_TEST
+
+/* What was seen last, as the caller says it. */
+static void
+come_back(int fd, const char *epoch, json_int_t seq)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text),
+	    EVENTS "\"parameters\":{\"epoch\":\"%s\",\"seq\":%lld}}", epoch,
+	    (long long)seq);
+	ask(fd, text);
+}
+
+START_TEST(test_whoever_comes_back_is_told_of_a_gap)
+{
+	char epoch[64];
+	int fd = new_client();
+
+	ask(fd, EVENTS "\"parameters\":{}}");
+	expect_snapshot(fd, 0);
+	snprintf(epoch, sizeof(epoch), "%s", text_at(parameters(), "epoch"));
+	close(fd);
+	fd = new_client();
+	come_back(fd, epoch, 0);
+	expect_snapshot(fd, 0);
+	close(fd);
+	become(WEB0, WS_STARTING);
+	fd = new_client();
+	come_back(fd, epoch, 0);
+	expect_snapshot(fd, 1);
+	close(fd);
+	fd = new_client();
+	come_back(fd, "of another life", 1);
+	expect_snapshot(fd, 1);
+	close(fd);
+	sup.link.life++;
+	fd = new_client();
+	come_back(fd, epoch, 1);
+	expect_snapshot(fd, 1);
+	close(fd);
+}
+END_TEST
+
 #define COUNT(a) ((int)(sizeof(a) / sizeof(*(a))))
 
 static TCase *
@@ -1122,6 +1318,12 @@ suite(void)
 	tcase_add_test(t, test_half_closed_client_is_answered);
 	tcase_add_test(t, test_one_connection_too_many_ends_the_longest_idle);
 	tcase_add_test(t, test_without_descriptors);
+	t = new_case(s, "streams");
+	tcase_add_test(t, test_a_snapshot_and_what_follows);
+	tcase_add_test(t, test_events_of_some);
+	tcase_add_test(t, test_a_listener_that_falls_behind);
+	tcase_add_test(t, test_other_workers_are_a_snapshot_without_a_gap);
+	tcase_add_test(t, test_whoever_comes_back_is_told_of_a_gap);
 	return s;
 }
 
