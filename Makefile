@@ -70,7 +70,7 @@ benches := $(addprefix $(B)/tests/,$(notdir $(bench_c:.c=)))
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all demo check check-unit check-it check-asan check-valgrind check-varlink \
+.PHONY: all demo check check-unit check-it check-asan check-valgrind check-varlink fuzz \
 	bench lint install uninstall clean dist deps deps-build deps-check \
 	help
 
@@ -142,6 +142,29 @@ $(units): $(B)/tests/%: $(B)/tests/unit/%.o $(lib)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ \
 		$(LIBEV) $(LIBINIH) $(LIBJANSSON) $(CHECK_LIBS)
 
+# A fuzz target without a fuzzer: its corpus is replayed.
+fuzz_c  := $(wildcard tests/fuzz/fuzz_*.c)
+replays := $(fuzz_c:tests/fuzz/fuzz_%.c=$(B)/tests/replay_%)
+$(replays): $(B)/tests/replay_%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(lib)
+	@mkdir -p $(@D)
+	$(say) LD $@
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ \
+		$(LIBINIH) $(LIBJANSSON)
+
+# make fuzz FUZZ=varlink FUZZ_SECONDS=600; what it finds goes to $(B)/found-NAME.
+FUZZ         ?= varlink
+FUZZ_SECONDS ?= 60
+fuzz_src = $(wildcard src/base/*.c src/core/*.c src/conf/*.c src/ipc/*.c) \
+	src/supervisor/idl.c
+fuzz:
+	@contrib/deps build fuzz
+	@mkdir -p $(B)/found-$(FUZZ)
+	clang -g -O1 -fsanitize=fuzzer,address,undefined $(CPPFLAGS) \
+		-U_FORTIFY_SOURCE -o $(B)/fuzz_$(FUZZ) \
+		tests/fuzz/fuzz_$(FUZZ).c $(fuzz_src) $(LIBINIH) $(LIBJANSSON)
+	$(B)/fuzz_$(FUZZ) -max_len=8192 -max_total_time=$(FUZZ_SECONDS) \
+		$(B)/found-$(FUZZ) tests/fuzz/corpus-$(FUZZ)
+
 $(B)/tests/keys: tests/docs/keys.c $(lib)
 	@mkdir -p $(@D)
 	$(say) LD $@
@@ -172,8 +195,10 @@ pytest = $(test_env) $(PYTHON) -m pytest -p no:cacheprovider -q -rs -n 4
 
 check: check-unit check-it
 
-check-unit: $(units) | deps-check
+check-unit: $(units) $(replays) | deps-check
 	@tests/unit/run $(B)/tests/log $(units)
+	@set -e; for r in $(replays); do \
+		$$r tests/fuzz/corpus-$${r##*replay_}/*; done
 
 check-it: all $(helpers) $(B)/tests/keys | deps-check
 	$(pytest) tests/it tests/docs $(PYTEST_ARGS)
@@ -274,6 +299,7 @@ help:
 	@echo 'check-valgrind  unit suites and a few fleets under valgrind'
 	@echo 'bench           times and sizes, beside a bare loop of vfork and exec'
 	@echo 'check-varlink   the control socket with an independent client, in Go'
+	@echo 'fuzz            FUZZ=varlink or conf, for FUZZ_SECONDS=60, with clang'
 	@echo 'lint            layering, analysers, format, man pages, scripts'
 	@echo 'install         to $$(DESTDIR)$$(PREFIX), by default $(PREFIX); uninstall'
 	@echo 'deps            install what the targets above need (root or sudo)'

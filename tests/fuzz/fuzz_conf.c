@@ -2,13 +2,7 @@
  * fuzz_conf: any bytes as a fleet file, and any bytes as a saved snapshot.
  * Neither may crash, leak or say "yes" and "no" at once.
  *
- *	clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Isrc \
- *	    tests/fuzz/fuzz_conf.c src/conf/[a-z]*.c src/core/fleet.c \
- *	    src/base/units.c src/base/err.c src/base/fd.c src/base/buf.c \
- *	    -l:libinih.a -o build/fuzz_conf
- *	build/fuzz_conf -max_len=4096 DIR tests/fuzz/corpus-conf
- *
- * What it finds goes to DIR; the corpus is only read.
+ *	make fuzz FUZZ=conf
  */
 #include <stdint.h>
 #include <stdlib.h>
