@@ -32,11 +32,10 @@ on_term(int sig)
 static size_t
 make_line(char *out, const char *name, uint64_t i, unsigned long often)
 {
-	size_t len = (size_t)sprintf(out, "%s %llu ", name,
-	    (unsigned long long)i);
-	size_t fill = often != 0 && i % often == often - 1
-	                  ? LONG_BYTES
-	                  : i * 7919 % 113;
+	size_t len =
+	    (size_t)sprintf(out, "%s %llu ", name, (unsigned long long)i);
+	size_t fill =
+	    often != 0 && i % often == often - 1 ? LONG_BYTES : i * 7919 % 113;
 
 	memset(out + len, 'a' + (int)(i % 26), fill);
 	out[len + fill] = '\n';
@@ -91,8 +90,9 @@ main(int argc, char **argv)
 		memmove(text, text + piece, len - piece);
 		len -= piece;
 		if (pace > 0) {
-			struct timespec t = {.tv_nsec = (long)(
-			    (random >> 4) % (2 * pace) * 1000)};
+			struct timespec t = {
+			    .tv_nsec =
+				(long)((random >> 4) % (2 * pace) * 1000)};
 
 			nanosleep(&t, NULL);
 		}
