@@ -19,6 +19,7 @@
 #include "base/group.h"
 #include "base/runtime.h"
 #include "base/sys.h"
+#include "conf/check.h"
 #include "conf/conf.h"
 #include "conf/source.h"
 #include "core/record.h"
@@ -272,6 +273,9 @@ make_own_log(struct launching *l, struct err *e)
 
 	if (l->fleet.log.kind == STREAM_STDERR)
 		return 0;
+	/* Later on nobody would hear of it. */
+	if (check_log(&l->fleet, e) == -1)
+		return -1;
 	if (pipe2(ends, O_CLOEXEC) == -1)
 		return err_sys(e, errno, "cannot make a pipe");
 	if (fcntl(ends[1], F_SETFL, O_WRONLY | O_NONBLOCK) == -1)

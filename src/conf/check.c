@@ -136,6 +136,12 @@ check_stderr(const struct worker_conf *w, struct err *e)
 	return check_stream(&w->std_err, "stderr: directory", e);
 }
 
+int
+check_log(const struct fleet *f, struct err *e)
+{
+	return check_stream(&f->log, "log: directory", e);
+}
+
 static int
 check_stdin(const struct worker_conf *w, struct err *e)
 {
@@ -297,6 +303,8 @@ conf_check_machine(const struct fleet *f, struct diags *d)
 	struct err e;
 	size_t i, j;
 
+	if (check_log(f, &e) == -1)
+		diags_add(d, 0, f->files[0], 0, "%s", e.text);
 	for (i = 0; i < f->nworkers; i++) {
 		w = &f->workers[i];
 		if (w->instance != 0)

@@ -11,4 +11,7 @@
  * root, with the reason in e; NULL where all is well. */
 const char *check_identity_of(const struct worker_conf *w, struct err *e);
 
+/* Is there a directory for svd's own log to stand in? -1 and *e. */
+int check_log(const struct fleet *f, struct err *e);
+
 #endif

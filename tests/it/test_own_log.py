@@ -86,6 +86,18 @@ def test_a_fleet_without_descriptors_for_its_output_is_refused(
         assert f"limit is {need - 1}" in done.stderr
 
 
+def test_a_place_that_is_not_there_is_said_before_it_is_too_late(fleet):
+    f = fleet("", launch=False)
+    f.ini.write_text(f"[fleet]\nname = test\nlog = file:{f.path('no')}/own\n"
+                     f"[worker:w]\ncommand = {act('pause')}\n")
+    for args in ["-r", f.run], ["-b", "-r", f.run]:
+        done = run_svd(*args, f.ini)
+        assert done.returncode == 1
+        assert f"log: directory '{f.path('no')}'" in done.stderr, done
+    done = run_svd("-n", f.ini)
+    assert done.returncode == 0 and "warning: log: directory" in done.stderr
+
+
 def test_the_internal_option_is_nobody_elses():
     done = run_svd("-L", "1,text", "/dev/null")
     assert done.returncode == 2 and "-L" in done.stderr

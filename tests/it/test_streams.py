@@ -277,13 +277,6 @@ def test_a_file_that_cannot_be_opened_is_an_error_that_goes(fleet):
 
 # --- svd's own log --------------------------------------------------------------
 
-def lived(f):
-    f.running("w")
-    f.kill_supervisor()
-    f.ctl("restart", "w")
-    assert f.stop() == 0
-
-
 def own_log(fleet, form):
     f = fleet("", launch=False)
     f.ini.write_text(
@@ -292,7 +285,15 @@ def own_log(fleet, form):
         f"{act('write', 1, 'quo' + chr(34) + 'te', 'write', 2, 'err', 'pause')}"
         "\n")
     f.start()
-    lived(f)
+    for n in 1, 2:
+        wait_for(lambda: f.path("own").exists() and
+                 len(re.findall("quo.*te", f.path("own").read_text())) == n)
+        wait_for(lambda: len(re.findall(
+            r"\berr\b", f.path("own").read_text())) >= n)
+        if n == 1:
+            f.kill_supervisor()
+            f.ctl("restart", "w")
+    assert f.stop() == 0
     assert f.log() == "", f.log()
     return f.lines("own")
 
