@@ -41,14 +41,14 @@ struct kernel_sigaction {
 };
 
 void
-sys_signals_default(void)
+sys_signals_default(uint64_t set)
 {
 	struct kernel_sigaction sa;
 	int sig;
 
 	memset(&sa, 0, sizeof(sa));
 	for (sig = 1; sig <= 64; sig++)
-		if (sig != SIGKILL && sig != SIGSTOP)
+		if ((set & SIG_BIT(sig)) && sig != SIGKILL && sig != SIGSTOP)
 			syscall(SYS_rt_sigaction, sig, &sa, NULL,
 			    KERNEL_SIGSET_BYTES);
 }

@@ -18,8 +18,9 @@
 int sys_sigmask(uint64_t mask);
 /* A non-blocking, O_CLOEXEC signalfd. */
 int sys_signalfd(uint64_t mask);
-/* Every signal to its default disposition, ignored ones too. */
-void sys_signals_default(void);
+/* The signals of the set to their default disposition, ignored ones too.
+ * System calls only. */
+void sys_signals_default(uint64_t set);
 /* Ignores the signals of the set. */
 void sys_signals_ignore(uint64_t set);
 

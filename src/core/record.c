@@ -12,7 +12,7 @@
 #include <string.h>
 
 #define CRC_DIGITS 8
-#define WORD_MAX 24 /* of a number: 20 digits, a sign, the NUL */
+#define WORD_MAX 24 /* of a number: 20 digits, a sign */
 
 enum field_type {
 	FIELD_INT,
@@ -152,57 +152,78 @@ put_escaped(char *out, const char *text, size_t size)
 	return n;
 }
 
-/* The value of a number or state as text; "" where it is left out. */
-static void
-number_text(const struct field *f, const void *at, char out[WORD_MAX])
+/* Digits from the right; printf() takes ten times as long, and a worker's line
+ * has a dozen numbers. Returns where they begin. */
+static char *
+put_decimal(char *end, uint64_t v, int negative)
 {
-	out[0] = '\0';
+	do
+		*--end = (char)('0' + v % 10);
+	while ((v /= 10) != 0);
+	if (negative)
+		*--end = '-';
+	return end;
+}
+
+/* The value of a number or state, written before end or somewhere else; its
+ * length is *len, 0 where it is left out. */
+static const char *
+number_text(const struct field *f, const void *at, char *end, size_t *len)
+{
+	const char *text = end;
+	int64_t i = 0;
+	uint64_t u = 0;
+
 	switch (f->type) {
 	case FIELD_INT:
-		if (*(const int *)at != 0)
-			snprintf(out, WORD_MAX, "%d", *(const int *)at);
-		break;
-	case FIELD_U32:
-		if (*(const uint32_t *)at != 0)
-			snprintf(
-			    out, WORD_MAX, "%" PRIu32, *(const uint32_t *)at);
+		i = *(const int *)at;
 		break;
 	case FIELD_I64:
-		if (*(const int64_t *)at != 0)
-			snprintf(
-			    out, WORD_MAX, "%" PRId64, *(const int64_t *)at);
+		i = *(const int64_t *)at;
+		break;
+	case FIELD_U32:
+		u = *(const uint32_t *)at;
 		break;
 	case FIELD_U64:
-		if (*(const uint64_t *)at != 0)
-			snprintf(
-			    out, WORD_MAX, "%" PRIu64, *(const uint64_t *)at);
+		u = *(const uint64_t *)at;
 		break;
 	case FIELD_STATE:
-		snprintf(out, WORD_MAX, "%s",
-		    worker_state_name(*(const enum worker_state *)at));
-		break;
+		text = worker_state_name(*(const enum worker_state *)at);
+		*len = strlen(text);
+		return text;
 	case FIELD_STRING:
 		break;
 	}
+	if (i != 0)
+		u = i < 0 ? -(uint64_t)i : (uint64_t)i;
+	if (u != 0)
+		text = put_decimal(end, u, i < 0);
+	*len = (size_t)(end - text);
+	return text;
 }
 
 static size_t
 put_field(char *out, const struct field *f, const struct record *r)
 {
-	const char *at = (const char *)r + f->offset;
+	const char *at = (const char *)r + f->offset, *text = at;
 	char number[WORD_MAX];
-	const char *text = number;
-	size_t size = sizeof(number), n;
+	size_t key_len, len = 0, n = 0;
 
-	if (f->type == FIELD_STRING) {
-		text = at;
-		size = f->size;
-	} else
-		number_text(f, at, number);
-	if (text[0] == '\0')
+	if (f->type != FIELD_STRING)
+		text = number_text(f, at, number + sizeof(number), &len);
+	else if (*text != '\0')
+		len = f->size;
+	if (len == 0)
 		return 0;
-	n = (size_t)sprintf(out, " %s=", f->key);
-	return n + put_escaped(out + n, text, size);
+	key_len = strlen(f->key);
+	out[n++] = ' ';
+	memcpy(out + n, f->key, key_len);
+	n += key_len;
+	out[n++] = '=';
+	if (f->type == FIELD_STRING)
+		return n + put_escaped(out + n, text, len);
+	memcpy(out + n, text, len);
+	return n + len;
 }
 
 size_t

@@ -177,8 +177,8 @@ link_receive(struct link *l, unsigned char packet[KEEPER_PACKET_MAX],
 	return rc == 0 ? -1 : 1;
 }
 
-void
-link_send(struct link *l, const struct keeper_msg *m, int fd)
+static void
+send_now(struct link *l, const struct keeper_msg *m, int fd)
 {
 	unsigned char packet[KEEPER_PACKET_MAX];
 	size_t len = keeper_msg_encode(m, packet);
@@ -190,11 +190,47 @@ link_send(struct link *l, const struct keeper_msg *m, int fd)
 }
 
 void
-link_send_pid(struct link *l, enum keeper_msg_type type, int pid)
+link_send(struct link *l, const struct keeper_msg *m, int fd)
 {
-	struct keeper_msg m = {.type = type, .pid = pid};
+	link_flush(l);
+	send_now(l, m, fd);
+}
 
-	link_send(l, &m, -1);
+static void
+send_list(struct link *l, struct keeper_msg *m, enum keeper_msg_type type)
+{
+	if (m->npids == 0)
+		return;
+	m->type = type;
+	send_now(l, m, -1);
+	m->npids = 0;
+}
+
+void
+link_flush(struct link *l)
+{
+	send_list(l, &l->born, KM_BORN);
+	send_list(l, &l->acks, KM_ACK);
+}
+
+static void
+add_pid(struct link *l, struct keeper_msg *m, int pid)
+{
+	if (m->npids == KEEPER_PIDS_MAX)
+		link_flush(l);
+	m->pids[m->npids++] = pid;
+}
+
+void
+link_born(struct link *l, int pid)
+{
+	add_pid(l, &l->born, pid);
+}
+
+void
+link_ack(struct link *l, int pid)
+{
+	add_pid(l, &l->acks, pid);
 }
 
 void
@@ -212,6 +248,7 @@ link_hold_many(
 	struct keeper_msg m = {.type = KM_HOLD, .text = text};
 	size_t i, at, len;
 
+	link_flush(l);
 	for (at = 0; at < n; at = i) {
 		m.text_len = 0;
 		for (i = at; i < n && i - at < CHAN_FDS_MAX; i++) {

@@ -24,6 +24,7 @@ struct link {
 	int predecessor_status;
 	struct link_held *held;
 	size_t nheld, held_cap;
+	struct keeper_msg born, acks; /* not sent yet */
 };
 
 /* Takes sock; waits for HELLO and all that is held. */
@@ -42,7 +43,11 @@ int link_receive(struct link *l, unsigned char packet[KEEPER_PACKET_MAX],
 /* Sends; waits where the keeper has not kept up. fd: borrowed, or -1. A
  * keeper that is gone is noticed when receiving. */
 void link_send(struct link *l, const struct keeper_msg *m, int fd);
-void link_send_pid(struct link *l, enum keeper_msg_type type, int pid);
+/* BORN and ACK wait for link_flush(), or the next message, so that the keeper
+ * is woken once for many. A birth is told before any exit. */
+void link_born(struct link *l, int pid);
+void link_ack(struct link *l, int pid);
+void link_flush(struct link *l);
 void link_hold(struct link *l, const char *name, int fd);
 /* The same for n at once: names[i] and fds[i], borrowed. */
 void link_hold_many(

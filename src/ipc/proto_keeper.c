@@ -9,7 +9,8 @@ enum field_kind {
 	F_END,
 	F_32,
 	F_64,
-	F_TEXT /* the rest of the packet, NUL-terminated */
+	F_TEXT, /* the rest of the packet, NUL-terminated */
+	F_PIDS  /* the rest of the packet */
 };
 
 struct field {
@@ -29,6 +30,10 @@ struct field {
 	{                 \
 		F_TEXT, 0 \
 	}
+#define PIDS              \
+	{                 \
+		F_PIDS, 0 \
+	}
 #define FIELDS_MAX 8
 
 static const struct field fields[KM_TYPES][FIELDS_MAX] = {
@@ -42,8 +47,8 @@ static const struct field fields[KM_TYPES][FIELDS_MAX] = {
     [KM_READY] = {{F_END, 0}},
     [KM_HOLD] = {TEXT},
     [KM_DROP] = {TEXT},
-    [KM_BORN] = {M32(pid)},
-    [KM_ACK] = {M32(pid)},
+    [KM_BORN] = {PIDS},
+    [KM_ACK] = {PIDS},
     [KM_SIGNALLED] = {M64(mask)},
     [KM_PONG] = {{F_END, 0}},
     [KM_LIMITS] = {M64(ms), M64(ms2)},
@@ -73,13 +78,38 @@ get(const unsigned char *in, void *value, enum field_kind kind)
 	return 8;
 }
 
+static size_t
+put_pids(const struct keeper_msg *m, unsigned char *out)
+{
+	uint32_t i;
+
+	if (m->npids == 0 || m->npids > KEEPER_PIDS_MAX)
+		return 0;
+	for (i = 0; i < m->npids; i++)
+		put(out + 4 * i, &m->pids[i], F_32);
+	return 4 * m->npids;
+}
+
+static int
+get_pids(const unsigned char *in, size_t len, struct keeper_msg *m)
+{
+	size_t i;
+
+	if (len == 0 || len % 4 != 0 || len / 4 > KEEPER_PIDS_MAX)
+		return -1;
+	m->npids = (uint32_t)(len / 4);
+	for (i = 0; i < m->npids; i++)
+		get(in + 4 * i, &m->pids[i], F_32);
+	return 0;
+}
+
 size_t
 keeper_msg_encode(
     const struct keeper_msg *m, unsigned char out[KEEPER_PACKET_MAX])
 {
 	const struct field *f;
 	const char *base = (const char *)m;
-	size_t len = 0;
+	size_t len = 0, n;
 
 	out[len++] = (unsigned char)m->type;
 	for (f = fields[m->type]; f->kind != F_END; f++) {
@@ -88,6 +118,10 @@ keeper_msg_encode(
 				return 0;
 			memcpy(out + len, m->text, m->text_len);
 			return len + m->text_len;
+		}
+		if (f->kind == F_PIDS) {
+			n = put_pids(m, out + len);
+			return n == 0 ? 0 : len + n;
 		}
 		len += put(out + len, base + f->offset, f->kind);
 	}
@@ -113,6 +147,8 @@ keeper_msg_decode(const unsigned char *packet, size_t len, struct keeper_msg *m)
 			m->text_len = len - pos;
 			return 0;
 		}
+		if (f->kind == F_PIDS)
+			return get_pids(packet + pos, len - pos, m);
 		n = f->kind == F_32 ? 4 : 8;
 		if (len - pos < n)
 			return -1;

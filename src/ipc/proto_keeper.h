@@ -14,6 +14,7 @@
 #define KEEPER_NAME_MAX 63    /* bytes of a held descriptor's name */
 #define KEEPER_TEXT_MAX 16000 /* bytes: 250 names with their NULs */
 #define KEEPER_PACKET_MAX (KEEPER_TEXT_MAX + 64)
+#define KEEPER_PIDS_MAX 32 /* in one message */
 
 enum keeper_msg_type {
 	/* keeper -> either */
@@ -32,8 +33,8 @@ enum keeper_msg_type {
 	KM_HOLD,  /* as FD; each replaces what was held under that name */
 	KM_DROP,  /* text: a name */
 	/* supervisor -> keeper */
-	KM_BORN,      /* pid of a worker */
-	KM_ACK,       /* pid: its exit is recorded */
+	KM_BORN,      /* pids of workers */
+	KM_ACK,       /* pids: their exits are recorded */
 	KM_SIGNALLED, /* mask */
 	KM_LIMITS,    /* ms: the largest grace; ms: the watchdog, 0 off */
 	KM_STOPPING,  /* the fleet is going down, in order; code: svd's exit
@@ -55,11 +56,13 @@ struct keeper_msg {
 	uint32_t version, life;
 	int32_t pid, code, status;
 	uint64_t epoch, mask, ms, ms2, us;
+	int32_t pids[KEEPER_PIDS_MAX];
+	uint32_t npids;
 	const char *text; /* within the packet after decoding */
 	size_t text_len;  /* bytes, the last NUL included */
 };
 
-/* Length of the packet, 0 where text is too long. */
+/* Length of the packet, 0 where text or a list is empty or too long. */
 size_t keeper_msg_encode(
     const struct keeper_msg *m, unsigned char out[KEEPER_PACKET_MAX]);
 /* -1: not a message of this version. */

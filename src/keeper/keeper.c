@@ -74,8 +74,10 @@ obey_signal(
 {
 	int sig = init_signal((int)si->ssi_signo);
 
-	if (sig == SIGCHLD)
+	if (sig == SIGCHLD) {
 		k->sigchld_of = (pid_t)si->ssi_pid;
+		k->may_be_dead = 1;
+	}
 	if (sig == SIGCHLD || si->ssi_pid == (uint32_t)getpid())
 		return; /* also the SIGPIPE of a write of our own */
 	if (k->init_mode) {
@@ -279,7 +281,7 @@ keeper_main(const struct keeper_options *o)
 	k->nohup =
 	    sigaction(SIGHUP, NULL, &hup) == 0 && hup.sa_handler == SIG_IGN;
 	/* First of all: what comes now waits for its turn. */
-	sys_signals_default();
+	sys_signals_default(SIG_ALL);
 	sys_signals_ignore(SIG_BIT(SIGTTOU) | SIG_BIT(SIGTTIN));
 	sys_sigmask(SIG_ALL);
 	if (keeper_init(k, o) == -1 ||

@@ -49,6 +49,7 @@ struct keeper {
 	size_t nchildren;
 	size_t looked_at; /* of them, by reap_announce(), the last one */
 	pid_t sigchld_of; /* whom the last SIGCHLD was about, 0: looked at */
+	int may_be_dead;  /* somebody of whom the supervisor was not told */
 	uint64_t pending; /* signals that no supervisor has answered */
 	uint64_t epoch;
 	int64_t grace, watchdog; /* ms, from LIMITS */

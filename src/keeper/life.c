@@ -44,6 +44,7 @@ life_start(struct keeper *k)
 		fd_close(&birth[0]);
 	else {
 		s->nexits_sent = 0;
+		k->may_be_dead = 1; /* all that it was not told of, again */
 		s->signals_sent = 0;
 		s->exit_sent_at = s->signals_sent_at = 0;
 		k->orphaned_since = 0;
@@ -91,16 +92,22 @@ static void
 on_born(struct keeper *k, struct role *r, const struct keeper_msg *m,
     const int *fds, size_t nfds)
 {
+	uint32_t i;
+
 	IGNORE_REST;
-	reap_add_child(k, m->pid);
+	for (i = 0; i < m->npids; i++)
+		reap_add_child(k, m->pids[i]);
 }
 
 static void
 on_ack(struct keeper *k, struct role *r, const struct keeper_msg *m,
     const int *fds, size_t nfds)
 {
+	uint32_t i;
+
 	IGNORE_REST;
-	reap_acknowledged(k, m->pid);
+	for (i = 0; i < m->npids; i++)
+		reap_acknowledged(k, m->pids[i]);
 }
 
 static void

@@ -99,8 +99,7 @@ peek_at_children(
 {
 	pid_t pid;
 
-	while (*looks < LOOKS_MAX && *looks < k->nchildren) {
-		(*looks)++;
+	for (; *looks > 0 && k->nchildren > 0; (*looks)--) {
 		k->looked_at = (k->looked_at + 1) % k->nchildren;
 		pid = k->children[k->looked_at];
 		if (is_news(k, pid) && peek(P_PID, pid, si, ru) != 0)
@@ -109,7 +108,12 @@ peek_at_children(
 	return 0;
 }
 
-/* SIGCHLD names one of those that died, which saves a search for it. */
+/*
+ * SIGCHLD names one of those that died, which saves a search for it. The search
+ * goes through all the living: only where a signal, an ACK or a new supervisor
+ * gives a reason for it, and not while an exit is under way, as it would find
+ * that one; the ACK brings us here again.
+ */
 static pid_t
 peek_at_next(struct keeper *k, siginfo_t *si, struct rusage *ru, size_t *looks)
 {
@@ -118,10 +122,16 @@ peek_at_next(struct keeper *k, siginfo_t *si, struct rusage *ru, size_t *looks)
 	k->sigchld_of = 0;
 	if (is_news(k, pid) && peek(P_PID, pid, si, ru) != 0)
 		return pid;
-	pid = peek(P_ALL, 0, si, ru);
-	if (pid == 0 || is_news(k, pid))
+	pid = k->sup.nexits_sent > 0 ? 0 : peek(P_ALL, 0, si, ru);
+	if (is_news(k, pid)) {
+		*looks = LOOKS_MAX;
 		return pid;
-	return peek_at_children(k, si, ru, looks);
+	}
+	k->may_be_dead = is_role(k, pid);
+	pid = peek_at_children(k, si, ru, looks);
+	if (pid != 0)
+		k->may_be_dead = 1;
+	return pid;
 }
 
 static int
@@ -148,9 +158,13 @@ reap_announce(struct keeper *k)
 {
 	struct rusage ru;
 	siginfo_t si;
-	size_t looks = 0;
+	size_t looks;
 
-	while (life_can_hear(k) && k->sup.nexits_sent < KEEPER_EXITS_MAX &&
+	/* A sign that many die: another one, and the last is not through; or
+	 * one that no signal named. */
+	looks = k->sup.nexits_sent == 0 ? 0 : LOOKS_MAX;
+	while (k->may_be_dead && life_can_hear(k) &&
+	       k->sup.nexits_sent < KEEPER_EXITS_MAX &&
 	       peek_at_next(k, &si, &ru, &looks) != 0)
 		if (send_exit(k, &si, &ru) == -1)
 			return;
@@ -167,6 +181,7 @@ reap_acknowledged(struct keeper *k, pid_t pid)
 		return;
 	s->exits_sent[i] = s->exits_sent[--s->nexits_sent];
 	s->exit_sent_at = s->nexits_sent == 0 ? 0 : sys_now_ms();
+	k->may_be_dead = 1;
 	waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG);
 	forget_child(k, pid);
 }

@@ -188,7 +188,7 @@ child_run(const struct child_job *job)
 	if (job->paths == NULL)
 		_exit(0);
 	set_deadline();
-	sys_signals_default();
+	sys_signals_default(CHILD_SIGNALS_UNDONE);
 	set_session(job);
 	set_limits(job);
 	set_priorities(job);

@@ -44,6 +44,14 @@ struct child_job {
 
 #define CHILD_UMASK_LEAVE (~0U)
 
+/* All that a supervisor ignores. Only that is to be undone in a child: execve
+ * does it for what has a handler, and the rest was made default when the
+ * supervisor began. */
+#define CHILD_SIGNALS_UNDONE                                         \
+	(SIG_BIT(SIGINT) | SIG_BIT(SIGQUIT) | SIG_BIT(SIGHUP) |      \
+	    SIG_BIT(SIGTSTP) | SIG_BIT(SIGTTIN) | SIG_BIT(SIGTTOU) | \
+	    SIG_BIT(SIGPIPE))
+
 /* Only says its birth and ends, if there are no paths. Never returns. */
 _Noreturn void child_run(const struct child_job *job);
 

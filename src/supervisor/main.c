@@ -43,7 +43,8 @@ on_exit_msg(struct supervisor *s, const struct keeper_msg *m)
 	w = roster_by_pid(&s->roster, m->pid);
 	if (w != NULL)
 		worker_ended(w, m->pid, &d);
-	link_send_pid(&s->link, KM_ACK, m->pid);
+	link_ack(&s->link, m->pid);
+	supervisor_wake(s);
 	supervisor_births_changed(s);
 }
 
@@ -360,9 +361,9 @@ report_for_duty(struct supervisor *s)
 		if ((uint64_t)w->conf->stop_timeout > limits.ms)
 			limits.ms = (uint64_t)w->conf->stop_timeout;
 		if (w->rec.pid != 0)
-			link_send_pid(&s->link, KM_BORN, w->rec.pid);
+			link_born(&s->link, w->rec.pid);
 		if (w->rec.stop_pid != 0)
-			link_send_pid(&s->link, KM_BORN, w->rec.stop_pid);
+			link_born(&s->link, w->rec.stop_pid);
 	}
 	link_send(&s->link, &limits, -1);
 	link_send(&s->link, &ready, -1);
@@ -391,11 +392,8 @@ supervisor_main(const struct supervisor_options *o)
 	struct err e;
 
 	log_init("supervisor", (enum log_level)o->log_level);
-	sys_signals_default();
-	sys_signals_ignore(SIG_BIT(SIGINT) | SIG_BIT(SIGQUIT) |
-			   SIG_BIT(SIGHUP) | SIG_BIT(SIGTSTP) |
-			   SIG_BIT(SIGTTIN) | SIG_BIT(SIGTTOU) |
-			   SIG_BIT(SIGPIPE));
+	sys_signals_default(SIG_ALL);
+	sys_signals_ignore(CHILD_SIGNALS_UNDONE);
 	sys_sigmask(0);
 	if (init(&s, o, &e) == -1)
 		return give_up(&s, &e);

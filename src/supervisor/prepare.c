@@ -215,17 +215,20 @@ open_file(const char *path, int flags, int *fd, struct err *e)
 	return 0;
 }
 
+/* stdin, stdout, stderr: 0, 1, 2. */
 static int
-open_stream(const struct stream_conf *s, int flags, int *fd, struct err *e)
+open_stream(struct preparation *p, const struct spawner *sp, int i,
+    const struct stream_conf *s, struct err *e)
 {
 	switch (s->kind) {
 	case STREAM_NULL:
-		*fd = fd_open_null(flags & O_ACCMODE);
-		return *fd != -1 ? 0
-		                 : err_sys(e, errno,
-				       "streams: cannot open '/dev/null'");
+		p->job.streams[i] = sp->null[i != 0];
+		p->borrowed[i] = 1;
+		return 0;
 	case STREAM_FILE:
-		return open_file(s->path, flags, fd, e);
+		return open_file(s->path,
+		    i == 0 ? O_RDONLY : O_WRONLY | O_APPEND | O_CREAT,
+		    &p->job.streams[i], e);
 	default:
 		return 0;
 	}
@@ -239,14 +242,13 @@ open_output(struct preparation *p, const struct spawner *sp,
 {
 	const struct child_job *j = &p->job;
 	const struct worker_conf *c = r->conf;
-	int out = O_WRONLY | O_APPEND | O_CREAT;
-	int *fd = &p->job.streams[stream == OUTPUT_OUT ? 1 : 2];
+	int i = stream == OUTPUT_OUT ? 1 : 2;
+	int *fd = &p->job.streams[i];
 
 	if (worker_output(c, stream) == NULL || r->fifos == NULL ||
 	    r->fifos[stream] == -1)
 		return open_stream(
-		    stream == OUTPUT_OUT ? &c->std_out : &c->std_err, out, fd,
-		    e);
+		    p, sp, i, i == 1 ? &c->std_out : &c->std_err, e);
 	*fd = fifo_for_worker(sp->fifos, c, stream, r->fifos[stream],
 	    j->set_user ? j->uid : geteuid(), j->set_user ? j->gid : getegid(),
 	    e);
@@ -260,15 +262,13 @@ prepare_streams(struct preparation *p, const struct spawner *sp,
 	const struct worker_conf *c = r->conf;
 	int *fds = p->job.streams;
 
-	if (open_stream(&c->std_in, O_RDONLY, &fds[0], e) == -1 ||
+	if (open_stream(p, sp, 0, &c->std_in, e) == -1 ||
 	    open_output(p, sp, r, OUTPUT_OUT, e) == -1)
 		return -1;
 	if (c->std_err.kind != STREAM_STDOUT)
 		return open_output(p, sp, r, OUTPUT_ERR, e);
-	fds[2] =
-	    fcntl(fds[1] == -1 ? STDOUT_FILENO : fds[1], F_DUPFD_CLOEXEC, 3);
-	if (fds[2] == -1)
-		return err_sys(e, errno, "streams: cannot copy stdout");
+	fds[2] = fds[1] == -1 ? STDOUT_FILENO : fds[1];
+	p->borrowed[2] = 1;
 	return 0;
 }
 
@@ -340,7 +340,7 @@ prepare_release(struct preparation *p)
 	int i;
 
 	for (i = 0; i < 3; i++)
-		if (p->job.streams[i] > 2)
+		if (!p->borrowed[i] && p->job.streams[i] > 2)
 			fd_close(&p->job.streams[i]);
 	free(p->paths);
 	free(p->envp);

@@ -2,6 +2,7 @@
 #include "supervisor/spawn.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -135,6 +136,10 @@ spawner_init(struct spawner *sp, pid_t keeper, int birth_read, int birth_write,
 	sp->keeper = keeper;
 	sp->birth_read = birth_read;
 	sp->birth_write = birth_write;
+	sp->null[0] = fd_open_null(O_RDONLY);
+	sp->null[1] = fd_open_null(O_WRONLY);
+	if (sp->null[0] == -1 || sp->null[1] == -1)
+		return err_sys(e, errno, "cannot open '/dev/null'");
 	sp->double_vfork = way != NULL && strcmp(way, "vfork") == 0;
 	sp->terminal = terminal_find();
 	if (!sp->double_vfork && probe(sp) != 1) {

@@ -22,6 +22,7 @@ struct fifos;
 struct spawner {
 	pid_t keeper;
 	int birth_read, birth_write; /* borrowed */
+	int null[2];                 /* /dev/null, to read and to write */
 	int double_vfork;            /* CLONE_PARENT is not to be had */
 	int init_mode;
 	int terminal;         /* init mode: svd's, or -1 */

@@ -54,10 +54,11 @@ static void check_end(struct supervisor *s);
 void
 supervisor_spawn_turn(struct supervisor *s)
 {
+	int swept = s->sweep.n > 0, i;
 	struct worker *w;
-	int i;
 
 	if (sweep_run(s)) {
+		link_flush(&s->link);
 		loop_timer_start(&s->spawn_turn, SWEEP_AGAIN_MS);
 		return;
 	}
@@ -68,7 +69,11 @@ supervisor_spawn_turn(struct supervisor *s)
 		supervisor_unqueue_spawn(s, w);
 		worker_spawn(w);
 	}
-	if (!TAILQ_EMPTY(&s->spawns) || s->sweep.n > 0)
+	/* A successor is born in the next turn; it need not wait for what the
+	 * keeper then does. */
+	if (!swept)
+		link_flush(&s->link);
+	if (swept || !TAILQ_EMPTY(&s->spawns) || s->sweep.n > 0)
 		supervisor_wake(s);
 	check_end(s);
 }

@@ -125,13 +125,13 @@ is_left_over(pid_t pid, void *arg)
 	pid_t sid;
 	size_t i;
 
-	if (roster_by_pid(&q->sup->roster, pid) != NULL)
+	if (roster_by_pid(&q->sup->roster, pid) != NULL || pid == getpid())
 		return 0;
 	sid = getsid(pid);
 	for (i = 0; sid != pid && i < sw->n; i++)
 		if (sw->dead[i].sid == sid)
 			return 1;
-	return !q->sup->init_mode && pid != getpid() && came_from_dead(q, pid);
+	return !q->sup->init_mode && came_from_dead(q, pid);
 }
 
 int

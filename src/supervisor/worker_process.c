@@ -83,7 +83,8 @@ worker_born(
 		note_birth(w, pid, id);
 		worker_handle(w, EV_BORN);
 	}
-	link_send_pid(&w->sup->link, KM_BORN, pid);
+	link_born(&w->sup->link, pid);
+	supervisor_wake(w->sup);
 }
 
 void
@@ -261,7 +262,8 @@ attend_birth(struct worker *w, int pid, const struct identity *id, int hung)
 		note_birth(w, pid, id);
 		worker_handle(w, EV_READY);
 		births_take(&s->births);
-		link_send_pid(&s->link, KM_BORN, pid);
+		link_born(&s->link, pid);
+		supervisor_wake(s);
 		return;
 	}
 	worker_born(w, w->rec.token, pid, id);

@@ -621,14 +621,19 @@ link_receive(struct link *l, unsigned char packet[KEEPER_PACKET_MAX],
 static void
 keeper_obeys(const struct keeper_msg *m)
 {
+	uint32_t i;
+
 	switch (m->type) {
 	case KM_ACK:
-		note("ack %d", m->pid);
-		if (find_process(m->pid)->told == world->life)
-			find_process(m->pid)->acked = 1;
+		for (i = 0; i < m->npids; i++) {
+			note("ack %d", m->pids[i]);
+			if (find_process(m->pids[i])->told == world->life)
+				find_process(m->pids[i])->acked = 1;
+		}
 		break;
 	case KM_BORN:
-		note("born %d", m->pid);
+		for (i = 0; i < m->npids; i++)
+			note("born %d", m->pids[i]);
 		break;
 	case KM_SIGNALLED:
 		world->signals_sent = 0;
@@ -648,22 +653,49 @@ keeper_obeys(const struct keeper_msg *m)
 	}
 }
 
-void
-link_send(struct link *l, const struct keeper_msg *m, int fd)
+static void
+keeper_hears(const struct keeper_msg *m)
 {
-	(void)l;
-	(void)fd;
 	moment();
 	keeper_obeys(m);
 	moment();
 }
 
 void
-link_send_pid(struct link *l, enum keeper_msg_type type, int pid)
+link_send(struct link *l, const struct keeper_msg *m, int fd)
 {
-	struct keeper_msg m = {.type = type, .pid = pid};
+	(void)fd;
+	link_flush(l);
+	keeper_hears(m);
+}
 
-	link_send(l, &m, -1);
+void
+link_born(struct link *l, int pid)
+{
+	l->born.type = KM_BORN;
+	l->born.pids[l->born.npids++] = pid;
+}
+
+void
+link_ack(struct link *l, int pid)
+{
+	l->acks.type = KM_ACK;
+	l->acks.pids[l->acks.npids++] = pid;
+}
+
+/* What waits is lost with the supervisor, as the real one's is. */
+void
+link_flush(struct link *l)
+{
+	struct keeper_msg m = l->born;
+
+	l->born.npids = 0;
+	if (m.npids > 0)
+		keeper_hears(&m);
+	m = l->acks;
+	l->acks.npids = 0;
+	if (m.npids > 0)
+		keeper_hears(&m);
 }
 
 void

@@ -18,6 +18,13 @@ static char *command[] = {(char *)"worker", NULL};
 /* The second supervisor of a keeper, and one worker that the first one was
  * about to start. */
 static void
+spawn_cb(struct loop_timer *t)
+{
+	(void)t;
+	link_flush(&sup.link);
+}
+
+static void
 set_up(void)
 {
 	struct worker_record rec = {.name = "w",
@@ -43,6 +50,7 @@ set_up(void)
 	    .backoff_limit = 30000};
 	sup = (struct supervisor){.loop = loop_new(), .resumed = 1};
 	TAILQ_INIT(&sup.spawns);
+	loop_timer_init(sup.loop, &sup.spawn_turn, spawn_cb, &sup);
 	ck_assert_int_eq(link_open(&sup.link, -1, &e), 0);
 	ck_assert_int_eq(births_init(&sup.births, &sup, own[0], &e), 0);
 	worker_init(&w, &sup, &conf);
@@ -189,6 +197,7 @@ START_TEST(a_birth_is_recorded_before_the_keeper_is_told)
 {
 	say(own[1], TOKEN, BIRTH_BORN, 0);
 	births_read(&sup.births);
+	link_flush(&sup.link);
 	ck_assert_int_eq(world->ntrace, 2);
 	ck_assert_str_eq(world->trace[0], "record STARTING");
 	ck_assert_str_eq(world->trace[1], "born 5000000");

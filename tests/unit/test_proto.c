@@ -33,8 +33,10 @@ static const struct keeper_msg messages[] = {
     {.type = KM_READY},
     {.type = KM_HOLD, .text = "births:1", .text_len = 9},
     {.type = KM_DROP, .text = "x", .text_len = 2},
-    {.type = KM_BORN, .pid = INT32_MIN},
-    {.type = KM_ACK, .pid = 1},
+    {.type = KM_BORN, .pids = {INT32_MIN, INT32_MAX}, .npids = 2},
+    {.type = KM_ACK,
+	.pids = {1, [KEEPER_PIDS_MAX - 1] = -1},
+	.npids = KEEPER_PIDS_MAX},
     {.type = KM_SIGNALLED, .mask = UINT64_C(1) << 63},
     {.type = KM_PONG},
     {.type = KM_LIMITS, .ms = UINT64_MAX, .ms2 = 1},
@@ -58,6 +60,8 @@ expect_equal(const struct keeper_msg *a, const struct keeper_msg *b)
 	ck_assert_uint_eq(a->ms, b->ms);
 	ck_assert_uint_eq(a->ms2, b->ms2);
 	ck_assert_uint_eq(a->us, b->us);
+	ck_assert_uint_eq(a->npids, b->npids);
+	ck_assert_mem_eq(a->pids, b->pids, sizeof(a->pids));
 	ck_assert_uint_eq(a->text_len, b->text_len);
 	if (a->text_len > 0)
 		ck_assert_mem_eq(a->text, b->text, a->text_len);
@@ -87,10 +91,12 @@ START_TEST(every_type_was_tried)
 }
 END_TEST
 
-/* A list of names that is cut between two of them is a list. */
+/* A list that is cut between two of its members is a list. */
 static int
 is_whole_list(const struct keeper_msg *m, size_t len)
 {
+	if (m->type == KM_BORN || m->type == KM_ACK)
+		return len > 1 && (len - 1) % 4 == 0;
 	return m->type == KM_FD && len == 3;
 }
 
@@ -167,10 +173,27 @@ START_TEST(the_longest_text_fits_and_no_longer_one)
 }
 END_TEST
 
+START_TEST(a_list_of_pids_has_its_bounds)
+{
+	struct keeper_msg m = {.type = KM_ACK}, got;
+	size_t len;
+
+	ck_assert_uint_eq(keeper_msg_encode(&m, packet), 0);
+	m.npids = KEEPER_PIDS_MAX + 1;
+	ck_assert_uint_eq(keeper_msg_encode(&m, packet), 0);
+	m.npids = KEEPER_PIDS_MAX;
+	len = keeper_msg_encode(&m, packet);
+	ck_assert_uint_eq(len, 1 + 4 * KEEPER_PIDS_MAX);
+	memset(packet + len, 0, 4);
+	ck_assert_int_eq(keeper_msg_decode(packet, len + 4, &got), -1);
+}
+END_TEST
+
 START_TEST(numbers_are_little_endian)
 {
 	static const unsigned char wire[] = {KM_BORN, 4, 3, 2, 1};
-	struct keeper_msg m = {.type = KM_BORN, .pid = 0x01020304};
+	struct keeper_msg m = {
+	    .type = KM_BORN, .pids = {0x01020304}, .npids = 1};
 
 	ck_assert_uint_eq(keeper_msg_encode(&m, packet), sizeof(wire));
 	ck_assert_mem_eq(packet, wire, sizeof(wire));
@@ -258,6 +281,7 @@ keeper_case(void)
 	tcase_add_test(t, an_unknown_type_is_no_message);
 	tcase_add_test(t, text_without_its_nul_is_none);
 	tcase_add_test(t, the_longest_text_fits_and_no_longer_one);
+	tcase_add_test(t, a_list_of_pids_has_its_bounds);
 	tcase_add_test(t, numbers_are_little_endian);
 	return t;
 }

@@ -76,11 +76,23 @@ link_send(struct link *l, const struct keeper_msg *m, int fd)
 }
 
 void
-link_send_pid(struct link *l, enum keeper_msg_type type, int pid)
+link_born(struct link *l, int pid)
 {
 	(void)l;
-	(void)type;
 	(void)pid;
+}
+
+void
+link_ack(struct link *l, int pid)
+{
+	(void)l;
+	(void)pid;
+}
+
+void
+link_flush(struct link *l)
+{
+	(void)l;
 }
 
 void

@@ -25,6 +25,7 @@
 #include "base/sys.h"
 #include "ipc/chan.h"
 #include "ipc/proto_birth.h"
+#include "supervisor/child.h"
 #include "supervisor/spawn.h"
 
 #define TOKEN 4711
@@ -135,9 +136,7 @@ count_descriptors(void)
 static void
 be_a_supervisor(void)
 {
-	sys_signals_ignore(SIG_BIT(SIGINT) | SIG_BIT(SIGQUIT) |
-			   SIG_BIT(SIGHUP) | SIG_BIT(SIGPIPE) |
-			   SIG_BIT(SIGTTOU));
+	sys_signals_ignore(CHILD_SIGNALS_UNDONE);
 	sys_sigmask(0);
 	/* What Check has open is not svd's. */
 	close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);

@@ -39,7 +39,8 @@ keeper_cb(struct loop_io *io, int events)
 	    .code = m.code == CLD_EXITED ? m.status : -1,
 	    .signal = m.code == CLD_EXITED ? 0 : m.status};
 	worker_ended(&w, m.pid, &d);
-	link_send_pid(&sup.link, KM_ACK, m.pid);
+	link_ack(&sup.link, m.pid);
+	link_flush(&sup.link);
 }
 
 static void
