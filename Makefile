@@ -71,7 +71,7 @@ benches := $(addprefix $(B)/tests/,$(notdir $(bench_c:.c=)))
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: all demo check check-unit check-it check-asan check-valgrind check-varlink fuzz \
-	bench lint install uninstall clean dist deps deps-build deps-check \
+	bench bench-peers lint install uninstall clean dist deps deps-build deps-check \
 	help
 
 all: $(B)/svd $(B)/svctl $(completions)
@@ -244,6 +244,10 @@ check-valgrind: all $(units) $(helpers) | deps-check
 bench: all $(benches)
 	@$(test_env) $(PYTHON) tests/bench/bench.py
 
+bench-peers: all $(benches)
+	@contrib/deps peers
+	@$(test_env) $(PYTHON) tests/bench/peers.py
+
 lint: all
 	@contrib/deps lint
 	@B=$(B) PYTHON=$(PYTHON) tests/lint/run
@@ -300,6 +304,7 @@ help:
 	@echo 'bench           times and sizes, beside a bare loop of vfork and exec'
 	@echo 'check-varlink   the control socket with an independent client, in Go'
 	@echo 'fuzz            FUZZ=varlink or conf, for FUZZ_SECONDS=60, with clang'
+	@echo 'bench-peers     the same of runit, s6 and supervisor, which it installs'
 	@echo 'lint            layering, analysers, format, man pages, scripts'
 	@echo 'install         to $$(DESTDIR)$$(PREFIX), by default $(PREFIX); uninstall'
 	@echo 'deps            install what the targets above need (root or sudo)'
