@@ -102,7 +102,7 @@ direct(struct logger *lg, struct stream *s, struct ring *r, int64_t now)
 static void
 forget(struct logger *lg, struct stream *s, int64_t now)
 {
-	link_drop(&lg->link, s->key);
+	/* The supervisor sees that it is empty, and has it dropped. */
 	enqueue(lg, s, QUEUE_NONE);
 	names_take(&lg->streams, s->key, 0);
 	TAILQ_REMOVE(&lg->all_streams, s, all);

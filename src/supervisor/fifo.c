@@ -13,16 +13,14 @@
 #include "base/fd.h"
 
 #define FOLDER "out"
-#define NAME_SIZE (WORKER_ID_SIZE + 4)
+#define NAME_SIZE (WORKER_ID_SIZE + 5)
 
 /* "web:0", "web:0.err" */
 static const char *
-name_of(const struct worker_conf *w, enum output_stream stream,
-    char name[NAME_SIZE])
+name_of(const char *id, enum output_stream stream, char name[NAME_SIZE])
 {
-	worker_conf_id(w, name);
-	if (stream == OUTPUT_ERR)
-		strcat(name, ".err");
+	snprintf(name, NAME_SIZE, "%.*s%s", WORKER_ID_SIZE, id,
+	    stream == OUTPUT_ERR ? ".err" : "");
 	return name;
 }
 
@@ -130,11 +128,11 @@ make(const struct fifos *f, const char *name)
 }
 
 int
-fifo_make(struct fifos *f, const struct worker_conf *w,
-    enum output_stream stream, struct err *e)
+fifo_make(
+    struct fifos *f, const char *id, enum output_stream stream, struct err *e)
 {
 	char buf[NAME_SIZE];
-	const char *name = name_of(w, stream, buf);
+	const char *name = name_of(id, stream, buf);
 	int rc = make(f, name);
 
 	/* Again where the folder has gone in the meantime. */
@@ -150,13 +148,12 @@ fifo_make(struct fifos *f, const struct worker_conf *w,
 }
 
 void
-fifo_remove(const struct fifos *f, const struct worker_conf *w,
-    enum output_stream stream)
+fifo_remove(const struct fifos *f, const char *id, enum output_stream stream)
 {
 	char name[NAME_SIZE];
 
 	if (f->dir != -1)
-		unlinkat(f->dir, name_of(w, stream, name), 0);
+		unlinkat(f->dir, name_of(id, stream, name), 0);
 }
 
 /* Without /proc by its name, if that is still the same one. */
@@ -183,11 +180,11 @@ open_again(const struct fifos *f, const char *name, int fd)
 }
 
 int
-fifo_for_worker(const struct fifos *f, const struct worker_conf *w,
+fifo_for_worker(const struct fifos *f, const char *id,
     enum output_stream stream, int fd, uid_t uid, gid_t gid, struct err *e)
 {
 	char buf[NAME_SIZE];
-	const char *name = name_of(w, stream, buf);
+	const char *name = name_of(id, stream, buf);
 	int again = open_again(f, name, fd);
 
 	if (again == -1)

@@ -22,16 +22,16 @@ int
 fifos_open(struct fifos *f, const char *runtime_dir, int clean, struct err *e);
 /* Removes DIR/out if it is empty. */
 void fifos_close(struct fifos *f);
-/* Makes that of a worker's stream, in place of whatever has its name. The
- * descriptor reads and writes and never blocks. -1: *e begins with the stage of
- * a birth. */
-int fifo_make(struct fifos *f, const struct worker_conf *w,
-    enum output_stream stream, struct err *e);
-void fifo_remove(const struct fifos *f, const struct worker_conf *w,
-    enum output_stream stream);
+/* Makes that of a stream of the worker with this id, in place of whatever has
+ * its name. The descriptor reads and writes and never
+ * blocks. -1: *e begins with the stage of a birth. */
+int fifo_make(
+    struct fifos *f, const char *id, enum output_stream stream, struct err *e);
+void
+fifo_remove(const struct fifos *f, const char *id, enum output_stream stream);
 /* Another description of the one open at fd, which blocks; it now belongs to
  * uid and gid, so that they may open /dev/stdout. */
-int fifo_for_worker(const struct fifos *f, const struct worker_conf *w,
+int fifo_for_worker(const struct fifos *f, const char *id,
     enum output_stream stream, int fd, uid_t uid, gid_t gid, struct err *e);
 
 #endif

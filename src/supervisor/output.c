@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@
 
 #define PAIR_BATCH 32 /* messages read in one turn of the loop */
 #define PROBLEM_MAX 300
+#define LINGER_MS 100 /* between two looks */
 #define BIT(type) (1U << (type))
 
 /* What the keeper and the logger call it: "out:web:0". */
@@ -59,6 +61,90 @@ output_worker_release(struct worker *w)
 	}
 }
 
+/* "out:web:0" is which stream of whom? NULL: it is no such name. */
+static const char *
+read_name(const char *name, int *stream)
+{
+	const char *prefix;
+	size_t len;
+
+	for (*stream = 0; *stream < OUTPUT_STREAMS; ++*stream) {
+		prefix = output_stream_name((enum output_stream) * stream);
+		len = strlen(prefix);
+		if (strncmp(name, prefix, len) == 0 && name[len] == ':')
+			return name + len + 1;
+	}
+	return NULL;
+}
+
+/*
+ * Nobody is to write to it any more; the keeper holds it until the logger has
+ * emptied it, and so do we: should its worker come back before that, it is the
+ * same one.
+ */
+struct lingering {
+	TAILQ_ENTRY(lingering) link;
+	char name[KEEPER_NAME_MAX + 1]; /* the keeper's */
+	int fd;
+};
+
+/* Takes fd. */
+static void
+linger(struct supervisor *s, const char *name, int fd)
+{
+	struct lingering *l = calloc(1, sizeof(*l));
+
+	if (l == NULL) {
+		fd_close(&fd); /* the keeper goes on holding it */
+		return;
+	}
+	snprintf(l->name, sizeof(l->name), "%s", name);
+	l->fd = fd;
+	TAILQ_INSERT_TAIL(&s->output.lingering, l, link);
+	if (!s->output.linger_turn.active)
+		loop_timer_start(&s->output.linger_turn, LINGER_MS);
+}
+
+/* Its descriptor, the caller's; -1: there is none of that name. */
+static int
+linger_end(struct supervisor *s, const char *name)
+{
+	struct lingering *l;
+	int fd;
+
+	TAILQ_FOREACH (l, &s->output.lingering, link)
+		if (strcmp(l->name, name) == 0)
+			break;
+	if (l == NULL)
+		return -1;
+	TAILQ_REMOVE(&s->output.lingering, l, link);
+	fd = l->fd;
+	free(l);
+	return fd;
+}
+
+static void
+linger_cb(struct loop_timer *t)
+{
+	struct supervisor *s = t->arg;
+	struct lingering *l, *next;
+	int left, stream;
+
+	for (l = TAILQ_FIRST(&s->output.lingering); l != NULL; l = next) {
+		next = TAILQ_NEXT(l, link);
+		if (ioctl(l->fd, FIONREAD, &left) == 0 && left > 0)
+			continue;
+		link_drop(&s->link, l->name);
+		fifo_remove(&s->output.fifos, read_name(l->name, &stream),
+		    (enum output_stream)stream);
+		fd_close(&l->fd);
+		TAILQ_REMOVE(&s->output.lingering, l, link);
+		free(l);
+	}
+	if (!TAILQ_EMPTY(&s->output.lingering))
+		loop_timer_start(t, LINGER_MS);
+}
+
 /* FIFOs on their way to the keeper. */
 struct batch {
 	char text[CHAN_FDS_MAX][KEEPER_NAME_MAX + 1];
@@ -83,18 +169,32 @@ batch_add(struct batch *b, const struct worker *w, int stream)
 	b->fds[b->n++] = w->output.fifo[stream];
 }
 
+/* One that lingers, or a new one. */
+static int
+make_fifo(struct worker *w, int stream, struct err *e)
+{
+	char name[KEEPER_NAME_MAX + 1], id[WORKER_ID_SIZE];
+	int fd;
+
+	held_name(w, stream, name);
+	fd = linger_end(w->sup, name);
+	if (fd != -1)
+		return fd;
+	worker_conf_id(w->conf, id);
+	return fifo_make(
+	    &w->sup->output.fifos, id, (enum output_stream)stream, e);
+}
+
 /* Makes what is missing, and adds it to b. */
 static int
 make_missing(struct worker *w, struct batch *b, struct err *e)
 {
-	struct supervisor *s = w->sup;
 	int i;
 
 	for (i = 0; i < OUTPUT_STREAMS; i++) {
 		if (w->output.fifo[i] != -1 || !is_captured(w, i))
 			continue;
-		w->output.fifo[i] = fifo_make(
-		    &s->output.fifos, w->conf, (enum output_stream)i, e);
+		w->output.fifo[i] = make_fifo(w, i, e);
 		if (w->output.fifo[i] == -1)
 			return -1;
 		batch_add(b, w, i);
@@ -105,13 +205,15 @@ make_missing(struct worker *w, struct batch *b, struct err *e)
 static void
 drop_stream(struct worker *w, int stream)
 {
+	char name[KEEPER_NAME_MAX + 1];
+
 	if (w->output.fifo[stream] == -1)
 		return;
-	fifo_remove(&w->sup->output.fifos, w->conf, (enum output_stream)stream);
-	fd_close(&w->output.fifo[stream]);
+	held_name(w, stream, name);
+	linger(w->sup, name, w->output.fifo[stream]);
+	w->output.fifo[stream] = -1;
 	free(w->output.problem[stream]);
 	w->output.problem[stream] = NULL;
-	/* The logger lets go of the rest once it has taken all there is. */
 	output_changed(w->sup);
 }
 
@@ -259,20 +361,13 @@ output_send_client(struct supervisor *s, int fd, const char *parameters,
 	return 0;
 }
 
-/* "out:web:0": whose it is; NULL: nobody's, any more. */
+/* NULL: nobody's, any more. */
 static struct worker *
 find_stream(const struct supervisor *s, const char *name, int *stream)
 {
-	const char *prefix;
-	size_t len;
+	const char *id = read_name(name, stream);
 
-	for (*stream = 0; *stream < OUTPUT_STREAMS; ++*stream) {
-		prefix = output_stream_name((enum output_stream) * stream);
-		len = strlen(prefix);
-		if (strncmp(name, prefix, len) == 0 && name[len] == ':')
-			return roster_by_id(&s->roster, name + len + 1);
-	}
-	return NULL;
+	return id == NULL ? NULL : roster_by_id(&s->roster, id);
 }
 
 static void
@@ -378,7 +473,8 @@ pair_cb(struct loop_io *io, int events)
 		;
 }
 
-/* Those of a name that came later replace earlier ones. */
+/* Those of a name that came later replace earlier ones. What is nobody's any
+ * more was let go by a predecessor. */
 static void
 take_held(struct supervisor *s)
 {
@@ -389,12 +485,16 @@ take_held(struct supervisor *s)
 
 	for (i = 0; i < s->link.nheld; i++) {
 		h = &s->link.held[i];
-		if (h->fd == -1 ||
-		    (w = find_stream(s, h->name, &stream)) == NULL ||
-		    !is_captured(w, stream))
+		if (h->fd == -1 || read_name(h->name, &stream) == NULL)
 			continue;
-		fd_close(&w->output.fifo[stream]);
-		w->output.fifo[stream] = h->fd;
+		/* Then there is a table, which may be an old one. */
+		s->output.has_table = 1;
+		w = find_stream(s, h->name, &stream);
+		if (w != NULL && (is_captured(w, stream) || w->rec.pid != 0)) {
+			fd_close(&w->output.fifo[stream]);
+			w->output.fifo[stream] = h->fd;
+		} else
+			linger(s, h->name, h->fd);
 		h->fd = -1;
 	}
 }
@@ -428,7 +528,9 @@ output_init(struct supervisor *s)
 
 	o->sup = s;
 	o->pair = o->fifos.dir = -1;
+	TAILQ_INIT(&o->lingering);
 	loop_timer_init(s->loop, &o->table_turn, table_cb, s);
+	loop_timer_init(s->loop, &o->linger_turn, linger_cb, s);
 	if (s->init_mode || s->runtime_dir == NULL)
 		return;
 	o->fifos.runtime_dir = s->runtime_dir;
@@ -439,7 +541,7 @@ output_init(struct supervisor *s)
 		send_due(o);
 	}
 	take_held(s);
-	if (!is_wanted(s))
+	if (!is_wanted(s) && !o->has_table)
 		return;
 	if (fifos_open(&o->fifos, s->runtime_dir, s->link.life == 1, &e) == -1)
 		log_error("%s", e.text);
@@ -451,14 +553,22 @@ output_init(struct supervisor *s)
 void
 output_finish(struct supervisor *s)
 {
+	char id[WORKER_ID_SIZE];
+	struct lingering *l;
 	struct worker *w;
 	size_t i;
 	int j;
 
 	ROSTER_EACH(&s->roster, i, w)
-	for (j = 0; j < OUTPUT_STREAMS; j++)
-		if (w->output.fifo[j] != -1)
-			fifo_remove(
-			    &s->output.fifos, w->conf, (enum output_stream)j);
+	{
+		worker_conf_id(w->conf, id);
+		for (j = 0; j < OUTPUT_STREAMS; j++)
+			if (w->output.fifo[j] != -1)
+				fifo_remove(&s->output.fifos, id,
+				    (enum output_stream)j);
+	}
+	TAILQ_FOREACH (l, &s->output.lingering, link)
+		fifo_remove(&s->output.fifos, read_name(l->name, &j),
+		    (enum output_stream)j);
 	fifos_close(&s->output.fifos);
 }

@@ -8,6 +8,7 @@
 #define SVD_SUPERVISOR_OUTPUT_H
 
 #include <stddef.h>
+#include <sys/queue.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -18,6 +19,9 @@
 struct supervisor;
 struct worker;
 
+struct lingering;
+TAILQ_HEAD(lingering_list, lingering);
+
 struct output {
 	struct supervisor *sup;
 	struct fifos fifos;
@@ -27,6 +31,8 @@ struct output {
 	int has_table;     /* the keeper has had one: there is a logger */
 	struct loop_io io; /* of the pair */
 	struct loop_timer table_turn;
+	struct lingering_list lingering; /* FIFOs of streams that have left */
+	struct loop_timer linger_turn;
 };
 
 /* What a worker has of it. */
@@ -49,7 +55,7 @@ void output_worker_release(struct worker *w);
 /* Makes sure, before a birth, that what is captured has a FIFO which the keeper
  * holds; nothing else has one. -1: *e begins with the stage. */
 int output_prepare(struct worker *w, struct err *e);
-/* The worker is no more: its FIFOs' names go, the logger is told. */
+/* The worker is no more: its FIFOs go once the logger has emptied them. */
 void output_forget(struct worker *w);
 /* Some worker's keys of output are not what they were, or a worker came or
  * went: the logger is told from the next turn of the loop. */

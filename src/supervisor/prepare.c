@@ -244,12 +244,14 @@ open_output(struct preparation *p, const struct spawner *sp,
 	const struct worker_conf *c = r->conf;
 	int i = stream == OUTPUT_OUT ? 1 : 2;
 	int *fd = &p->job.streams[i];
+	char id[WORKER_ID_SIZE];
 
 	if (worker_output(c, stream) == NULL || r->fifos == NULL ||
 	    r->fifos[stream] == -1)
 		return open_stream(
 		    p, sp, i, i == 1 ? &c->std_out : &c->std_err, e);
-	*fd = fifo_for_worker(sp->fifos, c, stream, r->fifos[stream],
+	worker_conf_id(c, id);
+	*fd = fifo_for_worker(sp->fifos, id, stream, r->fifos[stream],
 	    j->set_user ? j->uid : geteuid(), j->set_user ? j->gid : getegid(),
 	    e);
 	return *fd == -1 ? -1 : 0;

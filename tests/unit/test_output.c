@@ -39,6 +39,7 @@ static struct held {
 static size_t nheld;
 static char table[4096]; /* the last that was held */
 static int ntables;
+static char dropped[KEEPER_NAME_MAX + 1];
 
 int
 link_open(struct link *l, int sock, struct err *e)
@@ -138,7 +139,7 @@ void
 link_drop(struct link *l, const char *name)
 {
 	(void)l;
-	(void)name;
+	snprintf(dropped, sizeof(dropped), "%s", name);
 }
 
 /* --- the control socket ----------------------------------------------------
@@ -227,6 +228,7 @@ setup(void)
 	add_worker(1, "web", 1);
 	nheld = 0;
 	ntables = 0;
+	dropped[0] = '\0';
 	adopted = -1;
 }
 
@@ -291,6 +293,17 @@ turn(void)
 	loop_timer_init(sup.loop, &t, stop_cb, NULL);
 	loop_timer_start(&t, 20);
 	loop_run(sup.loop);
+}
+
+/* A look every 100 ms. */
+static void
+wait_dropped(const char *name)
+{
+	int i;
+
+	for (i = 0; i < 100 && strcmp(dropped, name) != 0; i++)
+		turn();
+	ck_assert_str_eq(dropped, name);
 }
 
 START_TEST(each_captured_stream_has_a_fifo_that_is_held)
@@ -366,6 +379,7 @@ START_TEST(what_is_in_the_way_is_replaced)
 	ck_assert_int_eq(access(in_folder("old:7"), F_OK), -1);
 	/* But for a directory. */
 	output_forget(&workers[0]);
+	wait_dropped("out:web:0");
 	ck_assert_int_eq(access(in_folder("web:0"), F_OK), -1);
 	ck_assert_int_eq(mkdir(in_folder("web:0"), 0777), 0);
 	ck_assert_int_eq(output_prepare(&workers[0], &e), -1);
@@ -414,7 +428,7 @@ START_TEST(a_worker_has_a_description_of_its_own)
 	int fd;
 
 	output_init(&sup);
-	fd = fifo_for_worker(&sup.output.fifos, &confs[0], OUTPUT_OUT,
+	fd = fifo_for_worker(&sup.output.fifos, "web:0", OUTPUT_OUT,
 	    workers[0].output.fifo[OUTPUT_OUT], geteuid() == 0 ? NOBODY : 1,
 	    geteuid() == 0 ? NOBODY : 1, &e);
 	ck_assert_int_ne(fd, -1);
@@ -452,13 +466,13 @@ START_TEST(a_successor_goes_on_with_what_is_held)
 	mine[2].fd = -1;
 	nheld = 0;
 	output_init(&sup);
-	/* Only the other one is new, and what was not named is not touched. */
+	/* Only the other one is new; whose worker has gone is let go. */
 	ck_assert_uint_eq(nheld, 1);
 	ck_assert_str_eq(held[0].name, "out:web:1");
 	ck_assert_int_eq(fstat(workers[0].output.fifo[OUTPUT_OUT], &b), 0);
 	ck_assert_uint_eq(a.st_ino, b.st_ino);
 	ck_assert_uint_eq(look("web:0").st_ino, a.st_ino);
-	fd_close(&mine[1].fd);
+	wait_dropped("out:gone:0");
 }
 END_TEST
 
@@ -479,7 +493,34 @@ START_TEST(a_stream_that_is_no_longer_captured_is_let_go)
 	turn();
 	ck_assert_ptr_null(strstr(table, "\tweb:0\t"));
 	ck_assert_ptr_nonnull(strstr(table, "\tweb:1\t"));
+	wait_dropped("out:web:0");
 	ck_assert_int_eq(access(in_folder("web:0"), F_OK), -1);
+}
+END_TEST
+
+START_TEST(what_is_not_read_yet_is_not_dropped)
+{
+	char c[8];
+	struct err e;
+	ino_t inode;
+	int i;
+
+	output_init(&sup);
+	inode = look("web:0").st_ino;
+	ck_assert_int_eq((int)write(held[0].fd, "last", 4), 4);
+	output_forget(&workers[0]);
+	for (i = 0; i < 10; i++)
+		turn();
+	ck_assert_str_eq(dropped, "");
+	/* Should it come back, it is the same, and held anew for who had
+	 * forgotten it. */
+	ck_assert_int_eq(output_prepare(&workers[0], &e), 0);
+	ck_assert_uint_eq(nheld, 3);
+	ck_assert_str_eq(held[2].name, "out:web:0");
+	ck_assert_uint_eq(look("web:0").st_ino, inode);
+	output_forget(&workers[0]);
+	ck_assert_int_eq((int)read(held[0].fd, c, 8), 4);
+	wait_dropped("out:web:0");
 }
 END_TEST
 
@@ -648,6 +689,7 @@ main(void)
 	tcase_add_test(t, a_worker_has_a_description_of_its_own);
 	tcase_add_test(t, a_successor_goes_on_with_what_is_held);
 	tcase_add_test(t, a_stream_that_is_no_longer_captured_is_let_go);
+	tcase_add_test(t, what_is_not_read_yet_is_not_dropped);
 	tcase_add_test(t, the_logger_is_greeted_and_says_who_it_is);
 	tcase_add_test(t, problems_come_and_go);
 	tcase_add_test(t, clients_go_to_the_logger_and_come_back);
