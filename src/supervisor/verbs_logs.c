@@ -157,11 +157,11 @@ const struct verb verbs_logs[] = {
 	"data: ?string, gap: ?bool",
 	verb_logs,
 	"With `more`: the last lines (10) that workers wrote, a reply each, "
-        "or\n"
+	"or\n"
 	"# those behind the cursors of an earlier call; with follow, what "
-        "comes\n"
+	"comes\n"
 	"# then too. stream is stdout or stderr, data has base64 of a line "
-        "that\n"
+	"that\n"
 	"# is not UTF-8; gap: some before it are not kept any more. The last\n"
 	"# reply has nothing."},
     {0},
