@@ -91,7 +91,7 @@ commit(struct logger *lg, struct ring *r, size_t len, size_t out_len)
 	c->done = c->next;
 	c->from = 0;
 	own->pos += out_len;
-	ring_trim(c, r->fd, r->tail);
+	ring_trim(c, r->fd, r->tail, RING_WORTH_AT_REST);
 	writers_touch(lg, lg->own);
 	return 0;
 }

@@ -74,7 +74,16 @@ delivery_done(struct delivery *d, uint64_t bytes)
 	d->retry_at = 0;
 	if (d->rotate_at == 0)
 		set_trouble(d, 0);
-	ring_trim(d->c, d->ring, d->tail);
+	ring_trim(d->c, d->ring, d->tail, RING_WORTH_BUSY);
+	d->untrimmed = 1;
+}
+
+void
+delivery_trim(struct delivery *d)
+{
+	if (d->untrimmed)
+		ring_trim(d->c, d->ring, d->tail, RING_WORTH_AT_REST);
+	d->untrimmed = 0;
 }
 
 void

@@ -33,13 +33,14 @@ struct delivery {
 	unsigned char begun;    /* where to go on is known */
 	unsigned char regular;  /* a file with a position */
 	unsigned char line_end; /* what was delivered ends with a newline */
-	unsigned int chunk;     /* bytes written at once, where looked at */
-	uint64_t at;            /* delivered */
-	uint64_t file_pos;      /* a regular file's position */
-	uint64_t rested;        /* what was there when nothing was to do */
-	uint64_t reopened;      /* head's reopen, as far as it is obeyed */
-	int64_t retry_at;       /* CLOCK_MONOTONIC ms, 0: at once */
-	int64_t rotate_at;      /* a rotation that failed is tried again then */
+	unsigned char untrimmed;
+	unsigned int chunk; /* bytes written at once, where looked at */
+	uint64_t at;        /* delivered */
+	uint64_t file_pos;  /* a regular file's position */
+	uint64_t rested;    /* what was there when nothing was to do */
+	uint64_t reopened;  /* head's reopen, as far as it is obeyed */
+	int64_t retry_at;   /* CLOCK_MONOTONIC ms, 0: at once */
+	int64_t rotate_at;  /* a rotation that failed is tried again then */
 };
 
 /*
@@ -58,6 +59,8 @@ int delivery_is_final(const struct delivery *d, size_t len_bytes);
 int delivery_failed(struct delivery *d, enum cursor_trouble what, int errnum);
 /* So many bytes more are delivered, and all is well. */
 void delivery_done(struct delivery *d, uint64_t bytes);
+/* At rest: gives back what was not worth it before. */
+void delivery_trim(struct delivery *d);
 /* Before and after a call that may stall. */
 void delivery_busy(struct delivery *d, int busy);
 

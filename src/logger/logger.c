@@ -32,7 +32,8 @@
 #define EVENTS 128
 #define FLUSH_MS 4000 /* the keeper waits a little longer */
 #define READERS_MS 500
-#define FEW (32 * 1024)  /* bytes; less in a turn is worth a pause ... */
+#define FEW (32 * 1024) /* bytes; less in a turn is worth a pause ... */
+#define PAUSE_MIN_NS 20000L
 #define PAUSE_NS 100000L /* ... for more to come, while more comes */
 
 /* --- what the keeper says ------------------------------------------------- */
@@ -148,20 +149,39 @@ time_to_wait(const struct logger *lg, int more, int64_t now)
 	return d <= now ? 0 : d - now > INT_MAX ? INT_MAX : (int)(d - now);
 }
 
+static int64_t
+now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
 /*
  * At full speed each small write would wake us, and we the writer, for a few
  * bytes. While data keeps coming a pause of a moment makes of many such turns
- * one.
+ * one; but none so long that a FIFO is full, and its worker waits, before it
+ * ends.
  */
 static void
 pause_for_more(const struct logger *lg, int more)
 {
 	static size_t before;
+	static int64_t last;
 	struct timespec t = {.tv_nsec = PAUSE_NS};
+	int64_t now = now_ns(), fills;
 
-	if (before > 0 && lg->moved > 0 && lg->moved < FEW && !more)
-		nanosleep(&t, NULL);
+	if (before > 0 && lg->moved > 0 && lg->moved < FEW && !more) {
+		fills = (now - last) * FEW / (int64_t)lg->moved;
+		if (fills < t.tv_nsec)
+			t.tv_nsec = fills;
+		if (t.tv_nsec >= PAUSE_MIN_NS)
+			nanosleep(&t, NULL);
+		now = now_ns();
+	}
 	before = lg->moved;
+	last = now;
 }
 
 static int

@@ -9,7 +9,6 @@
 
 #define CHUNK (1024 * 1024) /* all that a pipe may hold as a rule */
 #define PAGE UINT64_C(4096)
-#define TRIM_BYTES (16 * 1024) /* a system call for less is not worth it */
 
 ssize_t
 ring_capture(int fifo, int ring)
@@ -109,14 +108,14 @@ ring_recover_lines(struct cursor *c, int fifo, int ring, uint64_t who)
 }
 
 void
-ring_trim(struct cursor *c, int ring, uint64_t keep)
+ring_trim(struct cursor *c, int ring, uint64_t keep, uint64_t worth)
 {
 	uint64_t low = c->pos < keep ? 0 : c->pos - keep, old = c->low;
 
 	if (low > c->done)
 		low = c->done;
 	low &= ~(PAGE - 1);
-	if (low < old + TRIM_BYTES)
+	if (low < old + worth)
 		return;
 	/* Said first: who reads looks at it afterwards. */
 	c->low = low;

@@ -30,8 +30,13 @@ ssize_t ring_capture_lines(struct cursor *c, int fifo, int ring,
 /* After a restart, before anything is captured: what a killed one had begun to
  * move of this FIFO is moved. */
 void ring_recover_lines(struct cursor *c, int fifo, int ring, uint64_t who);
-/* Gives back what is delivered and further than keep bytes from the end. */
-void ring_trim(struct cursor *c, int ring, uint64_t keep);
+/*
+ * Gives back what is delivered and further than keep bytes from the end, if
+ * that is `worth` bytes at least: it keeps out who writes to the ring.
+ */
+void ring_trim(struct cursor *c, int ring, uint64_t keep, uint64_t worth);
+#define RING_WORTH_BUSY (256 * 1024)
+#define RING_WORTH_AT_REST (8 * 1024)
 /* After a restart: gives back what is below low, in case that was not done. */
 void ring_trim_again(const struct cursor *c, int ring);
 /* Up to size bytes from position at on, none from the end on. -1 and errno. */

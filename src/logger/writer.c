@@ -17,6 +17,8 @@
 #include "logger/forward.h"
 #include "logger/sink.h"
 
+#define TRIM_MS 50 /* of quiet, then memory is given back */
+
 struct writing {
 	struct cursors_head *head;
 	cursor_u64 *sleeps;
@@ -24,6 +26,7 @@ struct writing {
 	struct delivery *list;
 	size_t n;
 	int64_t next; /* the first retry; 0: none */
+	int untrimmed;
 };
 
 static delivery_fn *const steps[] = {
@@ -67,6 +70,7 @@ turn(struct writing *w, int64_t now)
 	if ((moved && atomic_exchange(&w->head->main_waits, 0) != 0) ||
 	    troubles != w->head->troubles)
 		wake_main(w);
+	w->untrimmed |= moved;
 	return moved;
 }
 
@@ -82,20 +86,33 @@ is_anything_due(const struct writing *w, int64_t now)
 	return 0;
 }
 
-/* Whoever looks at `sleeps` after adding to a ring wakes us; whoever did so
- * before has added to what we look at now. */
+static void
+trim_all(struct writing *w)
+{
+	size_t i;
+
+	for (i = 0; i < w->n; i++)
+		delivery_trim(&w->list[i]);
+	w->untrimmed = 0;
+}
+
+/*
+ * Whoever looks at `sleeps` after adding to a ring wakes us; whoever did so
+ * before has added to what we look at now.
+ */
 static void
 rest(struct writing *w)
 {
 	struct pollfd p = {.fd = w->wake_fd, .events = POLLIN};
-	int64_t now = sys_now_ms(), wait = -1;
+	int64_t now = sys_now_ms(), wait = w->untrimmed ? TRIM_MS : -1;
 	eventfd_t count;
 
 	*w->sleeps = 1;
 	if (!is_anything_due(w, now)) {
-		if (w->next != 0)
+		if (w->next != 0 && (wait == -1 || w->next - now < wait))
 			wait = w->next > now ? w->next - now : 0;
-		poll(&p, 1, (int)wait);
+		if (poll(&p, 1, (int)wait) == 0 && w->untrimmed)
+			trim_all(w);
 	}
 	*w->sleeps = 0;
 	eventfd_read(w->wake_fd, &count);

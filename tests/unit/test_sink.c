@@ -246,12 +246,12 @@ START_TEST(a_ring_counts_and_gives_back_old_pages)
 	}
 	ck_assert_int_eq(lseek(ring, 0, SEEK_CUR), (off_t)c->pos);
 	/* Nothing is delivered: all stays. */
-	ring_trim(c, ring, 0);
+	ring_trim(c, ring, 0, 1);
 	ck_assert_uint_eq(c->low, 0);
 	ck_assert_uint_ge(blocks(), 300000);
 	/* All is, and the last 100000 bytes are to be kept. */
 	c->done = c->pos;
-	ring_trim(c, ring, 100000);
+	ring_trim(c, ring, 100000, 1);
 	ck_assert_uint_le(c->low, c->pos - 100000);
 	ck_assert_uint_gt(c->low, c->pos - 100000 - 4096);
 	ck_assert_uint_le(blocks(), 100000 + 2 * 4096);
@@ -259,7 +259,7 @@ START_TEST(a_ring_counts_and_gives_back_old_pages)
 	ck_assert_int_eq(text[0], 'x');
 	/* Nor is less than is delivered ever given back. */
 	c->done = c->low + 5000;
-	ring_trim(c, ring, 0);
+	ring_trim(c, ring, 0, 1);
 	ck_assert_uint_le(c->low, c->done);
 	close(fifo[0]);
 	close(fifo[1]);
