@@ -81,11 +81,20 @@ def writers(fleet):
 
 def kill(pid, sig=signal.SIGKILL):
     """Kills one that may be gone already; whether it was there."""
+    assert pid > 1, "0 would be all of us"
     try:
         os.kill(pid, sig)
     except ProcessLookupError:
         return False
     return True
+
+
+def kill_logger(fleet):
+    """Kills it, and waits for the next one."""
+    old = wait_for(lambda: logger(fleet), what="a logger")
+    kill(old)
+    return wait_for(lambda: logger(fleet) not in (0, old) and logger(fleet),
+                    what="the next logger")
 
 
 def wait_bytes(fleet, name, count, timeout=20):

@@ -14,8 +14,8 @@ import time
 
 import pytest
 
-from output import (comm, difference, expected, kill, logger, numbered, rotated,
-                    wait_bytes, writers, wrote)
+from output import (comm, difference, expected, kill, kill_logger, logger,
+                    numbered, rotated, wait_bytes, writers, wrote)
 from svdtest import ROUNDS, SLOW, SVCTL, act, alive, stays, wait_for
 
 SEED = int(os.environ["SVD_TEST_SEED"])
@@ -203,8 +203,7 @@ def test_a_full_disk_holds_up_its_own_output_only(fleet):
     wait_bytes(f, "other", count + 500_000)
     assert wrote(f.dir, "full")[0] == held
     # Killed or not, it goes on where it was once there is room.
-    kill(logger(f))
-    wait_for(lambda: logger(f))
+    kill_logger(f)
     os.system(f"nsenter -t {f.keeper} -m mount -o remount,size=64m "
               f"{f.dir}/disk")
     wait_bytes(f, "full", held + 100_000)
@@ -245,9 +244,7 @@ def test_a_stalled_disk_holds_up_nobody_else(fleet):
         wait_for(lambda: "stalls" in error_of(f, "slow"), 20,
                  "status tells of the stall")
         for _ in range(3):
-            old = logger(f)
-            kill(old)
-            wait_for(lambda: logger(f) not in (0, old))
+            kill_logger(f)
             count = wrote(f.dir, "other")[0]
             wait_bytes(f, "other", count + 300_000)
         # The one that is held up can be ended, and its successor lives.
@@ -293,7 +290,7 @@ def test_a_log_that_was_moved_away_is_opened_anew_on_usr1(fleet):
     f.signal(signal.SIGUSR1)
     wait_for(path.exists, what="a new file")
     wait_for(lambda: path.stat().st_size > 10_000)
-    kill(logger(f))
+    kill_logger(f)
     stop_all(f, "web")
     want = expected("web", wrote(f.dir, "web")[1])
     wait_for(lambda: path.stat().st_size + moved.stat().st_size >= len(want))
@@ -310,7 +307,7 @@ def test_a_log_that_somebody_cuts_goes_on_at_its_new_end(fleet):
     for _ in range(3):
         wait_for(lambda: path.exists() and path.stat().st_size > 10_000)
         os.truncate(path, 0)
-        kill(logger(f))
+        kill_logger(f)
     stop_all(f, "web")
     want = expected("web", wrote(f.dir, "web")[1])
     wait_for(lambda: want.endswith(path.read_bytes()[-1000:] or b"?"))
@@ -475,7 +472,7 @@ def test_the_last_lines_before_a_crash_are_shown(fleet):
     f.start()
     f.wait("web", state="FAILED")
     assert f.ctl("logs", "web").out == "one\nthe end\n"
-    kill(logger(f))
+    kill_logger(f)
     wait_for(lambda: f.svctl("logs", "web").out == "one\nthe end\n")
 
 
@@ -505,7 +502,7 @@ def test_who_follows_misses_nothing_and_hears_nothing_twice(fleet):
 
     for _ in range(5):
         count = {name: len(told()[name]) for name in ("web", "db")}
-        kill(logger(f))
+        kill_logger(f)
         wait_for(lambda: all(len(told()[n]) > count[n] + 20 for n in count),
                  20, "both are followed further")
     svctl.terminate()
