@@ -14,6 +14,18 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent / "it"))
 import svdtest  # noqa: E402
 
 
+_kill = os.kill
+
+
+def kill(pid, sig):
+    """A pid of 0 is "none" in much that svd says, and to kill(2) all of us."""
+    assert pid not in (0, -1), f"signal {sig} to process {pid}"
+    _kill(pid, sig)
+
+
+os.kill = kill
+
+
 def pytest_configure(config):
     # Before the processes of xdist are started: one seed for all.
     os.environ.setdefault("SVD_TEST_SEED", str(random.getrandbits(32)))
