@@ -45,7 +45,8 @@ on_exit_msg(struct supervisor *s, const struct keeper_msg *m)
 		worker_ended(w, m->pid, &d);
 	link_ack(&s->link, m->pid);
 	supervisor_wake(s);
-	supervisor_births_changed(s);
+	if (!s->resumed)
+		supervisor_births_changed(s);
 }
 
 /* Init mode: what COMMAND cannot hear yet waits for its birth, unanswered: the

@@ -133,6 +133,7 @@ supervisor_stop(struct supervisor *s, int with_grace, int exit_code)
 		if (!with_grace)
 			worker_kill(w, &e);
 	}
+	s->may_end = 1;
 	supervisor_wake(s);
 }
 
@@ -182,7 +183,7 @@ check_end(struct supervisor *s)
 	struct worker *w;
 	size_t i;
 
-	if (s->quit || !s->resumed)
+	if (s->quit || !s->resumed || !s->may_end)
 		return;
 	ROSTER_EACH(&s->roster, i, w)
 	{
@@ -193,7 +194,8 @@ check_end(struct supervisor *s)
 		supervisor_stop(s, 1, essential_status(w));
 		return;
 	}
-	if (count_alive(s) > 0 || !TAILQ_EMPTY(&s->spawns))
+	s->may_end = 0;
+	if (count_alive(s) > 0)
 		return;
 	if (!s->stopping && s->fleet.on_empty == ON_EMPTY_EXIT) {
 		log_info("nothing is left to run");
@@ -215,8 +217,10 @@ supervisor_worker_changed(struct supervisor *s, struct worker *w)
 {
 	if (s->control != NULL)
 		control_worker_changed(s->control, w);
-	if (!worker_alive(w))
-		supervisor_wake(s);
+	if (worker_alive(w))
+		return;
+	s->may_end = 1;
+	supervisor_wake(s);
 }
 
 /* Every process of earlier lives is known now, or was never born. */
@@ -237,6 +241,7 @@ settle(struct supervisor *s)
 		} else if (w->conf->autostart && !s->stopping)
 			worker_command(w, EV_START);
 	}
+	s->may_end = 1;
 	supervisor_wake(s);
 }
 

@@ -47,6 +47,8 @@ struct supervisor {
 	uint64_t init_signals; /* to be passed on once COMMAND is born */
 	int resumed;           /* all births of earlier lives are settled */
 	int stopping;          /* the fleet is going down */
+	int may_end;           /* something has come to rest since it was looked
+	                          whether that was the last */
 	int exit_code;
 	int quit; /* the keeper was told that it is over */
 };
