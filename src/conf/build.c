@@ -11,7 +11,9 @@
 
 #include "conf/check.h"
 #include "conf/env.h"
+#include "conf/explain.h"
 #include "conf/grow.h"
+#include "conf/plan.h"
 #include "conf/source.h"
 #include "conf/value.h"
 
@@ -219,6 +221,12 @@ build_instance(const struct group *g)
 		return -1;
 	}
 	set_identity(g, &w.conf);
+	if (plan_fingerprint(&w.conf, &w.conf.print) == -1) {
+		complain(g, NULL, "out of memory");
+		section_release(&w);
+		return -1;
+	}
+	explain_worker(g->l, g->s, &w);
 	f->workers[f->nworkers++] = w.conf;
 	words_free(w.environment);
 	free(w.env_file.path);
@@ -249,10 +257,12 @@ count_instances(struct group *g)
 	const struct raw_value *v = raw_find(g->s, key);
 	struct worker_section w = g->l->defaults;
 	struct err e;
+	int scaled;
 
-	if (v == NULL || value_parse(key, &g->x, v->text, &w, &e) == -1)
+	if (v != NULL && value_parse(key, &g->x, v->text, &w, &e) == -1)
 		return 1;
-	return w.conf.numprocs;
+	scaled = sources_scaled(g->l->src, g->s->name);
+	return scaled != 0 ? scaled : w.conf.numprocs;
 }
 
 int

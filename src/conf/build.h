@@ -27,6 +27,7 @@ struct load {
 	size_t workers_cap, files_cap;  /* of f's lists */
 	size_t budget;                  /* what is left of CONF_VALUES_MAX */
 	struct env_cache env_files;
+	const struct conf_sink *sink; /* or NULL */
 };
 
 void build_defaults(struct load *l);

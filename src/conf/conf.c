@@ -10,6 +10,7 @@
 
 #include "base/group.h"
 #include "conf/build.h"
+#include "conf/explain.h"
 #include "conf/grow.h"
 #include "conf/keys.h"
 #include "conf/outputs.h"
@@ -108,6 +109,7 @@ build_fleet(struct load *l)
 		snprintf(f->name, sizeof(f->name), "%s", l->fleet.name);
 	else
 		default_name(l->path, f->name, sizeof(f->name));
+	explain_fleet(l);
 	f->runtime_dir = l->fleet.runtime_dir;
 	l->fleet.runtime_dir = NULL;
 	f->control_group = l->fleet.control_group;
@@ -264,10 +266,18 @@ int
 conf_load(
     struct fleet *f, const char *path, struct sources *src, struct diags *d)
 {
+	return conf_explain(f, path, src, d, NULL);
+}
+
+int
+conf_explain(struct fleet *f, const char *path, struct sources *src,
+    struct diags *d, const struct conf_sink *sink)
+{
 	struct load l = {.f = f,
 	    .path = path,
 	    .src = src,
 	    .d = d,
+	    .sink = sink,
 	    .budget = CONF_VALUES_MAX};
 	size_t before = d->nerrors;
 	int rc;

@@ -59,6 +59,28 @@ struct sources; /* see source.h */
 int conf_load(
     struct fleet *f, const char *path, struct sources *src, struct diags *d);
 
+/* One key's value, as it would be written in a file. */
+struct conf_value {
+	const char *worker; /* the instance's name; NULL: of [fleet] */
+	const char *key;
+	const char *text;   /* NULL: it has none */
+	const char *origin; /* "FILE:LINE", "default", "svctl scale" */
+};
+
+/* Who wants to know where values come from. */
+struct conf_sink {
+	/* About this instance? NULL: [fleet]. */
+	int (*wants)(const struct worker_conf *w, void *arg);
+	int (*value)(const struct conf_value *v, void *arg); /* -1: failed */
+	void *arg;
+	int masked; /* variables of environments are "K=***" */
+};
+
+/* conf_load(), with all values to sink as they are found; those of [fleet]
+ * first. */
+int conf_explain(struct fleet *f, const char *path, struct sources *src,
+    struct diags *d, const struct conf_sink *sink);
+
 /*
  * What only the machine can tell: does the command exist, the user, the
  * directory? Adds warnings to d; a fleet with such faults still runs, and the

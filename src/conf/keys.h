@@ -47,7 +47,8 @@ struct conf_key {
 	const char *choices; /* "a|b"; for a stream's message only */
 	const char *later_choices; /* those of later versions */
 	const char *def;           /* as it would be written; NULL: none */
-	int live;                  /* a change needs no restart of the worker */
+	int live; /* a change needs no restart: of the worker; for [fleet], of
+	             svd */
 	int required;
 	int later;        /* known, but not in this version */
 	const char *help; /* one line */

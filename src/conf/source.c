@@ -14,6 +14,7 @@
 #include <glob.h>
 #include <search.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -31,7 +32,8 @@
 enum source_kind {
 	SRC_END,
 	SRC_FILE, /* data: the text, or the failure where errnum is not 0 */
-	SRC_GLOB  /* data: the paths, each with its NUL, or the failure */
+	SRC_GLOB, /* data: the paths, each with its NUL, or the failure */
+	SRC_SCALE /* name: a worker's section; data: its numprocs */
 };
 
 struct source {
@@ -383,6 +385,39 @@ sources_glob(struct sources *s, const char *pattern, struct err *e)
 	return entry == NULL ? NULL : entry->paths;
 }
 
+int
+sources_scale(struct sources *s, const char *group, int numprocs)
+{
+	struct source *e = find(s, SRC_SCALE, group);
+	char *text;
+	int len = asprintf(&text, "%d", numprocs);
+
+	if (len == -1)
+		return -1;
+	if (e == NULL)
+		return add(s, SRC_SCALE, group, 0, text, (size_t)len) == NULL
+		           ? -1
+		           : 0;
+	s->bytes += (size_t)len - e->len;
+	free(e->data);
+	e->data = text;
+	e->len = (size_t)len;
+	return 0;
+}
+
+int
+sources_scaled(const struct sources *s, const char *group)
+{
+	const struct source *e = find(s, SRC_SCALE, group);
+	struct err err;
+	int64_t n;
+
+	if (e == NULL ||
+	    units_parse_int(e->data, 1, FLEET_NUMPROCS_MAX, &n, &err) == -1)
+		return 0;
+	return (int)n;
+}
+
 static void
 put_u32(unsigned char *p, size_t v)
 {
@@ -449,7 +484,7 @@ check_loaded(const unsigned char *head, size_t left)
 	size_t name = get_u32(head + 5), data = get_u32(head + 9);
 
 	left -= HEAD_LEN;
-	return (head[0] == SRC_FILE || head[0] == SRC_GLOB) &&
+	return head[0] > SRC_END && head[0] <= SRC_SCALE &&
 	       get_u32(head + 1) <= INT32_MAX && name <= left &&
 	       data <= left - name && memchr(head + HEAD_LEN, 0, name) == NULL;
 }
@@ -485,9 +520,8 @@ load_entry(struct sources *s, const unsigned char *head, size_t left)
 	name = copy_bytes(head + HEAD_LEN, name_len);
 	if (name == NULL)
 		return 0;
-	e = add(s, head[0] == SRC_FILE ? SRC_FILE : SRC_GLOB, name,
-	    (int)get_u32(head + 1), copy_bytes(head + HEAD_LEN + name_len, len),
-	    len);
+	e = add(s, (enum source_kind)head[0], name, (int)get_u32(head + 1),
+	    copy_bytes(head + HEAD_LEN + name_len, len), len);
 	free(name);
 	return e == NULL ? 0 : HEAD_LEN + name_len + len;
 }

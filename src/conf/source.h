@@ -31,6 +31,11 @@ const char *sources_get(
  * No match is an empty list. NULL on error. */
 char *const *
 sources_glob(struct sources *s, const char *pattern, struct err *e);
+/* Makes a [worker:GROUP] have numprocs instances, whatever its file says; kept
+ * and saved like a file's text. -1: no memory. */
+int sources_scale(struct sources *s, const char *group, int numprocs);
+/* 0: what the file says. */
+int sources_scaled(const struct sources *s, const char *group);
 /* Writes s to fd in place of what it holds; reads it back, frozen. Both leave
  * the file position at the end. fd, a file or a memfd, is borrowed. */
 int sources_save(const struct sources *s, int fd, struct err *e);

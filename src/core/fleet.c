@@ -97,6 +97,7 @@ worker_conf_take(struct worker_conf *w)
 		return NULL;
 	*taken = *w;
 	memset(w, 0, sizeof(*w));
+	taken->file = NULL; /* goes with the fleet */
 	return taken;
 }
 

@@ -96,8 +96,11 @@ struct worker_conf {
 	char group_name[FLEET_NAME_MAX + 1]; /* "web": the section's name */
 	int instance;                        /* 0 to numprocs-1 */
 	int numprocs;
-	const char *file; /* where its section stands; owned by the fleet */
+	const char *file; /* where its section stands; owned by the fleet, NULL
+	                     where taken from that */
 	int line;
+	uint64_t print; /* of all that a change of needs a restart, see
+	                   conf/plan.h; 0: none was taken */
 
 	/* process */
 	char *description; /* or NULL */

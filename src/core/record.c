@@ -81,6 +81,8 @@ static const struct field worker_fields[] = {
     FIELD("since_rt", worker.since_rt),
     FIELD("born", worker.born),
     FIELD("deadline", worker.deadline),
+    FIELD("conf", worker.conf),
+    FIELD("leaving", worker.leaving),
     FIELD("fault", worker.fault),
     DEATH_FIELDS("last_", worker.last),
 };
@@ -88,6 +90,10 @@ static const struct field worker_fields[] = {
 static const struct field death_fields[] = {
     FIELD("name", history.name),
     DEATH_FIELDS("", history.death),
+};
+
+static const struct field gone_fields[] = {
+    FIELD("name", gone.name),
 };
 
 static const struct kind {
@@ -102,6 +108,7 @@ static const struct kind {
     [RECORD_FLEET] = KIND("fleet", fleet_fields),
     [RECORD_WORKER] = KIND("worker", worker_fields),
     [RECORD_DEATH] = KIND("death", death_fields),
+    [RECORD_GONE] = KIND("gone", gone_fields),
 };
 
 #define NKINDS (sizeof(kinds) / sizeof(*kinds))
@@ -395,9 +402,16 @@ crc_matches(const char *line, size_t len)
 static int
 has_name(const struct record *r)
 {
-	if (r->kind == RECORD_WORKER)
+	switch (r->kind) {
+	case RECORD_WORKER:
 		return r->u.worker.name[0] != '\0';
-	return r->kind == RECORD_FLEET || r->u.history.name[0] != '\0';
+	case RECORD_DEATH:
+		return r->u.history.name[0] != '\0';
+	case RECORD_GONE:
+		return r->u.gone.name[0] != '\0';
+	default:
+		return 1;
+	}
 }
 
 int

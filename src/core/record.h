@@ -10,6 +10,7 @@
  *	worker	one worker after a step of its life
  *	death	one entry of a worker's history, written when state is
  *		rewritten; else a worker line with a new `deaths` count is one
+ *	gone	what was said of a worker is void: it has left the fleet
  *
  * Times are CLOCK_MONOTONIC milliseconds, `rt` ones milliseconds since 1970.
  * A key that is zero or empty is left out; an unknown one is skipped. Bytes of
@@ -73,9 +74,11 @@ struct worker_record {
 	uint32_t fresh;       /* deaths since the last start by hand */
 	int told;             /* STOPPING: 0 nothing yet, 1 its stop signal or
 	                         command, 2 KILL */
-	int64_t since, since_rt;      /* of state */
-	int64_t born;                 /* of the present process */
-	int64_t deadline;             /* of state's timer; 0: none */
+	int64_t since, since_rt; /* of state */
+	int64_t born;            /* of the present process */
+	int64_t deadline;        /* of state's timer; 0: none */
+	uint64_t conf; /* fingerprint of the stanza it was last born by */
+	int leaving;   /* the fleet file no longer names it */
 	char fault[RECORD_FAULT_MAX]; /* why the present set-up failed; its
 	                                 death is still to come */
 	struct death last;            /* .at == 0: none yet */
@@ -84,7 +87,8 @@ struct worker_record {
 enum record_kind {
 	RECORD_FLEET,
 	RECORD_WORKER,
-	RECORD_DEATH
+	RECORD_DEATH,
+	RECORD_GONE
 };
 
 struct record {
@@ -96,6 +100,9 @@ struct record {
 			char name[WORKER_ID_SIZE];
 			struct death death;
 		} history;
+		struct {
+			char name[WORKER_ID_SIZE];
+		} gone;
 	} u;
 };
 

@@ -7,6 +7,7 @@
 #include "base/sys.h"
 #include "ctl/events.h"
 #include "ctl/exits.h"
+#include "ctl/fleetfile.h"
 #include "ctl/lastkill.h"
 #include "ctl/logs.h"
 #include "ctl/print.h"
@@ -59,9 +60,8 @@ name_parameters(const struct ctl *ctl)
 	return json_pack("{s:o, s:b}", "names", names, "wait", ctl->wait);
 }
 
-/* Calls the command's method and gives the reply to fn. Takes parameters. */
-static int
-call_with(struct ctl *ctl, json_t *parameters,
+int
+command_call(struct ctl *ctl, json_t *parameters,
     int (*fn)(struct ctl *ctl, const json_t *parameters))
 {
 	enum client_result r;
@@ -79,13 +79,11 @@ call_with(struct ctl *ctl, json_t *parameters,
 static int
 call(struct ctl *ctl, int (*fn)(struct ctl *ctl, const json_t *parameters))
 {
-	return call_with(ctl, name_parameters(ctl), fn);
+	return command_call(ctl, name_parameters(ctl), fn);
 }
 
-/* Each result that is an error is said; one that is merely not done is so by
- * --no-wait. */
-static int
-use_results(struct ctl *ctl, const json_t *parameters)
+int
+command_use_results(struct ctl *ctl, const json_t *parameters)
 {
 	const json_t *results = json_object_get(parameters, "results"), *r;
 	int status = EXIT_DONE;
@@ -178,7 +176,7 @@ run_status(struct ctl *ctl)
 
 	if (ctl->is_long)
 		json_object_set_new(parameters, "long", json_true());
-	return call_with(ctl, parameters, use_status);
+	return command_call(ctl, parameters, use_status);
 }
 
 static int
@@ -190,7 +188,7 @@ run_why(struct ctl *ctl)
 static int
 run_command(struct ctl *ctl)
 {
-	return call(ctl, use_results);
+	return call(ctl, command_use_results);
 }
 
 static int
@@ -238,7 +236,7 @@ run_signal(struct ctl *ctl)
 		r = client_receive(&ctl->client, ctl->deadline, &msg, &e);
 	json_decref(parameters);
 	if (r == CLIENT_REPLY)
-		return use_reply(ctl, msg, use_results);
+		return use_reply(ctl, msg, command_use_results);
 	if (r == CLIENT_LOST || r == CLIENT_TIMEOUT)
 		print_error("the signal may or may not have been sent");
 	return report_no_answer(ctl, r, &e);
@@ -341,7 +339,7 @@ run_kill(struct ctl *ctl)
 	r = kill_by_daemon(ctl, parameters, &msg, &e);
 	json_decref(parameters);
 	if (r == CLIENT_REPLY)
-		return use_reply(ctl, msg, use_results);
+		return use_reply(ctl, msg, command_use_results);
 	if ((r == CLIENT_TIMEOUT && sys_now_ms() < ctl->deadline) ||
 	    (r == CLIENT_ABSENT && lastkill_possible(ctl->path)))
 		return kill_without_daemon(ctl);
@@ -369,6 +367,15 @@ static const struct command commands[] = {
 	COMMAND_PROMPT | COMMAND_TAKES_LINES, 0, logs_run},
     {"shutdown", "", "stop the fleet, and wait for its end", FLEET("Shutdown"),
 	COMMAND_NO_ARGS, 0, run_shutdown},
+    {"reload", "", "apply what is new in the fleet's files", FLEET("Reload"),
+	COMMAND_NO_ARGS, 0, fleetfile_reload},
+    {"diff", "", "show what reload would do", FLEET("Diff"),
+	COMMAND_PROMPT | COMMAND_NO_ARGS, 0, fleetfile_diff},
+    {"scale", "NAME N", "have N instances of it", FLEET("Scale"), 0, 1,
+	fleetfile_scale},
+    {"config", "[" NAMES "]", "show each key's value, and where it is from",
+	FLEET("Config"), COMMAND_PROMPT | COMMAND_OPTIONAL, 0,
+	fleetfile_config},
     {"events", "[" NAMES "]", "show changes of states as they happen",
 	FLEET("Events"), COMMAND_PROMPT | COMMAND_OPTIONAL, 0, run_events},
     {"health", "", "is every autostart worker ready?", FLEET("Health"),

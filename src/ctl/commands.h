@@ -49,6 +49,13 @@ struct command {
 	int (*fn)(struct ctl *ctl); /* its value is the exit status */
 };
 
+/* Calls the command's method with parameters (taken); what fn makes of the
+ * reply's is the exit status. */
+int command_call(struct ctl *ctl, json_t *parameters,
+    int (*fn)(struct ctl *ctl, const json_t *parameters));
+/* Says each of a reply's results that is an error; one that is merely not done
+ * is so by --no-wait. */
+int command_use_results(struct ctl *ctl, const json_t *parameters);
 /* NULL behind the last. */
 const struct command *command_at(size_t i);
 

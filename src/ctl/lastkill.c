@@ -149,6 +149,20 @@ use_names(struct journal *j)
 	}
 }
 
+/* It has left the fleet, and no process of it is left. */
+static void
+journal_forget(struct journal *j, const char *name)
+{
+	char id[WORKER_ID_SIZE];
+	json_t *at;
+
+	if (worker_id_complete(name, id) == -1 ||
+	    (at = json_object_get(j->index, id)) == NULL)
+		return;
+	j->workers[json_integer_value(at)].name[0] = '\0';
+	json_object_del(j->index, id);
+}
+
 static int
 journal_read(struct journal *j, char *text, size_t len, struct err *e)
 {
@@ -167,6 +181,8 @@ journal_read(struct journal *j, char *text, size_t len, struct err *e)
 		else if (r.kind == RECORD_WORKER &&
 			 journal_put(j, &r.u.worker) == -1)
 			return err_set(e, "out of memory");
+		else if (r.kind == RECORD_GONE)
+			journal_forget(j, r.u.gone.name);
 	}
 	if (j->fleet.schema == 0)
 		return err_set(e, "the journal has no valid first line");
@@ -295,6 +311,8 @@ is_named(const char *worker, const char *name)
 	char id[WORKER_ID_SIZE];
 	size_t len = strlen(name);
 
+	if (*worker == '\0')
+		return 0; /* gone */
 	return strcmp(name, "all") == 0 || strcmp(worker, name) == 0 ||
 	       (strncmp(worker, name, len) == 0 && worker[len] == ':') ||
 	       (worker_id_complete(worker, id) == 0 && strcmp(id, name) == 0);

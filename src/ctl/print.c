@@ -42,14 +42,29 @@ print_error(const char *fmt, ...)
 	fprintf(stderr, "svctl: %s\n", text);
 }
 
+static void
+put_safe(FILE *to, const char *text)
+{
+	char *copy = strdup(text);
+
+	if (copy == NULL)
+		return;
+	make_safe(copy);
+	fputs(copy, to);
+	free(copy);
+}
+
 void
 print_text(const char *text)
 {
-	char safe[CELL_MAX];
+	put_safe(stdout, text);
+}
 
-	snprintf(safe, sizeof(safe), "%s", text);
-	make_safe(safe);
-	fputs(safe, stdout);
+void
+print_error_line(const char *text)
+{
+	put_safe(stderr, text);
+	fputc('\n', stderr);
 }
 
 void

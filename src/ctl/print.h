@@ -14,6 +14,8 @@ void print_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void print_json(const json_t *parameters);
 /* Prints text, without what would talk to the terminal. */
 void print_text(const char *text);
+/* The same to standard error, and a newline. */
+void print_error_line(const char *text);
 /* The string under key, or "-". As it came: only to be printed from here. */
 const char *print_member(const json_t *object, const char *key);
 /* Of Status, Version, Why and Health. */

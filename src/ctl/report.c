@@ -42,6 +42,7 @@ static const struct typed_error {
     {FLEET("PermissionDenied"), NULL, "permission denied", EXIT_REFUSED},
     {FLEET("Refused"), "reason", "refused", EXIT_REFUSED},
     {FLEET("Failed"), "reason", "failed", EXIT_FAILED},
+    {FLEET("BadConfiguration"), NULL, "nothing was changed", EXIT_FAILED},
     {VARLINK_SERVICE ".InvalidParameter", "parameter", "invalid value",
 	EXIT_USAGE},
     {VARLINK_SERVICE ".MethodNotFound", "method",
@@ -53,12 +54,17 @@ report_error(const struct varlink_reply *r)
 {
 	const struct typed_error *t;
 	const char *value;
-	size_t i;
+	const json_t *text;
+	size_t i, line;
 
 	for (i = 0; i < sizeof(typed_errors) / sizeof(*typed_errors); i++) {
 		t = &typed_errors[i];
 		if (strcmp(t->name, r->error) != 0)
 			continue;
+		json_array_foreach (
+		    json_object_get(r->parameters, "errors"), line, text)
+			if (json_is_string(text))
+				print_error_line(json_string_value(text));
 		value = t->parameter == NULL
 		            ? NULL
 		            : json_string_value(

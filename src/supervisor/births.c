@@ -119,8 +119,7 @@ end_set_up(struct births *b, const struct elder *el)
 	uint64_t newest = 0;
 	size_t i;
 
-	ROSTER_EACH(&b->sup->roster, i, w)
-	{
+	ROSTER_EACH (&b->sup->roster, i, w) {
 		const struct worker_record *r = &w->rec;
 		uint64_t token =
 		    r->token > r->stop_token ? r->token : r->stop_token;

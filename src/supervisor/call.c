@@ -24,6 +24,10 @@ const struct call_error_kind call_errors[ERROR_COUNT] = {
 	"It would not be right now; nothing was done."},
     [ERROR_FAILED] = {FLEET_INTERFACE, "Failed", "reason", "reason: string",
 	"It could not be done."},
+    [ERROR_BAD_CONFIGURATION] = {FLEET_INTERFACE, "BadConfiguration", NULL,
+	"errors: []string",
+	"What is wrong with the fleet's files, a FILE:LINE: text each; nothing "
+	"was done."},
 };
 
 int

@@ -37,6 +37,7 @@ struct verb {
 
 extern const struct verb verbs_service[]; /* org.varlink.service */
 extern const struct verb verbs_show[], verbs_act[], verbs_logs[];
+extern const struct verb verbs_conf[];
 
 /* The errors that there are: a call fails with one of these, so none can be
  * sent that the interface does not declare. */
@@ -50,6 +51,7 @@ enum call_error {
 	ERROR_PERMISSION_DENIED,
 	ERROR_REFUSED,
 	ERROR_FAILED,
+	ERROR_BAD_CONFIGURATION,
 	ERROR_COUNT
 };
 

@@ -14,10 +14,9 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/sys.h"
-#include "conf/conf.h"
-#include "conf/source.h"
 #include "supervisor/child.h"
 #include "supervisor/control.h"
+#include "supervisor/reload.h"
 #include "supervisor/supervisor.h"
 
 #define KEEPER_BATCH 32 /* messages read in one turn of the loop */
@@ -85,7 +84,7 @@ on_signal_msg(struct supervisor *s, const struct keeper_msg *m)
 	if (m->mask & SIG_BIT(SIGUSR1))
 		output_reopen(s);
 	if (m->mask & SIG_BIT(SIGHUP))
-		log_warn("reload is not supported by this version");
+		reload_by_signal(s);
 	link_send(&s->link, &answer, -1);
 }
 
@@ -158,9 +157,9 @@ dump_cb(struct state *st, void *arg)
 	struct worker *w;
 	size_t i;
 
-	ROSTER_EACH(&s->roster, i, w)
-	if (worker_known(w))
-		worker_dump(w, st);
+	ROSTER_EACH (&s->roster, i, w)
+		if (worker_known(w))
+			worker_dump(w, st);
 }
 
 static void
@@ -181,41 +180,85 @@ grown_cb(struct state *st, void *arg)
 		    &s->state_retry, state_degraded(st) ? STATE_RETRY_MS : 0);
 }
 
+/* One that has left the fleet file, but not yet the fleet. NULL: what is said
+ * of it is of no use any more. */
+static struct worker *
+adopt_leaving(struct supervisor *s, const char *id)
+{
+	struct worker_conf *conf;
+	struct worker *w;
+	uint64_t number;
+
+	conf = snapshot_find_old(s, id, &number);
+	if (conf == NULL)
+		return NULL;
+	w = worker_new(s, conf);
+	if (w == NULL) {
+		worker_conf_release(conf);
+		free(conf);
+		return NULL;
+	}
+	w->snapshot = number;
+	w->place = SIZE_MAX;
+	if (roster_add(&s->roster, w) == 0)
+		return w;
+	worker_free(w);
+	return NULL;
+}
+
+/* What comes behind this is of another worker by the same id. */
+static void
+replay_gone(struct supervisor *s, const char *id)
+{
+	struct worker *w = roster_by_id(&s->roster, id);
+
+	if (w == NULL)
+		return;
+	history_release(&w->history);
+	w->rec = (struct worker_record){0};
+	worker_conf_id(w->conf, w->rec.name);
+	roster_note(&s->roster, w);
+}
+
+/* Only now is it certain who was leaving, and has not left. */
+static void
+end_replay(struct supervisor *s)
+{
+	struct worker *w;
+	size_t i;
+
+	for (i = s->roster.n; i > 0; i--) {
+		w = s->roster.list[i - 1];
+		if (w->snapshot == 0 || worker_known(w))
+			continue;
+		roster_remove(&s->roster, w);
+		snapshot_leave(s, w->snapshot);
+		worker_free(w);
+	}
+	snapshots_tidy(s);
+}
+
 static void
 replay_cb(const struct record *r, void *arg)
 {
 	struct supervisor *s = arg;
-	const char *name =
+	const char *id =
 	    r->kind == RECORD_DEATH ? r->u.history.name : r->u.worker.name;
-	struct worker *w = roster_by_id(&s->roster, name);
+	struct worker *w;
 
+	if (r->kind == RECORD_GONE) {
+		replay_gone(s, r->u.gone.name);
+		return;
+	}
+	w = roster_by_id(&s->roster, id);
+	if (w == NULL)
+		w = adopt_leaving(s, id);
 	if (w == NULL)
 		return;
 	if (r->kind == RECORD_DEATH)
 		worker_remember(w, &r->u.history.death);
 	else
 		worker_replay(w, &r->u.worker);
-}
-
-static int
-load_fleet(struct supervisor *s, const char *path, struct err *e)
-{
-	struct diags d = {0};
-	struct sources *src;
-	int fd = link_take(&s->link, "fleet"), rc;
-
-	if (fd == -1)
-		return err_set(e, "the keeper holds no fleet file");
-	src = sources_load(fd, e);
-	fd_close(&fd);
-	if (src == NULL)
-		return -1;
-	rc = conf_load(&s->fleet, path, src, &d);
-	if (rc == -1)
-		err_set(e, "%s", d.n > 0 ? d.list[0].text : "no fleet");
-	diags_release(&d);
-	sources_free(src);
-	return rc;
 }
 
 /* One worker, essential, without anything of its own. */
@@ -246,30 +289,21 @@ command_fleet(struct supervisor *s, char **command, struct err *e)
 	return 0;
 }
 
-/* Takes conf. */
-static int
-add_worker(struct supervisor *s, struct worker_conf *conf)
-{
-	struct worker *w = malloc(sizeof(*w));
-
-	if (w == NULL)
-		return -1;
-	worker_init(w, s, conf);
-	return roster_add(&s->roster, w);
-}
-
 /* Each one's stanza becomes its own. */
 static int
 make_workers(struct supervisor *s, struct err *e)
 {
 	struct fleet *f = &s->fleet;
 	struct worker_conf *conf;
+	struct worker *w;
 	size_t i;
 
 	for (i = 0; i < f->nworkers; i++) {
 		conf = worker_conf_take(&f->workers[i]);
-		if (conf == NULL || add_worker(s, conf) == -1)
+		w = conf == NULL ? NULL : worker_new(s, conf);
+		if (w == NULL || roster_add(&s->roster, w) == -1)
 			return err_sys(e, ENOMEM, "workers");
+		w->place = i;
 	}
 	free(f->workers);
 	f->workers = NULL;
@@ -301,8 +335,11 @@ open_state(struct supervisor *s, struct err *e)
 	    .changed_fd = hold_state,
 	    .grown = grown_cb,
 	    .arg = s};
-	return state_open(&s->state, link_take(&s->link, "state"),
-	    s->runtime_dir, &header, replay_cb, e);
+	if (state_open(&s->state, link_take(&s->link, "state"), s->runtime_dir,
+		&header, replay_cb, e) == -1)
+		return -1;
+	end_replay(s);
+	return 0;
 }
 
 static int
@@ -329,7 +366,7 @@ init(struct supervisor *s, const struct supervisor_options *o, struct err *e)
 	if (getppid() != s->link.keeper_pid)
 		return err_set(e, "the keeper is gone");
 	if ((s->init_mode ? command_fleet(s, o->command, e)
-			  : load_fleet(s, o->fleet_path, e)) == -1)
+			  : snapshots_init(s, o->fleet_path, e)) == -1)
 		return -1;
 	s->loop = loop_new();
 	if (s->loop == NULL)
@@ -351,22 +388,17 @@ init(struct supervisor *s, const struct supervisor_options *o, struct err *e)
 static void
 report_for_duty(struct supervisor *s)
 {
-	struct keeper_msg limits = {
-	    .type = KM_LIMITS, .ms2 = (uint64_t)s->fleet.supervisor_watchdog};
 	struct keeper_msg ready = {.type = KM_READY};
 	struct worker *w;
 	size_t i;
 
-	ROSTER_EACH(&s->roster, i, w)
-	{
-		if ((uint64_t)w->conf->stop_timeout > limits.ms)
-			limits.ms = (uint64_t)w->conf->stop_timeout;
+	ROSTER_EACH (&s->roster, i, w) {
 		if (w->rec.pid != 0)
 			link_born(&s->link, w->rec.pid);
 		if (w->rec.stop_pid != 0)
 			link_born(&s->link, w->rec.stop_pid);
 	}
-	link_send(&s->link, &limits, -1);
+	supervisor_send_limits(s);
 	link_send(&s->link, &ready, -1);
 }
 

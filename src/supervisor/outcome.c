@@ -65,8 +65,12 @@ outcome_new(enum outcome_kind kind)
 void
 outcome_free(struct outcome *o)
 {
+	size_t i;
+
 	if (o == NULL)
 		return;
+	for (i = 0; i < o->ntargets; i++)
+		worker_unref(o->targets[i].worker);
 	json_decref(o->extra);
 	free(o->targets);
 	free(o);
@@ -74,6 +78,12 @@ outcome_free(struct outcome *o)
 
 int
 outcome_add(struct outcome *o, struct worker *w)
+{
+	return outcome_add_as(o, w, o->kind);
+}
+
+int
+outcome_add_as(struct outcome *o, struct worker *w, enum outcome_kind kind)
 {
 	size_t cap = o->cap == 0 ? 4 : o->cap * 2;
 	struct target *targets = o->targets;
@@ -87,11 +97,13 @@ outcome_add(struct outcome *o, struct worker *w)
 	}
 	targets[o->ntargets] = (struct target){
 	    .worker = w,
+	    .kind = kind,
 	    .place = o->ntargets,
 	    .generation = w->rec.generation,
 	    .pid = w->rec.pid,
 	};
 	o->ntargets++;
+	worker_ref(w);
 	return 0;
 }
 
@@ -114,6 +126,8 @@ outcome_begin(struct outcome *o)
 	for (i = 1; i < o->ntargets; i++)
 		if (o->targets[i].worker != o->targets[n].worker)
 			o->targets[++n] = o->targets[i];
+		else
+			worker_unref(o->targets[i].worker);
 	o->ntargets = n + 1;
 	o->unsettled = o->ntargets;
 }
@@ -207,6 +221,18 @@ judge_gone(struct outcome *o, struct target *t)
 		outcome_settle(o, t, NULL);
 }
 
+/* Whatever else was waited for will not come any more. */
+static void
+judge_left(struct outcome *o, struct target *t)
+{
+	const struct worker *w = t->worker;
+
+	if (w->gone)
+		outcome_settle(o, t, NULL);
+	else if (w->snapshot == 0)
+		outcome_settle(o, t, "added again meanwhile");
+}
+
 static void
 judge(struct outcome *o, struct target *t)
 {
@@ -215,10 +241,11 @@ judge(struct outcome *o, struct target *t)
 	    [OUTCOME_DOWN] = judge_down,
 	    [OUTCOME_NEW] = judge_new,
 	    [OUTCOME_GONE] = judge_gone,
+	    [OUTCOME_LEFT] = judge_left,
 	};
 
 	if (!t->settled)
-		judges[o->kind](o, t);
+		judges[t->kind](o, t);
 }
 
 int
@@ -283,12 +310,33 @@ all_results(const struct outcome *o)
 	return results;
 }
 
+/* NULL without memory. */
+static json_t *
+failed_names(const json_t *results)
+{
+	json_t *names = json_array(), *r;
+	size_t i;
+
+	json_array_foreach (results, i, r)
+		if (!json_is_null(json_object_get(r, "error")) &&
+		    json_array_append(names, json_object_get(r, "name")) ==
+			-1) {
+			json_decref(names);
+			return NULL;
+		}
+	return names;
+}
+
 json_t *
 outcome_reply(const struct outcome *o)
 {
 	json_t *reply = o->extra == NULL ? json_object() : json_copy(o->extra);
+	json_t *results = all_results(o);
 
-	if (json_object_set_new(reply, "results", all_results(o)) == 0)
+	if (json_object_set_new(reply, "results", results) == 0 &&
+	    (json_object_get(reply, "failed") == NULL ||
+		json_object_set_new(reply, "failed", failed_names(results)) ==
+		    0))
 		return reply;
 	json_decref(reply);
 	return NULL;

@@ -21,11 +21,13 @@ enum outcome_kind {
 	OUTCOME_UP,   /* running and ready; a oneshot: ended with success */
 	OUTCOME_DOWN, /* no process left */
 	OUTCOME_NEW,  /* up, in a generation that began after the call */
-	OUTCOME_GONE  /* the process that was there at the call is gone */
+	OUTCOME_GONE, /* the process that was there at the call is gone */
+	OUTCOME_LEFT  /* it has left the fleet */
 };
 
 struct target {
-	struct worker *worker;
+	struct worker *worker; /* a reference */
+	enum outcome_kind kind;
 	size_t place;        /* in the answer */
 	uint64_t generation; /* at the call */
 	int pid;             /* at the call */
@@ -39,13 +41,17 @@ struct outcome {
 	enum outcome_kind kind;
 	struct target *targets; /* sorted by worker, each once */
 	size_t ntargets, cap, unsettled;
-	json_t *extra; /* of the answer: an object, or NULL */
+	json_t *extra; /* of the answer: an object, or NULL; a
+	                   member `failed` will be the names of the results
+	                   that have an error */
 };
 
 struct outcome *outcome_new(enum outcome_kind kind); /* NULL: no memory */
 void outcome_free(struct outcome *o);                /* NULL is allowed */
 /* -1: no memory. */
 int outcome_add(struct outcome *o, struct worker *w);
+/* One that is to come to another end than the rest. */
+int outcome_add_as(struct outcome *o, struct worker *w, enum outcome_kind kind);
 /* After the last add, before anything is done. */
 void outcome_begin(struct outcome *o);
 /* Ends the wait for one of them; error NULL: done. */

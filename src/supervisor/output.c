@@ -251,10 +251,10 @@ is_wanted(const struct supervisor *s)
 
 	if (s->fleet.log.kind != STREAM_STDERR)
 		return 1;
-	ROSTER_EACH(&s->roster, i, w)
-	for (j = 0; j < OUTPUT_STREAMS; j++)
-		if (is_captured(w, j))
-			return 1;
+	ROSTER_EACH (&s->roster, i, w)
+		for (j = 0; j < OUTPUT_STREAMS; j++)
+			if (is_captured(w, j))
+				return 1;
 	return 0;
 }
 
@@ -266,9 +266,9 @@ write_table(struct supervisor *s, struct buf *b)
 	int j, rc;
 
 	rc = output_table_fleet(b, &s->fleet);
-	ROSTER_EACH(&s->roster, i, w)
-	for (j = 0; rc == 0 && j < OUTPUT_STREAMS; j++)
-		rc = output_table_stream(b, w, j);
+	ROSTER_EACH (&s->roster, i, w)
+		for (j = 0; rc == 0 && j < OUTPUT_STREAMS; j++)
+			rc = output_table_stream(b, w, j);
 	return rc;
 }
 
@@ -407,11 +407,11 @@ on_here(struct supervisor *s, const struct pl_msg *m)
 	if (s->output.logger == m->pid)
 		return;
 	s->output.logger = m->pid;
-	ROSTER_EACH(&s->roster, i, w)
-	for (j = 0; j < OUTPUT_STREAMS; j++) {
-		free(w->output.problem[j]);
-		w->output.problem[j] = NULL;
-	}
+	ROSTER_EACH (&s->roster, i, w)
+		for (j = 0; j < OUTPUT_STREAMS; j++) {
+			free(w->output.problem[j]);
+			w->output.problem[j] = NULL;
+		}
 }
 
 static void
@@ -508,8 +508,7 @@ make_all(struct supervisor *s)
 	struct worker *w;
 	size_t i;
 
-	ROSTER_EACH(&s->roster, i, w)
-	{
+	ROSTER_EACH (&s->roster, i, w) {
 		if (make_missing(w, &b, &e) == -1) {
 			log_error("%s", e.text);
 			break;
@@ -559,8 +558,7 @@ output_finish(struct supervisor *s)
 	size_t i;
 	int j;
 
-	ROSTER_EACH(&s->roster, i, w)
-	{
+	ROSTER_EACH (&s->roster, i, w) {
 		worker_conf_id(w->conf, id);
 		for (j = 0; j < OUTPUT_STREAMS; j++)
 			if (w->output.fifo[j] != -1)

@@ -55,23 +55,26 @@ unlink_node(struct roster *r, struct roster_node *node)
 	node->key = 0;
 }
 
-/* A bucket for about each two keys that are there at once. */
+/* For n workers: a bucket for about each two keys that are there at once. */
 static int
-grow_buckets(struct roster *r)
+grow_buckets(struct roster *r, size_t n)
 {
 	struct roster next = *r;
 	struct worker *w;
 	size_t i, k;
 
-	if (r->nbuckets >= 2 * r->n && r->nbuckets > 0)
+	if (r->nbuckets >= 2 * n && r->nbuckets > 0)
 		return 0;
-	next.nbuckets = r->nbuckets == 0 ? BUCKETS_MIN : 4 * r->nbuckets;
+	if (next.nbuckets == 0)
+		next.nbuckets = BUCKETS_MIN;
+	while (next.nbuckets < 2 * n)
+		next.nbuckets *= 4;
 	next.buckets = calloc(next.nbuckets, sizeof(struct roster_node *));
 	if (next.buckets == NULL)
 		return -1;
-	ROSTER_EACH(r, i, w)
-	for (k = 0; k < ROSTER_KEYS; k++)
-		link_node(&next, &w->nodes[k], w->nodes[k].key);
+	ROSTER_EACH (r, i, w)
+		for (k = 0; k < ROSTER_KEYS; k++)
+			link_node(&next, &w->nodes[k], w->nodes[k].key);
 	free(r->buckets);
 	*r = next;
 	return 0;
@@ -86,16 +89,23 @@ roster_release(struct roster *r)
 }
 
 int
-roster_add(struct roster *r, struct worker *w)
+roster_reserve(struct roster *r, size_t n)
 {
 	struct worker **list;
-	size_t k;
 
-	list = grow_list(r->list, r->n + 1, &r->cap, sizeof(struct worker *));
+	list = grow_list(r->list, n, &r->cap, sizeof(struct worker *));
 	if (list == NULL)
 		return -1;
 	r->list = list;
-	if (grow_buckets(r) == -1)
+	return grow_buckets(r, n);
+}
+
+int
+roster_add(struct roster *r, struct worker *w)
+{
+	size_t k;
+
+	if (roster_reserve(r, r->n + 1) == -1)
 		return -1;
 	r->list[r->n++] = w;
 	for (k = 0; k < ROSTER_KEYS; k++)
@@ -103,6 +113,23 @@ roster_add(struct roster *r, struct worker *w)
 	link_node(r, &w->nodes[ROSTER_ID], hash_text(w->rec.name));
 	roster_note(r, w);
 	return 0;
+}
+
+static int
+by_place(const void *a, const void *b)
+{
+	const struct worker *x = *(struct worker *const *)a;
+	const struct worker *y = *(struct worker *const *)b;
+
+	if (x->place != y->place)
+		return x->place < y->place ? -1 : 1;
+	return strcmp(x->rec.name, y->rec.name);
+}
+
+void
+roster_sort(struct roster *r)
+{
+	qsort(r->list, r->n, sizeof(struct worker *), by_place);
 }
 
 void

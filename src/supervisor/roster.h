@@ -43,6 +43,10 @@ void roster_release(struct roster *r);
 /* At the end of the list. -1: no memory. */
 int roster_add(struct roster *r, struct worker *w);
 void roster_remove(struct roster *r, struct worker *w);
+/* The next ones, n with those that are there, cannot fail to be added. */
+int roster_reserve(struct roster *r, size_t n);
+/* By place, then by id. */
+void roster_sort(struct roster *r);
 /* A pid or token in w's record has changed. Does nothing for a worker that is
  * in no roster. */
 void roster_note(struct roster *r, struct worker *w);

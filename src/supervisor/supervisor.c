@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "core/backoff.h"
 #include "supervisor/control.h"
+#include "supervisor/reload.h"
 
 #define SWEEP_AGAIN_MS 1
 #define SPAWN_BATCH 16 /* births in one turn of the loop */
@@ -75,6 +76,7 @@ supervisor_spawn_turn(struct supervisor *s)
 		link_flush(&s->link);
 	if (swept || !TAILQ_EMPTY(&s->spawns) || s->sweep.n > 0)
 		supervisor_wake(s);
+	reload_forget(s);
 	check_end(s);
 }
 
@@ -94,8 +96,7 @@ supervisor_each_named(struct supervisor *s, const char *name,
 	size_t i;
 	int n = 0;
 
-	ROSTER_EACH(&s->roster, i, w)
-	{
+	ROSTER_EACH (&s->roster, i, w) {
 		if (!is_named(w, name))
 			continue;
 		n++;
@@ -127,8 +128,7 @@ supervisor_stop(struct supervisor *s, int with_grace, int exit_code)
 	}
 	/* Said each time: a successor of ours is asked again. */
 	say_stopping(s);
-	ROSTER_EACH(&s->roster, i, w)
-	{
+	ROSTER_EACH (&s->roster, i, w) {
 		worker_command(w, EV_STOP);
 		if (!with_grace)
 			worker_kill(w, &e);
@@ -167,8 +167,8 @@ count_alive(const struct supervisor *s)
 	size_t i;
 	int n = 0;
 
-	ROSTER_EACH(&s->roster, i, w)
-	n += worker_alive(w);
+	ROSTER_EACH (&s->roster, i, w)
+		n += worker_alive(w);
 	return n;
 }
 
@@ -185,9 +185,8 @@ check_end(struct supervisor *s)
 
 	if (s->quit || !s->resumed || !s->may_end)
 		return;
-	ROSTER_EACH(&s->roster, i, w)
-	{
-		if (s->stopping || !w->conf->essential ||
+	ROSTER_EACH (&s->roster, i, w) {
+		if (s->stopping || !w->conf->essential || w->snapshot != 0 ||
 		    (w->rec.state != WS_EXITED && w->rec.state != WS_FAILED))
 			continue;
 		end_of_essential(w);
@@ -213,6 +212,20 @@ check_end(struct supervisor *s)
 }
 
 void
+supervisor_send_limits(struct supervisor *s)
+{
+	struct keeper_msg limits = {
+	    .type = KM_LIMITS, .ms2 = (uint64_t)s->fleet.supervisor_watchdog};
+	struct worker *w;
+	size_t i;
+
+	ROSTER_EACH (&s->roster, i, w)
+		if ((uint64_t)w->conf->stop_timeout > limits.ms)
+			limits.ms = (uint64_t)w->conf->stop_timeout;
+	link_send(&s->link, &limits, -1);
+}
+
+void
 supervisor_worker_changed(struct supervisor *s, struct worker *w)
 {
 	if (s->control != NULL)
@@ -231,15 +244,14 @@ settle(struct supervisor *s)
 	size_t i;
 
 	s->resumed = 1;
-	ROSTER_EACH(&s->roster, i, w)
-	{
+	ROSTER_EACH (&s->roster, i, w) {
 		if (worker_known(w)) {
 			/* A predecessor may not have come to it. */
 			if (w->rec.pid == 0 && w->rec.last.pid > 0)
 				sweep_add(s, w->rec.last.pid, w);
 			worker_resume(w);
-		} else if (w->conf->autostart && !s->stopping)
-			worker_command(w, EV_START);
+		}
+		reload_reconcile(w);
 	}
 	s->may_end = 1;
 	supervisor_wake(s);

@@ -15,6 +15,7 @@
 #include "supervisor/loop.h"
 #include "supervisor/output.h"
 #include "supervisor/roster.h"
+#include "supervisor/snapshot.h"
 #include "supervisor/spawn.h"
 #include "supervisor/state.h"
 #include "supervisor/sweep.h"
@@ -39,7 +40,9 @@ struct supervisor {
 	struct spawn_queue spawns;
 	struct loop_timer spawn_turn;
 	const char *runtime_dir; /* NULL in init mode without -r */
-	uint32_t last_token;     /* of this life */
+	const char *fleet_path;  /* NULL in init mode */
+	struct snapshots snapshots;
+	uint32_t last_token; /* of this life */
 	struct loop_io keeper_io;
 	struct loop_timer state_retry;
 	struct sweep sweep;
@@ -76,6 +79,8 @@ void supervisor_stop(struct supervisor *s, int with_grace, int exit_code);
 void supervisor_worker_changed(struct supervisor *s, struct worker *w);
 /* Some process of an earlier life has been heard of. */
 void supervisor_births_changed(struct supervisor *s);
+/* Tells the keeper what depends on the fleet file. */
+void supervisor_send_limits(struct supervisor *s);
 uint64_t supervisor_new_token(struct supervisor *s);
 /* There is something for supervisor_spawn_turn() to do. */
 void supervisor_wake(struct supervisor *s);

@@ -8,6 +8,7 @@
 #include "supervisor/call.h"
 #include "supervisor/idl.h"
 #include "supervisor/view.h"
+#include "supervisor/view_conf.h"
 
 /* All that can be asked. */
 static const struct group {
@@ -18,17 +19,18 @@ static const struct group {
     {FLEET_INTERFACE, verbs_show},
     {FLEET_INTERFACE, verbs_logs},
     {FLEET_INTERFACE, verbs_act},
+    {FLEET_INTERFACE, verbs_conf},
 };
 
 #define NGROUPS (sizeof(groups) / sizeof(*groups))
 
 /* What stands above the methods of an interface. */
 static const struct preface {
-	const char *interface, *help, *types[3];
+	const char *interface, *help, *types[4];
 } prefaces[] = {
     {VARLINK_SERVICE, "What every Varlink service can be asked.", {NULL}},
     {FLEET_INTERFACE, "A fleet of worker processes, kept by svd.",
-	{view_types, outcome_types, NULL}},
+	{view_types, outcome_types, view_conf_types, NULL}},
 };
 
 static int

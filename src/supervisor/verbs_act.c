@@ -23,7 +23,11 @@ command(struct call *c, enum worker_event ev, enum outcome_kind kind)
 	if ((o = call_pick(c, kind, &rc)) == NULL)
 		return rc;
 	for (i = 0; i < o->ntargets; i++)
-		worker_command(o->targets[i].worker, ev);
+		if (ev != EV_STOP && o->targets[i].worker->snapshot != 0)
+			outcome_settle(o, &o->targets[i],
+			    "is on its way out of the fleet");
+		else
+			worker_command(o->targets[i].worker, ev);
 	return call_answer_outcome(c, o);
 }
 

@@ -27,9 +27,65 @@ deadline_cb(struct loop_timer *t)
 	worker_handle(t->arg, EV_TIMER);
 }
 
+struct worker *
+worker_new(struct supervisor *s, struct worker_conf *conf)
+{
+	struct worker *w = malloc(sizeof(*w));
+
+	if (w != NULL)
+		worker_init(w, s, conf);
+	return w;
+}
+
+static void
+free_conf(struct worker_conf *conf)
+{
+	worker_conf_release(conf);
+	free(conf);
+}
+
 void
-worker_init(
-    struct worker *w, struct supervisor *s, const struct worker_conf *conf)
+worker_free(struct worker *w)
+{
+	worker_release(w);
+	free_conf(w->conf);
+	free(w);
+}
+
+void
+worker_take_conf(struct worker *w, struct worker_conf *conf)
+{
+	/* Of a process of before there were fingerprints. */
+	if (w->rec.conf == 0 && w->rec.pid != 0)
+		w->rec.conf = w->conf->print;
+	free_conf(w->conf);
+	w->conf = conf;
+}
+
+void
+worker_ref(struct worker *w)
+{
+	w->refs++;
+}
+
+void
+worker_unref(struct worker *w)
+{
+	if (--w->refs == 0 && w->gone)
+		worker_free(w);
+}
+
+void
+worker_gone(struct worker *w)
+{
+	worker_ref(w);
+	w->gone = 1;
+	supervisor_worker_changed(w->sup, w);
+	worker_unref(w);
+}
+
+void
+worker_init(struct worker *w, struct supervisor *s, struct worker_conf *conf)
 {
 	memset(w, 0, sizeof(*w));
 	w->sup = s;
@@ -389,6 +445,26 @@ worker_alive(const struct worker *w)
 		return 0;
 	default:
 		return 1;
+	}
+}
+
+int
+worker_outdated(const struct worker *w)
+{
+	if (!w->rec.want_up || w->rec.conf == 0 || w->conf->print == 0 ||
+	    w->rec.conf == w->conf->print)
+		return 0;
+	switch (w->rec.state) {
+	case WS_STARTING:
+		/* Else it is yet to be born, by what is in force then. */
+		return w->rec.pid != 0;
+	case WS_RUNNING:
+	case WS_BACKOFF:
+	case WS_EXITED:
+	case WS_FAILED:
+		return 1;
+	default:
+		return 0;
 	}
 }
 

@@ -29,7 +29,12 @@ struct state;
 
 struct worker {
 	struct supervisor *sup;
-	const struct worker_conf *conf;
+	struct worker_conf *conf; /* its own, never changed but as a whole */
+	size_t place;             /* in the fleet file */
+	uint64_t snapshot;        /* 0: it is in the fleet file; else it is on
+	                             its way out, see snapshot.h */
+	int refs;                 /* who else points to it */
+	int gone;                 /* from the fleet; only refs keep it */
 	struct worker_record rec;
 	struct history history;
 	char error[RECORD_FAULT_MAX]; /* why it is not as wanted, "" if it is */
@@ -44,9 +49,19 @@ struct worker {
 	TAILQ_ENTRY(worker) spawn_link;
 };
 
-void worker_init(
-    struct worker *w, struct supervisor *s, const struct worker_conf *conf);
+/* Takes conf. NULL: no memory. */
+struct worker *worker_new(struct supervisor *s, struct worker_conf *conf);
+void worker_free(struct worker *w);
+/* The same for one that is embedded; conf is borrowed. */
+void
+worker_init(struct worker *w, struct supervisor *s, struct worker_conf *conf);
 void worker_release(struct worker *w);
+/* Another stanza takes the place of its own; taken. */
+void worker_take_conf(struct worker *w, struct worker_conf *conf);
+/* It is in no list any more, and freed once nobody points to it. */
+void worker_gone(struct worker *w);
+void worker_ref(struct worker *w);
+void worker_unref(struct worker *w);
 
 /* Any event of its life; the only road to another state. */
 void worker_handle(struct worker *w, enum worker_event ev);
@@ -93,6 +108,8 @@ int worker_as_wanted(const struct worker *w);
 int worker_ready(const struct worker *w);
 /* Has it, or may it have, a process, or will it have one by itself? */
 int worker_alive(const struct worker *w);
+/* Is it up, or trying to be, with another stanza than the one in force? */
+int worker_outdated(const struct worker *w);
 /* Has anything of it been recorded yet? */
 int worker_known(const struct worker *w);
 

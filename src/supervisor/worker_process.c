@@ -291,6 +291,7 @@ worker_spawn(struct worker *w)
 	if (w->rec.token == 0)
 		w->rec.generation++;
 	w->rec.token = supervisor_new_token(w->sup);
+	w->rec.conf = w->conf->print;
 	w->rec.fault[0] = '\0';
 	w->stage = "birth";
 	worker_record(w);

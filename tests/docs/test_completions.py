@@ -79,7 +79,7 @@ ALL_NAMES = {"web", "web:0", "web:1", "job", "all"}
 def cases(run, name):
     at = f"-r {run}"
     return [
-        ("svctl re", {"restart"}),
+        ("svctl re", {"reload", "restart"}),
         (f"svctl {at} stat", {"status"}),
         (f"svctl {at} stop ", ALL_NAMES),
         (f"svctl {at} stop job w", {"web", "web:0", "web:1"}),

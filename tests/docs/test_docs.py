@@ -24,7 +24,7 @@ def mentions(text, macro, word):
 
 
 def configuration_keys():
-    """The key table's rows: [section, key]."""
+    """The key table's rows: [section, key], and "live" where it is that."""
     out = subprocess.run([BUILD / "tests" / "keys"], capture_output=True,
                          text=True, check=True).stdout
     return [line.split() for line in out.splitlines()]
@@ -38,8 +38,22 @@ def verbs():
 def test_every_key_stands_in_its_page():
     text, keys = page("svd.ini.5"), configuration_keys()
     assert len(keys) > 30, keys
-    missing = [key for _, key in keys if not mentions(text, "(?:It )?Ic", key)]
+    missing = [key for _, key, *_ in keys
+               if not mentions(text, "(?:It )?Ic", key)]
     assert not missing
+
+
+def test_the_page_says_which_changes_need_no_restart():
+    """The list in the page is the table's."""
+    text = page("svd.ini.5")
+    section = text[text.index(".Ss Changes while the fleet runs"):]
+    section = section[:section.index("\n.S", 5)]
+    begin = section.index("take effect without a restart")
+    listed = re.findall(r"^\.Ic (\w+)",
+                        section[begin:section.index(".Pp", begin)], re.M)
+    live = [row[1] for row in configuration_keys()
+            if row[0] == "worker" and row[-1] == "live"]
+    assert sorted(listed) == sorted(live)
 
 
 def test_every_verb_stands_in_its_page():

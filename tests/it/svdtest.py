@@ -265,10 +265,13 @@ class Fleet:
 
     # svctl
 
+    def svctl_words(self):
+        return [SVCTL, "-r", str(self.run)]
+
     def svctl(self, *args, timeout=20):
         done = subprocess.run(
-            [SVCTL, "-r", str(self.run), *map(str, args)], timeout=timeout *
-            SLOW, capture_output=True, text=True, env=self.env)
+            [*self.svctl_words(), *map(str, args)], timeout=timeout * SLOW,
+            capture_output=True, text=True, env=self.env)
         return Result(done)
 
     def ctl(self, *args, rc=0):

@@ -293,9 +293,9 @@ index_of(const struct worker_conf *c)
 
 	if (world_supervisor == NULL)
 		return 0;
-	ROSTER_EACH(&world_supervisor->roster, i, w)
-	if (w->conf == c)
-		return (int)i;
+	ROSTER_EACH (&world_supervisor->roster, i, w)
+		if (w->conf == c)
+			return (int)i;
 	abort();
 }
 

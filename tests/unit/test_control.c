@@ -23,6 +23,7 @@
 #include "ipc/varlink.h"
 #include "supervisor/control.h"
 #include "supervisor/events.h"
+#include "supervisor/reload.h"
 #include "supervisor/supervisor.h"
 
 #define DEADLINE_MS 20000
@@ -135,6 +136,136 @@ int
 worker_ready(const struct worker *w)
 {
 	return w->rec.state == WS_RUNNING;
+}
+
+void
+worker_ref(struct worker *w)
+{
+	w->refs++;
+}
+
+void
+worker_unref(struct worker *w)
+{
+	ck_assert_int_gt(w->refs--, 0);
+}
+
+int
+worker_outdated(const struct worker *w)
+{
+	(void)w;
+	return 0;
+}
+
+/* A reload here never gets further than to what is wrong. */
+int
+reload_load(struct reload *r, struct supervisor *s, struct sources *src)
+{
+	*r = (struct reload){.sup = s, .fd = -1};
+	ck_assert_ptr_nonnull(src);
+	diags_add(&r->diags, 0, "f", 1, "a warning");
+	diags_add(&r->diags, 1, "f", 2, "this");
+	diags_add(&r->diags, 1, "f", 3, "that");
+	return -1;
+}
+
+int
+reload_prepare(struct reload *r, struct sources *src)
+{
+	(void)r;
+	(void)src;
+	return -1;
+}
+
+void
+reload_commit(struct reload *r)
+{
+	(void)r;
+	ck_abort();
+}
+
+void
+reload_finish(struct reload *r)
+{
+	(void)r;
+	ck_abort();
+}
+
+void
+reload_release(struct reload *r)
+{
+	diags_release(&r->diags);
+}
+
+void
+reload_by_signal(struct supervisor *s)
+{
+	(void)s;
+}
+
+void
+reload_reconcile(struct worker *w)
+{
+	(void)w;
+}
+
+void
+reload_forget(struct supervisor *s)
+{
+	(void)s;
+}
+
+int
+snapshots_init(struct supervisor *s, const char *where, struct err *e)
+{
+	(void)s;
+	(void)where;
+	return err_set(e, "none");
+}
+
+struct sources *
+snapshot_sources(const struct supervisor *s, struct err *e)
+{
+	(void)s;
+	(void)e;
+	return sources_new();
+}
+
+struct worker_conf *
+snapshot_find_old(struct supervisor *s, const char *id, uint64_t *number)
+{
+	(void)s;
+	(void)id;
+	(void)number;
+	return NULL;
+}
+
+uint64_t
+snapshot_replace(struct supervisor *s, int fd, size_t users)
+{
+	(void)s;
+	(void)fd;
+	return users;
+}
+
+int
+snapshot_reserve(struct supervisor *s)
+{
+	(void)s;
+	return 0;
+}
+
+void
+snapshot_leave(struct supervisor *s, uint64_t number)
+{
+	(void)s;
+	(void)number;
+}
+
+void
+snapshots_tidy(struct supervisor *s)
+{
+	(void)s;
 }
 
 /* --- the clients ------------------------------------------------------------
@@ -468,7 +599,8 @@ END_TEST
 START_TEST(test_interface_describes_itself)
 {
 	static const char *const methods[] = {"Ping", "Version", "Status",
-	    "Why", "Start", "Stop", "Restart", "Kill", "Signal", "Shutdown"};
+	    "Why", "Start", "Stop", "Restart", "Kill", "Signal", "Shutdown",
+	    "Reload", "Diff", "Scale", "Config"};
 	int fd = new_client();
 	char want[40];
 	size_t i;
@@ -496,6 +628,44 @@ START_TEST(test_interface_describes_itself)
 }
 END_TEST
 
+/* All errors, and no warning; and nothing is done. */
+START_TEST(test_a_bad_file_is_told_of)
+{
+	static const char *const calls[] = {
+	    "{\"method\":\"org.svd.Fleet.Reload\"}",
+	    "{\"method\":\"org.svd.Fleet.Diff\"}",
+	    "{\"method\":\"org.svd.Fleet.Scale\",\"parameters\":"
+	    "{\"name\":\"web\",\"numprocs\":3}}"};
+	int fd = new_client();
+	json_t *errors;
+
+	sup.fleet_path = "f";
+	ask(fd, calls[_i]);
+	expect_error(fd, "org.svd.Fleet.BadConfiguration", NULL, NULL);
+	errors = json_object_get(parameters(), "errors");
+	ck_assert_uint_eq(json_array_size(errors), 2);
+	ck_assert_str_eq(
+	    json_string_value(json_array_get(errors, 0)), "f:2: this");
+	close(fd);
+}
+END_TEST
+
+START_TEST(test_without_a_fleet_file_there_is_no_reload)
+{
+	int fd = new_client();
+
+	ask(fd, "{\"method\":\"org.svd.Fleet.Reload\"}");
+	expect_error(fd, "org.svd.Fleet.Refused", NULL, NULL);
+	sup.fleet_path = "f";
+	sup.stopping = 1;
+	ask(fd, "{\"method\":\"org.svd.Fleet.Reload\"}");
+	expect_error(fd, "org.svd.Fleet.Refused", "reason",
+	    "the fleet is shutting down");
+	sup.stopping = 0;
+	close(fd);
+}
+END_TEST
+
 #define SERVICE(name) "org.varlink.service." name
 #define CALL(method, p) \
 	"{\"method\":\"org.svd.Fleet." method "\",\"parameters\":{" p "}}"
@@ -515,6 +685,10 @@ static const struct {
     {CALL("", ""), SERVICE("MethodNotFound"), NULL, NULL},
     {CALL("Ping", "\"x\":1"), SERVICE("InvalidParameter"), "parameter", "x"},
     {CALL("Start", ""), SERVICE("InvalidParameter"), "parameter", "names"},
+    {CALL("Scale", "\"name\":\"web\""), SERVICE("InvalidParameter"),
+	"parameter", "numprocs"},
+    {CALL("Reload", "\"names\":[]"), SERVICE("InvalidParameter"), "parameter",
+	"names"},
     {CALL("Start", "\"names\":[]"), SERVICE("InvalidParameter"), "parameter",
 	"names"},
     {CALL("Start", "\"names\":\"web\""), SERVICE("InvalidParameter"),
@@ -1288,6 +1462,8 @@ suite(void)
 	tcase_add_test(t, test_status_of_some);
 	tcase_add_test(t, test_why_shows_the_last_deaths);
 	tcase_add_test(t, test_interface_describes_itself);
+	tcase_add_loop_test(t, test_a_bad_file_is_told_of, 0, 3);
+	tcase_add_test(t, test_without_a_fleet_file_there_is_no_reload);
 	tcase_add_loop_test(t, test_bad_call_is_answered, 0, COUNT(bad_calls));
 	tcase_add_test(t, test_a_stranger_may_nothing);
 	tcase_add_test(t, test_shutdown_refuses_what_would_start);

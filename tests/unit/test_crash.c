@@ -53,6 +53,64 @@ sources_free(struct sources *s)
 	(void)s;
 }
 
+struct sources *
+sources_new(void)
+{
+	return NULL;
+}
+
+int
+sources_frozen(const struct sources *s)
+{
+	(void)s;
+	return 1;
+}
+
+const char *
+sources_get(struct sources *s, const char *path, size_t *len, struct err *e)
+{
+	(void)s;
+	(void)path;
+	(void)len;
+	(void)e;
+	return NULL;
+}
+
+char *const *
+sources_glob(struct sources *s, const char *pattern, struct err *e)
+{
+	(void)s;
+	(void)pattern;
+	(void)e;
+	return NULL;
+}
+
+int
+sources_scale(struct sources *s, const char *group, int numprocs)
+{
+	(void)s;
+	(void)group;
+	(void)numprocs;
+	return -1;
+}
+
+int
+sources_scaled(const struct sources *s, const char *group)
+{
+	(void)s;
+	(void)group;
+	return 0;
+}
+
+int
+sources_save(const struct sources *s, int fd, struct err *e)
+{
+	(void)s;
+	(void)fd;
+	(void)e;
+	return -1;
+}
+
 int
 conf_load(
     struct fleet *f, const char *path, struct sources *src, struct diags *d)
@@ -77,9 +135,9 @@ conf_load(
 	(void)path;
 	(void)src;
 	(void)d;
+	*f = (struct fleet){.name = "f", .nworkers = 1};
 	if (story->configure != NULL)
 		story->configure(&c);
-	*f = (struct fleet){.name = "f", .nworkers = 1};
 	f->workers = calloc(1, sizeof(c));
 	ck_assert_ptr_nonnull(f->workers);
 	f->workers[0] = c;

@@ -208,6 +208,30 @@ START_TEST(test_names_are_the_supervisors)
 END_TEST
 
 /* The pid was recycled: another start time, another pidfd. */
+/* What left the fleet is nobody's, until there is one by its id again. */
+START_TEST(test_who_has_left_is_nobody)
+{
+	struct record gone = {.kind = RECORD_GONE};
+
+	add_fleet();
+	add_worker("web:0", victim);
+	add_worker("web:1", victim);
+	strcpy(gone.u.gone.name, "web:1");
+	add(&gone);
+	ck_assert_int_eq(run_with_journal("web:1"), EXIT_NO_SUCH_NAME);
+	expect_alive(victim);
+	strcpy(gone.u.gone.name, "web:0");
+	add(&gone);
+	ck_assert_int_eq(run_with_journal("web"), EXIT_NO_SUCH_NAME);
+	ck_assert_int_eq(run_with_journal("all"), EXIT_NO_SUCH_NAME);
+	expect_alive(victim);
+	add_worker("web:0", victim);
+	ck_assert_int_eq(run_with_journal("all"), EXIT_DONE);
+	expect_killed(victim);
+	ck_assert_uint_eq(json_array_size(results), 1);
+}
+END_TEST
+
 START_TEST(test_another_process_by_that_pid)
 {
 	struct record r = worker("web", victim);
@@ -343,6 +367,7 @@ suite(void)
 	tcase_add_checked_fixture(t, set_up, tear_down);
 	tcase_add_test(t, test_kills_what_is_proven);
 	tcase_add_test(t, test_names_are_the_supervisors);
+	tcase_add_test(t, test_who_has_left_is_nobody);
 	tcase_add_test(t, test_another_process_by_that_pid);
 	tcase_add_test(t, test_nothing_proves_it);
 	tcase_add_test(t, test_start_time_will_do);

@@ -89,6 +89,8 @@ random_worker(struct worker_record *w)
 	w->since_rt = (int64_t)random_u64();
 	w->born = (int64_t)random_u64();
 	w->deadline = (int64_t)random_u64();
+	w->conf = random_u64();
+	w->leaving = random_int();
 	random_string(w->fault, sizeof(w->fault), 0);
 	random_death(&w->last);
 }
@@ -97,7 +99,7 @@ static void
 random_record(struct record *r)
 {
 	memset(r, 0, sizeof(*r));
-	r->kind = (enum record_kind)(next_random() % 3);
+	r->kind = (enum record_kind)(next_random() % 4);
 	switch (r->kind) {
 	case RECORD_FLEET:
 		r->u.fleet.schema = random_int();
@@ -112,6 +114,9 @@ random_record(struct record *r)
 	case RECORD_DEATH:
 		random_string(r->u.history.name, sizeof(r->u.history.name), 1);
 		random_death(&r->u.history.death);
+		break;
+	case RECORD_GONE:
+		random_string(r->u.gone.name, sizeof(r->u.gone.name), 1);
 		break;
 	}
 }

@@ -115,8 +115,8 @@ START_TEST(who_is_removed_is_found_no_more_and_the_others_stay_in_order)
 	for (i = 0; i < N; i += 2)
 		roster_remove(&roster, &workers[i]);
 	ck_assert_uint_eq(roster.n, N / 2);
-	ROSTER_EACH(&roster, i, w)
-	ck_assert_ptr_eq(w, &workers[2 * i + 1]);
+	ROSTER_EACH (&roster, i, w)
+		ck_assert_ptr_eq(w, &workers[2 * i + 1]);
 	for (i = 0; i < N; i++) {
 		w = i % 2 == 0 ? NULL : &workers[i];
 		ck_assert_ptr_eq(roster_by_pid(&roster, 1000 + (int)i), w);
@@ -128,6 +128,23 @@ START_TEST(who_is_removed_is_found_no_more_and_the_others_stay_in_order)
 	ck_assert_int_eq(roster_add(&roster, &workers[0]), 0);
 	ck_assert_ptr_eq(roster_by_pid(&roster, 1), &workers[0]);
 	ck_assert_ptr_eq(roster_by_id(&roster, "g0"), &workers[0]);
+}
+END_TEST
+
+START_TEST(the_order_is_that_of_the_places)
+{
+	struct worker *w;
+	size_t i;
+
+	for (i = 0; i < N; i++)
+		workers[i].place = i < 10 ? SIZE_MAX : N - i;
+	roster_sort(&roster);
+	ck_assert_ptr_eq(roster.list[0], &workers[N - 1]);
+	/* Those without a place of their own: behind all, by their ids. */
+	ck_assert_ptr_eq(roster.list[N - 10], &workers[0]);
+	ck_assert_ptr_eq(roster.list[N - 1], &workers[9]);
+	ROSTER_EACH (&roster, i, w)
+		ck_assert_ptr_eq(roster_by_id(&roster, w->rec.name), w);
 }
 END_TEST
 
@@ -169,6 +186,7 @@ main(void)
 	tcase_add_test(t, an_old_key_finds_nobody);
 	tcase_add_test(
 	    t, who_is_removed_is_found_no_more_and_the_others_stay_in_order);
+	tcase_add_test(t, the_order_is_that_of_the_places);
 	tcase_add_test(t, history_keeps_the_newest);
 	srunner_run_all(r, CK_ENV);
 	failed = srunner_ntests_failed(r);

@@ -1,0 +1,261 @@
+/* verbs_conf: the verbs about the fleet file: what it says, and what would
+ * change by it; see call.h. What is done about that is in reload.c. */
+#include <string.h>
+
+#include "supervisor/call.h"
+#include "supervisor/events.h"
+#include "supervisor/pick.h"
+#include "supervisor/reload.h"
+#include "supervisor/view_conf.h"
+
+static int
+refuse(struct call *c)
+{
+	return call_fail(c, ERROR_REFUSED,
+	    c->sup->stopping ? "the fleet is shutting down"
+			     : "there is no fleet file: svd runs a command");
+}
+
+static int
+is_refused(const struct call *c)
+{
+	return c->sup->stopping || c->sup->fleet_path == NULL;
+}
+
+static int
+bad_configuration(struct call *c, const struct diags *d)
+{
+	return call_fail_with(c, ERROR_BAD_CONFIGURATION,
+	    json_pack("{s:o}", "errors", view_diags(d, 1)));
+}
+
+/* Another process will take the place of one that is there, or was. */
+static int
+is_replaced(const struct reload_item *item)
+{
+	const struct worker *w = item->worker;
+
+	return item->kind == PLAN_RESTART &&
+	       (worker_outdated(w) ||
+		   (w->rec.want_up && w->rec.state == WS_STOPPING));
+}
+
+/* What the call waits for. */
+static int
+wait_for(struct outcome *o, const struct reload_item *item)
+{
+	struct worker *w = item->worker;
+
+	switch (item->kind) {
+	case PLAN_ADD:
+		return w->conf->autostart ? outcome_add_as(o, w, OUTCOME_UP)
+		                          : 0;
+	case PLAN_REMOVE:
+		return outcome_add_as(o, w, OUTCOME_LEFT);
+	case PLAN_RESTART:
+		return is_replaced(item) ? outcome_add_as(o, w, OUTCOME_NEW)
+		                         : 0;
+	default:
+		return 0;
+	}
+}
+
+static const char *
+list_of(const struct reload_item *item)
+{
+	switch (item->kind) {
+	case PLAN_ADD:
+		return "added";
+	case PLAN_REMOVE:
+		return "removed";
+	case PLAN_RESTART:
+		return is_replaced(item) ? "restarted" : "changed";
+	default:
+		return "changed";
+	}
+}
+
+/* -1: no memory for all of it; what is to be done is done all the same. */
+static int
+describe(struct outcome *o, const struct reload *r)
+{
+	size_t i;
+	int rc = 0;
+
+	for (i = 0; i < r->nitems; i++) {
+		const struct reload_item *item = &r->items[i];
+		json_t *list = json_object_get(o->extra, list_of(item));
+
+		if (wait_for(o, item) == -1 ||
+		    json_array_append_new(
+			list, json_string(item->worker->conf->name)) == -1)
+			rc = -1;
+	}
+	return rc;
+}
+
+/* Answers the call, whatever becomes of it. */
+static int
+carry_out(struct call *c, struct reload *r, json_t *notes)
+{
+	struct outcome *o = outcome_new(OUTCOME_NONE);
+	int rc;
+
+	if (o != NULL)
+		o->extra = json_pack("{s:[], s:[], s:[], s:[], s:[], s:O, s:o}",
+		    "added", "removed", "restarted", "changed", "failed",
+		    "notes", notes, "warnings", view_diags(&r->diags, 0));
+	if (o == NULL || o->extra == NULL) {
+		outcome_free(o);
+		return call_no_memory(c);
+	}
+	reload_commit(r);
+	events_fleet_changed(c->sup);
+	rc = describe(o, r);
+	outcome_begin(o);
+	reload_finish(r);
+	if (rc == -1) {
+		outcome_free(o);
+		return call_no_memory(c);
+	}
+	return call_answer_outcome(c, o);
+}
+
+/* From src (taken), on disk or in memory. */
+static int
+reload_from(struct call *c, struct sources *src)
+{
+	struct reload r;
+	json_t *notes;
+	int rc;
+
+	if (reload_load(&r, c->sup, src) == -1 ||
+	    reload_prepare(&r, src) == -1) {
+		rc = bad_configuration(c, &r.diags);
+	} else {
+		notes = view_notes(&c->sup->fleet, &r.next);
+		rc =
+		    notes == NULL ? call_no_memory(c) : carry_out(c, &r, notes);
+		json_decref(notes);
+	}
+	reload_release(&r);
+	sources_free(src);
+	return rc;
+}
+
+static int
+verb_reload(struct call *c)
+{
+	return is_refused(c) ? refuse(c) : reload_from(c, sources_new());
+}
+
+struct section {
+	const char *name;
+	int found;
+};
+
+static void
+look_for_section(struct worker *w, void *arg)
+{
+	struct section *s = arg;
+
+	if (w->snapshot == 0 && strcmp(w->conf->group_name, s->name) == 0)
+		s->found = 1;
+}
+
+static int
+verb_scale(struct call *c)
+{
+	json_t *number = json_object_get(c->parameters, "numprocs");
+	json_int_t n = json_integer_value(number);
+	struct section s = {
+	    .name = json_string_value(json_object_get(c->parameters, "name"))};
+	struct sources *src;
+	struct err e;
+
+	if (is_refused(c))
+		return refuse(c);
+	if (n < 1 || n > FLEET_NUMPROCS_MAX)
+		return call_fail(c, ERROR_INVALID_PARAMETER, "numprocs");
+	pick_each(c->sup, NULL, look_for_section, &s);
+	if (!s.found)
+		return call_fail(c, ERROR_NO_SUCH_WORKER, s.name);
+	src = snapshot_sources(c->sup, &e);
+	if (src == NULL)
+		return call_fail(c, ERROR_FAILED, e.text);
+	if (sources_scale(src, s.name, (int)n) == -1) {
+		sources_free(src);
+		return call_no_memory(c);
+	}
+	return reload_from(c, src);
+}
+
+static int
+verb_diff(struct call *c)
+{
+	struct sources *src;
+	struct reload r;
+	json_t *reply;
+	int rc;
+
+	if (is_refused(c))
+		return refuse(c);
+	src = sources_new();
+	if (reload_load(&r, c->sup, src) == -1) {
+		rc = bad_configuration(c, &r.diags);
+	} else {
+		reply = view_diff(&r, c->access < ACCESS_ACT);
+		rc = reply == NULL ? call_no_memory(c) : call_reply(c, reply);
+	}
+	reload_release(&r);
+	sources_free(src);
+	return rc;
+}
+
+static int
+verb_config(struct call *c)
+{
+	struct sources *src;
+	json_t *pick, *reply;
+	struct err e;
+	int rc;
+
+	if (c->sup->fleet_path == NULL)
+		return refuse(c);
+	if (call_check_names(c, &pick, &rc) == -1)
+		return rc;
+	src = snapshot_sources(c->sup, &e);
+	if (src == NULL) {
+		json_decref(pick);
+		return call_fail(c, ERROR_FAILED, e.text);
+	}
+	reply =
+	    view_config(c->sup->fleet_path, src, pick, c->access < ACCESS_ACT);
+	json_decref(pick);
+	sources_free(src);
+	return reply == NULL ? call_no_memory(c) : call_reply(c, reply);
+}
+
+#define RELOADED                                                    \
+	"added: []string, removed: []string, restarted: []string, " \
+	"changed: []string, failed: []string, notes: []string, "    \
+	"warnings: []string, results: []Result"
+
+const struct verb verbs_conf[] = {
+    {"Reload", ACCESS_ACT, "wait: ?bool", RELOADED, verb_reload,
+	"Reads the fleet's files again and applies what is different, or "
+	"nothing.\n"
+	"# changed: without a restart. Until all that was started, stopped "
+	"and\n"
+	"# restarted is settled; wait false: at once."},
+    {"Diff", ACCESS_READ, "",
+	"fleet: []Change, workers: []Difference, warnings: []string", verb_diff,
+	"What Reload would do."},
+    {"Scale", ACCESS_ACT, "name: string, numprocs: int, wait: ?bool", RELOADED,
+	verb_scale,
+	"Another number of instances of a section, until the next Reload."},
+    {"Config", ACCESS_READ, "names: ?[]string",
+	"fleet: []Setting, workers: []Settings", verb_config,
+	"Each key's value in force, and where it comes from."},
+    {0},
+};

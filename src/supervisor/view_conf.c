@@ -1,0 +1,215 @@
+/* view_conf: see view_conf.h. */
+#include "supervisor/view_conf.h"
+
+#include <stdio.h>
+
+#include "conf/plan.h"
+#include "ipc/varlink.h"
+#include "supervisor/pick.h"
+#include "supervisor/reload.h"
+#include "supervisor/supervisor.h"
+
+const char view_conf_types[] =
+    "# One key, before and after; null: it has no value.\n"
+    "type Change (key: string, was: ?string, is: ?string)\n"
+    "\n"
+    "# kind is added, removed or changed; restart: a process that runs would\n"
+    "# be replaced.\n"
+    "type Difference (name: string, kind: string, restart: bool,\n"
+    "  changes: []Change)\n"
+    "\n"
+    "# One key's value, as a file would say it; null: it has none. origin is\n"
+    "# FILE:LINE (or more of them), default, or svctl scale.\n"
+    "type Setting (key: string, value: ?string, origin: string)\n"
+    "\n"
+    "# All keys of one instance.\n"
+    "type Settings (name: string, values: []Setting)\n";
+
+json_t *
+view_diags(const struct diags *d, int errors)
+{
+	json_t *list = json_array();
+	size_t i;
+
+	for (i = 0; i < d->n; i++)
+		if (d->list[i].is_error == errors &&
+		    json_array_append_new(
+			list, varlink_string(d->list[i].text)) == -1) {
+			json_decref(list);
+			return NULL;
+		}
+	return list;
+}
+
+static int
+add_note(const struct conf_key *key, const char *was, const char *is, void *arg)
+{
+	char text[128];
+
+	(void)was;
+	(void)is;
+	if (key->live)
+		return 0;
+	snprintf(text, sizeof(text),
+	    "%s: takes effect when svd is started anew", key->name);
+	return json_array_append_new(arg, json_string(text));
+}
+
+json_t *
+view_notes(const struct fleet *was, const struct fleet *is)
+{
+	json_t *notes = json_array();
+
+	if (notes != NULL &&
+	    plan_fleet_changes(was, is, add_note, notes) == -1) {
+		json_decref(notes);
+		return NULL;
+	}
+	return notes;
+}
+
+/* varlink_string() of what may be empty, and is then no null. */
+static json_t *
+value_or_null(const char *text)
+{
+	if (text == NULL)
+		return json_null();
+	return *text == '\0' ? json_string("") : varlink_string(text);
+}
+
+static int
+add_change(
+    const struct conf_key *key, const char *was, const char *is, void *arg)
+{
+	return json_array_append_new(
+	    arg, json_pack("{s:s, s:o, s:o}", "key", key->name, "was",
+		     value_or_null(was), "is", value_or_null(is)));
+}
+
+/* Would its process be replaced? */
+static int
+has_process(const struct supervisor *s, const struct plan_step *step)
+{
+	char id[WORKER_ID_SIZE];
+	const struct worker *w;
+
+	if (step->kind != PLAN_RESTART)
+		return 0;
+	worker_conf_id(step->was, id);
+	w = roster_by_id(&s->roster, id);
+	return w != NULL && w->rec.pid != 0 && w->rec.want_up;
+}
+
+static int
+add_difference(json_t *list, const struct reload *r,
+    const struct plan_step *step, int masked)
+{
+	static const char *const kinds[] = {
+	    [PLAN_LIVE] = "changed",
+	    [PLAN_RESTART] = "changed",
+	    [PLAN_ADD] = "added",
+	    [PLAN_REMOVE] = "removed",
+	};
+	const struct worker_conf *c = step->is != NULL ? step->is : step->was;
+	json_t *changes = json_array();
+
+	if (changes != NULL && step->was != NULL && step->is != NULL &&
+	    plan_changes(step->was, step->is, masked, add_change, changes) ==
+		-1) {
+		json_decref(changes);
+		return -1;
+	}
+	return json_array_append_new(
+	    list, json_pack("{s:s, s:s, s:b, s:o}", "name", c->name, "kind",
+		      kinds[step->kind], "restart", has_process(r->sup, step),
+		      "changes", changes));
+}
+
+json_t *
+view_diff(const struct reload *r, int masked)
+{
+	json_t *workers = json_array(), *fleet = json_array();
+	size_t i;
+	int rc = workers == NULL || fleet == NULL ? -1 : 0;
+
+	if (rc == 0)
+		rc = plan_fleet_changes(
+		    &r->sup->fleet, &r->next, add_change, fleet);
+	for (i = 0; rc == 0 && i < r->plan.n; i++)
+		if (r->plan.steps[i].kind != PLAN_SAME)
+			rc = add_difference(
+			    workers, r, &r->plan.steps[i], masked);
+	if (rc == 0)
+		return json_pack("{s:o, s:o, s:o}", "fleet", fleet, "workers",
+		    workers, "warnings", view_diags(&r->diags, 0));
+	json_decref(workers);
+	json_decref(fleet);
+	return NULL;
+}
+
+/* A configuration as it is told. */
+struct config {
+	const json_t *pick;
+	json_t *fleet, *workers;
+	json_t *values; /* of whom it is about now; borrowed */
+};
+
+static int
+config_wants(const struct worker_conf *w, void *arg)
+{
+	struct config *c = arg;
+	char id[WORKER_ID_SIZE];
+
+	c->values = NULL;
+	if (w == NULL) {
+		c->values = c->fleet;
+		return 1;
+	}
+	worker_conf_id(w, id);
+	if (!pick_has(c->pick, w->name, w->group_name, id))
+		return 0;
+	c->values = json_array();
+	/* Without memory there are no values, which is seen then. */
+	if (json_array_append_new(
+		c->workers, json_pack("{s:s, s:o}", "name", w->name, "values",
+				c->values)) == -1)
+		c->values = NULL;
+	return 1;
+}
+
+static int
+config_value(const struct conf_value *v, void *arg)
+{
+	struct config *c = arg;
+
+	return json_array_append_new(c->values,
+	    json_pack("{s:s, s:o, s:o}", "key", v->key, "value",
+		value_or_null(v->text), "origin", varlink_string(v->origin)));
+}
+
+json_t *
+view_config(
+    const char *path, struct sources *src, const json_t *pick, int masked)
+{
+	struct config c = {
+	    .pick = pick, .fleet = json_array(), .workers = json_array()};
+	struct conf_sink sink = {.wants = config_wants,
+	    .value = config_value,
+	    .arg = &c,
+	    .masked = masked};
+	struct diags d = {0};
+	struct fleet f;
+	int rc = -1;
+
+	if (c.fleet != NULL && c.workers != NULL)
+		rc = conf_explain(&f, path, src, &d, &sink);
+	diags_release(&d);
+	if (rc == 0) {
+		fleet_release(&f);
+		return json_pack(
+		    "{s:o, s:o}", "fleet", c.fleet, "workers", c.workers);
+	}
+	json_decref(c.fleet);
+	json_decref(c.workers);
+	return NULL;
+}
