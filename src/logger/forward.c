@@ -67,20 +67,36 @@ syslog_tag(const struct delivery *d, char *out, size_t size)
 		    colon + 1);
 }
 
+/* What ends a line, or talks to terminals, is not for files of lines. */
+static void
+make_plain(const struct message *m, char *out)
+{
+	size_t i;
+
+	for (i = 0; i < m->len; i++)
+		out[i] =
+		    ((unsigned char)m->text[i] < ' ' && m->text[i] != '\t') ||
+			    m->text[i] == 0x7f
+			? '?'
+			: m->text[i];
+}
+
 /* RFC 3164, as local daemons write it: without the host. Its months are
  * English. */
 static int
 send_syslog(struct delivery *d, const struct message *m)
 {
 	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+	static char text[LINE_TEXT_MAX];
 	char head[160], tag[64];
-	struct iovec iov[2] = {{.iov_base = head},
-	    {.iov_base = (void *)m->text, .iov_len = m->len}};
+	struct iovec iov[2] = {
+	    {.iov_base = head}, {.iov_base = text, .iov_len = m->len}};
 	struct msghdr mh = {.msg_iov = iov, .msg_iovlen = 2};
 	time_t now = time(NULL);
 	struct tm tm;
 
 	localtime_r(&now, &tm);
+	make_plain(m, text);
 	syslog_tag(d, tag, sizeof(tag));
 	iov[0].iov_len = (size_t)snprintf(head, sizeof(head),
 	    "<%d>%.3s %2d %02d:%02d:%02d %s: ",

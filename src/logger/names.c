@@ -68,7 +68,7 @@ names_put(struct names *t, const char *text, intptr_t value)
 		*p = n;
 		t->n++;
 	}
-	(*p)->value = value;
+	(*p)->value.number = value;
 	return 0;
 }
 
@@ -80,7 +80,18 @@ names_get(const struct names *t, const char *text, intptr_t otherwise)
 	if (t->nbuckets == 0)
 		return otherwise;
 	p = find(t, text);
-	return *p == NULL ? otherwise : (*p)->value;
+	return *p == NULL ? otherwise : (*p)->value.number;
+}
+
+void *
+names_pointer(const struct names *t, const char *text)
+{
+	struct name **p;
+
+	if (t->nbuckets == 0)
+		return NULL;
+	p = find(t, text);
+	return *p == NULL ? NULL : (*p)->value.pointer;
 }
 
 intptr_t
@@ -94,7 +105,7 @@ names_take(struct names *t, const char *text, intptr_t otherwise)
 	n = *p;
 	if (n == NULL)
 		return otherwise;
-	otherwise = n->value;
+	otherwise = n->value.number;
 	*p = n->next;
 	free(n);
 	t->n--;

@@ -10,7 +10,10 @@
 
 struct name {
 	struct name *next;
-	intptr_t value;
+	union {
+		intptr_t number;
+		void *pointer;
+	} value;
 	char text[];
 };
 
@@ -25,7 +28,9 @@ uint64_t names_hash(const char *text);
 /* Replaces the value that was there. -1: no memory. */
 int names_put(struct names *t, const char *text, intptr_t value);
 intptr_t names_get(const struct names *t, const char *text, intptr_t otherwise);
-/* The same, and forgets it. */
+/* Of one whose value is a pointer; NULL: there is none. */
+void *names_pointer(const struct names *t, const char *text);
+/* A number, and forgets it. */
 intptr_t names_take(struct names *t, const char *text, intptr_t otherwise);
 void names_release(struct names *t);
 

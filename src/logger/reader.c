@@ -74,7 +74,7 @@ ring_of(const struct logger *lg, const struct output *o)
 
 	snprintf(key, sizeof(key), "%s:%.*s", o->is_stderr ? "err" : "out",
 	    OUTPUT_ID_MAX, o->id);
-	s = (const struct stream *)names_get(&lg->streams, key, 0);
+	s = names_pointer(&lg->streams, key);
 	return s == NULL ? NULL : s->ring;
 }
 

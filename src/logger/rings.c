@@ -41,7 +41,7 @@ open_cursor(struct logger *lg, struct ring *r, const char *key)
 
 	if (pos == -1)
 		return -1;
-	r->c = (struct cursor *)names_get(&lg->entries, key, 0);
+	r->c = names_pointer(&lg->entries, key);
 	/* Of a ring that was lost. */
 	if (r->c != NULL && r->c->done > (uint64_t)pos) {
 		log_error("'%s' does not go on where it was", key);
@@ -150,7 +150,7 @@ configure(struct logger *lg, struct ring *r, const struct ring_conf *conf)
 struct ring *
 rings_get(struct logger *lg, const char *key, const struct ring_conf *conf)
 {
-	struct ring *r = (struct ring *)names_get(&lg->rings, key, 0);
+	struct ring *r = names_pointer(&lg->rings, key);
 
 	if (r == NULL) {
 		r = make(lg, key);

@@ -47,7 +47,7 @@ streams_ready(struct logger *lg, struct stream *s)
 static struct stream *
 get(struct logger *lg, const char *key)
 {
-	struct stream *s = (struct stream *)names_get(&lg->streams, key, 0);
+	struct stream *s = names_pointer(&lg->streams, key);
 
 	if (s != NULL)
 		return s;
@@ -262,7 +262,7 @@ adopt_ring(struct logger *lg, const char *key, int64_t now)
 	    .kind = strncmp(key, "file:", 5) == 0 ? OUTPUT_FILE : OUTPUT_LOG};
 	struct ring *r;
 
-	if (names_get(&lg->rings, key, 0) != 0)
+	if (names_pointer(&lg->rings, key) != NULL)
 		return;
 	r = rings_get(lg, key, &conf);
 	if (r == NULL)
@@ -339,7 +339,7 @@ streams_handed(struct logger *lg, const char *name, int fd, int64_t now)
 	fd_close(&old);
 	/* Our own, that comes back. */
 	if (strncmp(name, "ring:", 5) == 0 &&
-	    names_get(&lg->rings, name + 5, 0) != 0) {
+	    names_pointer(&lg->rings, name + 5) != NULL) {
 		fd_close(&fd);
 		return;
 	}
@@ -348,7 +348,7 @@ streams_handed(struct logger *lg, const char *name, int fd, int64_t now)
 		fd_close(&fd);
 		return;
 	}
-	s = (struct stream *)names_get(&lg->streams, name, 0);
+	s = names_pointer(&lg->streams, name);
 	if (s != NULL)
 		watch(lg, s);
 }

@@ -213,11 +213,16 @@ def test_a_full_disk_holds_up_its_own_output_only(fleet):
     check_file(f, "other", f.dir / "other")
 
 
+def stops_growing(look):
+    """What look says, if that does not change any more."""
+    before = look()
+    time.sleep(0.5)
+    return before if look() == before else 0
+
+
 def settled(f, name):
     """How much it has written, if that does not change any more."""
-    before = wrote(f.dir, name)[0]
-    time.sleep(0.5)
-    return before if wrote(f.dir, name)[0] == before else 0
+    return stops_growing(lambda: wrote(f.dir, name)[0])
 
 
 @needs_root
