@@ -241,6 +241,15 @@ cut(const struct delivery *d, const char *buf, size_t len)
 	return end == NULL ? len : (size_t)(end - buf) + 1;
 }
 
+/* A terminal that has hung up, a pipe that nobody will read any more: no reason
+ * for workers to wait for ever, who did not ask for it. */
+static int
+is_nobody_left(const struct delivery *d)
+{
+	return d->kind == OUTPUT_STDERR &&
+	       (errno == EPIPE || errno == EIO || errno == ENXIO);
+}
+
 /* Through a buffer of ours: sendfile(2) is no faster here, and would not tell
  * where a line ends. */
 static ssize_t
@@ -259,6 +268,8 @@ move_some(struct delivery *d)
 	do
 		n = write(d->fd, buf, len);
 	while (n == -1 && errno == EINTR);
+	if (n == -1 && is_nobody_left(d))
+		n = (ssize_t)len;
 	if (n > 0)
 		d->line_end = buf[n - 1] == '\n';
 	return n;

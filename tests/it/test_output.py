@@ -420,6 +420,55 @@ def test_a_stopped_logger_loses_nothing(fleet):
     check_file(f, "web", f.dir / "web.log")
 
 
+def two_ways(fleet, stderr):
+    """One worker to a standard error, and one to a file."""
+    f = fleet("", launch=False, stderr=stderr)
+    f.ini.write_text(
+        "[fleet]\nname = test\n"
+        + worker("log", numbered("log", f.dir, 0), stdout="log",
+                 stop_timeout="500ms")
+        + worker("file", numbered("file", f.dir, 500),
+                 stdout=f"file:{f.dir}/file"))
+    f.launch()
+    return f
+
+
+@pytest.mark.slow
+def test_a_standard_error_that_nobody_reads_holds_up_its_own_only(fleet):
+    reading, writing = os.pipe()
+    f = two_ways(fleet, writing)
+    os.close(writing)
+    wait_for(f.answers)
+    wait_for(lambda: "stalls" in error_of(f, "log"))
+    held = wait_for(lambda: settled(f, "log"))
+    wait_bytes(f, "file", wrote(f.dir, "file")[0] + 300_000)
+    # What was held up comes, once somebody reads.
+    got = b""
+    while held > 0:
+        data = os.read(reading, 65536)
+        held -= len(data)
+        got += data
+    numbers = [int(x.split()[3]) for x in got.splitlines()[:-1]
+               if b"Z log: log " in x]
+    assert numbers == list(range(len(numbers)))
+    # And the fleet ends, whether somebody reads or not.
+    assert f.stop() == 0
+    check_file(f, "file", f.dir / "file")
+    os.close(reading)
+
+
+def test_a_standard_error_that_is_gone_holds_up_nobody(fleet):
+    reading, writing = os.pipe()
+    f = two_ways(fleet, writing)
+    os.close(writing)
+    wait_for(f.answers)
+    os.close(reading)
+    wait_bytes(f, "log", 10_000_000)
+    wait_bytes(f, "file", 100_000)
+    assert f.ctl("logs", "-n", 1, "log").out.startswith("log ")
+    assert f.stop() == 0
+
+
 # --- the end, and rest --------------------------------------------------------
 
 def test_the_fleets_end_writes_all_there_is(fleet):
