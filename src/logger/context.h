@@ -43,6 +43,7 @@ struct stream {
 	unsigned char queued; /* enum queue */
 	unsigned char table;  /* of the table it was last seen in */
 	unsigned char leaving, complained;
+	unsigned char replaced; /* another FIFO is held for it by now */
 	char key[CURSOR_KEY_SIZE];
 };
 

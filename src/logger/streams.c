@@ -349,8 +349,13 @@ streams_handed(struct logger *lg, const char *name, int fd, int64_t now)
 		return;
 	}
 	s = names_pointer(&lg->streams, name);
-	if (s != NULL)
-		watch(lg, s);
+	if (s == NULL)
+		return;
+	if (s->fd != -1) {
+		s->replaced = 1;
+		streams_ready(lg, s);
+	}
+	watch(lg, s);
 }
 
 static void
@@ -429,6 +434,16 @@ go_on_with_blocked(struct logger *lg)
 	}
 }
 
+/* What was left in the old one is taken. */
+static void
+go_on_with_next(struct logger *lg, struct stream *s)
+{
+	s->replaced = 0;
+	epoll_ctl(lg->epoll, EPOLL_CTL_DEL, s->fd, NULL);
+	fd_close(&s->fd);
+	watch(lg, s);
+}
+
 static void
 serve(struct logger *lg, struct stream *s, int64_t now)
 {
@@ -438,9 +453,11 @@ serve(struct logger *lg, struct stream *s, int64_t now)
 			forget(lg, s, now);
 	} else if (!has_room(s->ring)) {
 		enqueue(lg, s, QUEUE_BLOCKED);
-	} else if (!capture(lg, s, s->leaving, now)) {
+	} else if (!capture(lg, s, s->leaving || s->replaced, now)) {
 		enqueue(lg, s, QUEUE_NONE);
-		if (s->leaving)
+		if (s->replaced)
+			go_on_with_next(lg, s);
+		else if (s->leaving)
 			forget(lg, s, now);
 	}
 }

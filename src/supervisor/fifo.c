@@ -127,6 +127,22 @@ make(const struct fifos *f, const char *name)
 	return mkfifoat(f->dir, name, 0600);
 }
 
+/* Like a FIFO for all who have it open; but it cannot be found again. */
+static int
+make_nameless(void)
+{
+	char path[32];
+	int ends[2], fd;
+
+	if (pipe2(ends, O_CLOEXEC) == -1)
+		return -1;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", ends[0]);
+	fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	fd_close(&ends[0]);
+	fd_close(&ends[1]);
+	return fd;
+}
+
 int
 fifo_make(
     struct fifos *f, const char *id, enum output_stream stream, struct err *e)
@@ -138,13 +154,42 @@ fifo_make(
 	/* Again where the folder has gone in the meantime. */
 	if (rc == -1 && (f->dir == -1 || errno == ENOENT)) {
 		if (fifos_open(f, f->runtime_dir, 0, e) == -1)
-			return -1;
+			return errno == ENOENT ? make_nameless() : -1;
 		rc = make(f, name);
 	}
 	if (rc == -1)
 		return err_sys(e, errno, "streams: cannot make '%s/%s/%s'",
 		    f->runtime_dir, FOLDER, name);
 	return open_made(f, name, e);
+}
+
+int
+fifo_open(const struct fifos *f, const char *id, enum output_stream stream,
+    ino_t inode)
+{
+	char name[NAME_SIZE];
+	struct stat st;
+	int fd;
+
+	if (f->dir == -1)
+		return -1;
+	/* O_NONBLOCK, should it be something else by now. */
+	fd = openat(f->dir, name_of(id, stream, name),
+	    O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC);
+	if (fd != -1 && fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode) &&
+	    st.st_ino == inode && fcntl(fd, F_SETFL, O_RDWR) == 0)
+		return fd;
+	fd_close(&fd);
+	return -1;
+}
+
+int
+fifo_reopen(int fd)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return open(path, O_RDWR | O_CLOEXEC);
 }
 
 void
@@ -154,46 +199,4 @@ fifo_remove(const struct fifos *f, const char *id, enum output_stream stream)
 
 	if (f->dir != -1)
 		unlinkat(f->dir, name_of(id, stream, name), 0);
-}
-
-/* Without /proc by its name, if that is still the same one. */
-static int
-open_again(const struct fifos *f, const char *name, int fd)
-{
-	char path[32];
-	struct stat a, b;
-	int again;
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	again = open(path, O_RDWR | O_CLOEXEC);
-	if (again != -1 || f->dir == -1)
-		return again;
-	again = openat(f->dir, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-	if (again == -1)
-		return -1;
-	if (fstat(fd, &a) == 0 && fstat(again, &b) == 0 &&
-	    a.st_ino == b.st_ino && a.st_dev == b.st_dev)
-		return again;
-	fd_close(&again);
-	errno = ENOENT;
-	return -1;
-}
-
-int
-fifo_for_worker(const struct fifos *f, const char *id,
-    enum output_stream stream, int fd, uid_t uid, gid_t gid, struct err *e)
-{
-	char buf[NAME_SIZE];
-	const char *name = name_of(id, stream, buf);
-	int again = open_again(f, name, fd);
-
-	if (again == -1)
-		return err_sys(e, errno, "streams: cannot open '%s/%s/%s'",
-		    f->runtime_dir, FOLDER, name);
-	if (geteuid() != 0 || fchown(again, uid, gid) == 0)
-		return again;
-	err_sys(e, errno, "streams: cannot give '%s/%s/%s' to its user",
-	    f->runtime_dir, FOLDER, name);
-	fd_close(&again);
-	return -1;
 }

@@ -22,16 +22,20 @@ int
 fifos_open(struct fifos *f, const char *runtime_dir, int clean, struct err *e);
 /* Removes DIR/out if it is empty. */
 void fifos_close(struct fifos *f);
-/* Makes that of a stream of the worker with this id, in place of whatever has
- * its name. The descriptor reads and writes and never
- * blocks. -1: *e begins with the stage of a birth. */
+/*
+ * Makes that of a stream of the worker with this id, in place of whatever has
+ * its name; a pipe without a name where the runtime directory has gone. The
+ * descriptor reads and writes and never blocks. -1: *e begins with the stage of
+ * a birth.
+ */
 int fifo_make(
     struct fifos *f, const char *id, enum output_stream stream, struct err *e);
+/* Another description of it, which blocks. The first by its name, if that is
+ * still the one with this inode; the second of what is open at fd. -1: no. */
+int fifo_open(const struct fifos *f, const char *id, enum output_stream stream,
+    ino_t inode);
+int fifo_reopen(int fd);
 void
 fifo_remove(const struct fifos *f, const char *id, enum output_stream stream);
-/* Another description of the one open at fd, which blocks; it now belongs to
- * uid and gid, so that they may open /dev/stdout. */
-int fifo_for_worker(const struct fifos *f, const char *id,
-    enum output_stream stream, int fd, uid_t uid, gid_t gid, struct err *e);
 
 #endif

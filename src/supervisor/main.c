@@ -375,7 +375,6 @@ init(struct supervisor *s, const struct supervisor_options *o, struct err *e)
 	loop_timer_init(s->loop, &s->state_retry, state_cb, s);
 	s->spawner.init_mode = s->init_mode;
 	s->spawner.fleet_name = s->fleet.name;
-	s->spawner.fifos = &s->output.fifos;
 	if (make_workers(s, e) == -1 || open_state(s, e) == -1 ||
 	    births_init(&s->births, s, o->birth_read_fd, e) == -1 ||
 	    spawner_init(&s->spawner, s->link.keeper_pid, o->birth_read_fd,

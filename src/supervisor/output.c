@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -15,12 +15,12 @@
 #include "ipc/chan.h"
 #include "ipc/proto_logger.h"
 #include "supervisor/control.h"
+#include "supervisor/linger.h"
 #include "supervisor/output_table.h"
 #include "supervisor/supervisor.h"
 
 #define PAIR_BATCH 32 /* messages read in one turn of the loop */
 #define PROBLEM_MAX 300
-#define LINGER_MS 100 /* between two looks */
 #define BIT(type) (1U << (type))
 
 /* What the keeper and the logger call it: "out:web:0". */
@@ -44,7 +44,7 @@ output_worker_init(struct worker *w)
 	int i;
 
 	for (i = 0; i < OUTPUT_STREAMS; i++) {
-		w->output.fifo[i] = -1;
+		w->output.fifo[i] = 0;
 		w->output.problem[i] = NULL;
 	}
 }
@@ -55,94 +55,9 @@ output_worker_release(struct worker *w)
 	int i;
 
 	for (i = 0; i < OUTPUT_STREAMS; i++) {
-		fd_close(&w->output.fifo[i]);
 		free(w->output.problem[i]);
 		w->output.problem[i] = NULL;
 	}
-}
-
-/* "out:web:0" is which stream of whom? NULL: it is no such name. */
-static const char *
-read_name(const char *name, int *stream)
-{
-	const char *prefix;
-	size_t len;
-
-	for (*stream = 0; *stream < OUTPUT_STREAMS; ++*stream) {
-		prefix = output_stream_name((enum output_stream) * stream);
-		len = strlen(prefix);
-		if (strncmp(name, prefix, len) == 0 && name[len] == ':')
-			return name + len + 1;
-	}
-	return NULL;
-}
-
-/*
- * Nobody is to write to it any more; the keeper holds it until the logger has
- * emptied it, and so do we: should its worker come back before that, it is the
- * same one.
- */
-struct lingering {
-	TAILQ_ENTRY(lingering) link;
-	char name[KEEPER_NAME_MAX + 1]; /* the keeper's */
-	int fd;
-};
-
-/* Takes fd. */
-static void
-linger(struct supervisor *s, const char *name, int fd)
-{
-	struct lingering *l = calloc(1, sizeof(*l));
-
-	if (l == NULL) {
-		fd_close(&fd); /* the keeper goes on holding it */
-		return;
-	}
-	snprintf(l->name, sizeof(l->name), "%s", name);
-	l->fd = fd;
-	TAILQ_INSERT_TAIL(&s->output.lingering, l, link);
-	if (!s->output.linger_turn.active)
-		loop_timer_start(&s->output.linger_turn, LINGER_MS);
-}
-
-/* Its descriptor, the caller's; -1: there is none of that name. */
-static int
-linger_end(struct supervisor *s, const char *name)
-{
-	struct lingering *l;
-	int fd;
-
-	TAILQ_FOREACH (l, &s->output.lingering, link)
-		if (strcmp(l->name, name) == 0)
-			break;
-	if (l == NULL)
-		return -1;
-	TAILQ_REMOVE(&s->output.lingering, l, link);
-	fd = l->fd;
-	free(l);
-	return fd;
-}
-
-static void
-linger_cb(struct loop_timer *t)
-{
-	struct supervisor *s = t->arg;
-	struct lingering *l, *next;
-	int left, stream;
-
-	for (l = TAILQ_FIRST(&s->output.lingering); l != NULL; l = next) {
-		next = TAILQ_NEXT(l, link);
-		if (ioctl(l->fd, FIONREAD, &left) == 0 && left > 0)
-			continue;
-		link_drop(&s->link, l->name);
-		fifo_remove(&s->output.fifos, read_name(l->name, &stream),
-		    (enum output_stream)stream);
-		fd_close(&l->fd);
-		TAILQ_REMOVE(&s->output.lingering, l, link);
-		free(l);
-	}
-	if (!TAILQ_EMPTY(&s->output.lingering))
-		loop_timer_start(t, LINGER_MS);
 }
 
 /* FIFOs on their way to the keeper. */
@@ -153,53 +68,44 @@ struct batch {
 	size_t n;
 };
 
+/* The keeper's copies are the ones that stay. */
 static void
 batch_send(struct supervisor *s, struct batch *b)
 {
 	if (b->n > 0)
 		link_hold_many(&s->link, b->names, b->fds, b->n);
-	b->n = 0;
+	while (b->n > 0)
+		fd_close(&b->fds[--b->n]);
 }
 
-static void
-batch_add(struct batch *b, const struct worker *w, int stream)
+static ino_t
+inode_of(int fd)
 {
-	held_name(w, stream, b->text[b->n]);
-	b->names[b->n] = b->text[b->n];
-	b->fds[b->n++] = w->output.fifo[stream];
+	struct stat st;
+
+	return fstat(fd, &st) == 0 ? st.st_ino : 0;
 }
 
-/* One that lingers, or a new one. */
+/* Makes one, or takes that which lingers, and adds it to b. Its descriptor,
+ * b's; -1 and *e. */
 static int
-make_fifo(struct worker *w, int stream, struct err *e)
+make_one(struct worker *w, int stream, struct batch *b, struct err *e)
 {
-	char name[KEEPER_NAME_MAX + 1], id[WORKER_ID_SIZE];
+	char id[WORKER_ID_SIZE];
 	int fd;
 
-	held_name(w, stream, name);
-	fd = linger_end(w->sup, name);
-	if (fd != -1)
-		return fd;
+	held_name(w, stream, b->text[b->n]);
 	worker_conf_id(w->conf, id);
-	return fifo_make(
-	    &w->sup->output.fifos, id, (enum output_stream)stream, e);
-}
-
-/* Makes what is missing, and adds it to b. */
-static int
-make_missing(struct worker *w, struct batch *b, struct err *e)
-{
-	int i;
-
-	for (i = 0; i < OUTPUT_STREAMS; i++) {
-		if (w->output.fifo[i] != -1 || !is_captured(w, i))
-			continue;
-		w->output.fifo[i] = make_fifo(w, i, e);
-		if (w->output.fifo[i] == -1)
-			return -1;
-		batch_add(b, w, i);
-	}
-	return 0;
+	fd = linger_end(w->sup, b->text[b->n]);
+	if (fd == -1)
+		fd = fifo_make(
+		    &w->sup->output.fifos, id, (enum output_stream)stream, e);
+	if (fd == -1)
+		return -1;
+	w->output.fifo[stream] = inode_of(fd);
+	b->names[b->n] = b->text[b->n];
+	b->fds[b->n++] = fd;
+	return fd;
 }
 
 static void
@@ -207,29 +113,68 @@ drop_stream(struct worker *w, int stream)
 {
 	char name[KEEPER_NAME_MAX + 1];
 
-	if (w->output.fifo[stream] == -1)
+	if (w->output.fifo[stream] == 0)
 		return;
 	held_name(w, stream, name);
-	linger(w->sup, name, w->output.fifo[stream]);
-	w->output.fifo[stream] = -1;
+	linger_begin(w->sup, name, w->output.fifo[stream]);
+	w->output.fifo[stream] = 0;
 	free(w->output.problem[stream]);
 	w->output.problem[stream] = NULL;
 	output_changed(w->sup);
 }
 
+/* Another, where the one that there was has lost its name. */
+static int
+make_and_open(struct worker *w, int stream, struct batch *b, struct err *e)
+{
+	char id[WORKER_ID_SIZE];
+	int fd, made = make_one(w, stream, b, e);
+
+	if (made == -1)
+		return -1;
+	worker_conf_id(w->conf, id);
+	fd = fifo_open(&w->sup->output.fifos, id, (enum output_stream)stream,
+	    w->output.fifo[stream]);
+	if (fd == -1)
+		fd = fifo_reopen(made);
+	return fd != -1 ? fd : err_sys(e, errno, "streams: cannot open a FIFO");
+}
+
+/* While the worker lives, its stop_command has its FIFOs or none: others would
+ * take their place. */
 int
-output_prepare(struct worker *w, struct err *e)
+output_open(struct worker *w, int fds[OUTPUT_STREAMS], struct err *e)
 {
 	static struct batch b;
-	int i, rc;
+	char id[WORKER_ID_SIZE];
+	int i, rc = 0;
 
-	/* A stop_command's worker still runs as it was born. */
-	for (i = 0; i < OUTPUT_STREAMS && w->rec.pid == 0; i++)
+	worker_conf_id(w->conf, id);
+	for (i = 0; i < OUTPUT_STREAMS; i++) {
+		fds[i] = -1;
+		if (is_captured(w, i))
+			fds[i] = fifo_open(&w->sup->output.fifos, id,
+			    (enum output_stream)i, w->output.fifo[i]);
+		if (fds[i] != -1 || w->rec.pid != 0 || rc == -1)
+			continue;
 		if (!is_captured(w, i))
 			drop_stream(w, i);
-	rc = make_missing(w, &b, e);
+		else
+			rc = fds[i] = make_and_open(w, i, &b, e);
+	}
 	batch_send(w->sup, &b);
-	return rc;
+	if (rc == -1)
+		output_close(fds);
+	return rc == -1 ? -1 : 0;
+}
+
+void
+output_close(int fds[OUTPUT_STREAMS])
+{
+	int i;
+
+	for (i = 0; i < OUTPUT_STREAMS; i++)
+		fd_close(&fds[i]);
 }
 
 void
@@ -365,7 +310,7 @@ output_send_client(struct supervisor *s, int fd, const char *parameters,
 static struct worker *
 find_stream(const struct supervisor *s, const char *name, int *stream)
 {
-	const char *id = read_name(name, stream);
+	const char *id = output_read_name(name, stream);
 
 	return id == NULL ? NULL : roster_by_id(&s->roster, id);
 }
@@ -485,17 +430,16 @@ take_held(struct supervisor *s)
 
 	for (i = 0; i < s->link.nheld; i++) {
 		h = &s->link.held[i];
-		if (h->fd == -1 || read_name(h->name, &stream) == NULL)
+		if (h->fd == -1 || output_read_name(h->name, &stream) == NULL)
 			continue;
 		/* Then there is a table, which may be an old one. */
 		s->output.has_table = 1;
 		w = find_stream(s, h->name, &stream);
-		if (w != NULL && (is_captured(w, stream) || w->rec.pid != 0)) {
-			fd_close(&w->output.fifo[stream]);
-			w->output.fifo[stream] = h->fd;
-		} else
-			linger(s, h->name, h->fd);
-		h->fd = -1;
+		if (w != NULL && (is_captured(w, stream) || w->rec.pid != 0))
+			w->output.fifo[stream] = inode_of(h->fd);
+		else
+			linger_begin(s, h->name, inode_of(h->fd));
+		fd_close(&h->fd);
 	}
 }
 
@@ -504,18 +448,20 @@ static void
 make_all(struct supervisor *s)
 {
 	static struct batch b;
-	struct err e;
 	struct worker *w;
+	struct err e;
 	size_t i;
+	int j, rc = 0;
 
-	ROSTER_EACH (&s->roster, i, w) {
-		if (make_missing(w, &b, &e) == -1) {
-			log_error("%s", e.text);
-			break;
+	ROSTER_EACH (&s->roster, i, w)
+		for (j = 0; j < OUTPUT_STREAMS && rc != -1; j++) {
+			if (b.n == CHAN_FDS_MAX)
+				batch_send(s, &b);
+			if (w->output.fifo[j] == 0 && is_captured(w, j))
+				rc = make_one(w, j, &b, &e);
 		}
-		if (b.n + OUTPUT_STREAMS > CHAN_FDS_MAX)
-			batch_send(s, &b);
-	}
+	if (rc == -1)
+		log_error("%s", e.text);
 	batch_send(s, &b);
 }
 
@@ -527,9 +473,8 @@ output_init(struct supervisor *s)
 
 	o->sup = s;
 	o->pair = o->fifos.dir = -1;
-	TAILQ_INIT(&o->lingering);
 	loop_timer_init(s->loop, &o->table_turn, table_cb, s);
-	loop_timer_init(s->loop, &o->linger_turn, linger_cb, s);
+	linger_init(s);
 	if (s->init_mode || s->runtime_dir == NULL)
 		return;
 	o->fifos.runtime_dir = s->runtime_dir;
@@ -553,7 +498,6 @@ void
 output_finish(struct supervisor *s)
 {
 	char id[WORKER_ID_SIZE];
-	struct lingering *l;
 	struct worker *w;
 	size_t i;
 	int j;
@@ -561,12 +505,10 @@ output_finish(struct supervisor *s)
 	ROSTER_EACH (&s->roster, i, w) {
 		worker_conf_id(w->conf, id);
 		for (j = 0; j < OUTPUT_STREAMS; j++)
-			if (w->output.fifo[j] != -1)
+			if (w->output.fifo[j] != 0)
 				fifo_remove(&s->output.fifos, id,
 				    (enum output_stream)j);
 	}
-	TAILQ_FOREACH (l, &s->output.lingering, link)
-		fifo_remove(&s->output.fifos, read_name(l->name, &j),
-		    (enum output_stream)j);
+	linger_finish(s);
 	fifos_close(&s->output.fifos);
 }

@@ -2,7 +2,8 @@
  * output: the supervisor's part in what workers write: it makes their FIFOs
  * and has the keeper hold them, writes the table that tells the logger what
  * to do with each, and talks to the logger over the pair that the keeper
- * holds. It never reads what a worker writes.
+ * holds. It never reads what a worker writes, and keeps none of the FIFOs open:
+ * each birth copies the supervisor's descriptors.
  */
 #ifndef SVD_SUPERVISOR_OUTPUT_H
 #define SVD_SUPERVISOR_OUTPUT_H
@@ -37,7 +38,7 @@ struct output {
 
 /* What a worker has of it. */
 struct worker_output {
-	int fifo[OUTPUT_STREAMS];      /* -1: not captured, or not yet made */
+	ino_t fifo[OUTPUT_STREAMS];    /* 0: not captured, or not yet made */
 	char *problem[OUTPUT_STREAMS]; /* as the logger says; NULL: none */
 };
 
@@ -52,9 +53,13 @@ void output_finish(struct supervisor *s);
 
 void output_worker_init(struct worker *w);
 void output_worker_release(struct worker *w);
-/* Makes sure, before a birth, that what is captured has a FIFO which the keeper
- * holds; nothing else has one. -1: *e begins with the stage. */
-int output_prepare(struct worker *w, struct err *e);
+/*
+ * For a birth: fds[i] is a description of the FIFO of stream i, for the worker
+ * alone, to be closed by output_close(); -1 where that is not captured. The
+ * keeper holds the FIFO. -1: *e begins with the stage.
+ */
+int output_open(struct worker *w, int fds[OUTPUT_STREAMS], struct err *e);
+void output_close(int fds[OUTPUT_STREAMS]);
 /* The worker is no more: its FIFOs go once the logger has emptied them. */
 void output_forget(struct worker *w);
 /* Some worker's keys of output are not what they were, or a worker came or

@@ -15,6 +15,21 @@ output_stream_name(enum output_stream stream)
 	return names[stream];
 }
 
+const char *
+output_read_name(const char *name, int *stream)
+{
+	const char *prefix;
+	size_t len;
+
+	for (*stream = 0; *stream < OUTPUT_STREAMS; ++*stream) {
+		prefix = output_stream_name((enum output_stream) * stream);
+		len = strlen(prefix);
+		if (strncmp(name, prefix, len) == 0 && name[len] == ':')
+			return name + len + 1;
+	}
+	return NULL;
+}
+
 /* What is plain is written in one piece. */
 static int
 add_escaped(struct buf *b, const char *text)
@@ -59,7 +74,7 @@ output_table_stream(struct buf *b, const struct worker *w, int stream)
 	    worker_output(c, (enum output_stream)stream);
 	char id[WORKER_ID_SIZE];
 
-	if (w->output.fifo[stream] == -1 && s == NULL)
+	if (w->output.fifo[stream] == 0 && s == NULL)
 		return 0;
 	if (s == NULL)
 		s = &log;

@@ -19,6 +19,9 @@ struct worker;
 
 /* "out", "err" */
 const char *output_stream_name(enum output_stream stream);
+/* "out:web:0", as the keeper holds it: the id, and which stream of it. NULL: it
+ * is no such name. */
+const char *output_read_name(const char *name, int *stream);
 /* These append a line. -1: no memory. */
 int output_table_fleet(struct buf *b, const struct fleet *f);
 /* Nothing for a stream that has no FIFO. What is not captured any more while

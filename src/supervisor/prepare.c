@@ -13,7 +13,6 @@
 
 #include "base/fd.h"
 #include "base/group.h"
-#include "supervisor/fifo.h"
 
 #define OWN_VARIABLES 6
 
@@ -234,27 +233,25 @@ open_stream(struct preparation *p, const struct spawner *sp, int i,
 	}
 }
 
-/* Stream 1 or 2. A captured one is the worker's own description of its FIFO:
- * what it does to that is nobody else's. */
+/* Stream 1 or 2. A captured one now belongs to the worker's user, who may then
+ * open /dev/stdout. */
 static int
 open_output(struct preparation *p, const struct spawner *sp,
     const struct spawn_request *r, enum output_stream stream, struct err *e)
 {
 	const struct child_job *j = &p->job;
-	const struct worker_conf *c = r->conf;
 	int i = stream == OUTPUT_OUT ? 1 : 2;
-	int *fd = &p->job.streams[i];
-	char id[WORKER_ID_SIZE];
+	int fd = r->fifos == NULL ? -1 : r->fifos[stream];
 
-	if (worker_output(c, stream) == NULL || r->fifos == NULL ||
-	    r->fifos[stream] == -1)
-		return open_stream(
-		    p, sp, i, i == 1 ? &c->std_out : &c->std_err, e);
-	worker_conf_id(c, id);
-	*fd = fifo_for_worker(sp->fifos, id, stream, r->fifos[stream],
-	    j->set_user ? j->uid : geteuid(), j->set_user ? j->gid : getegid(),
-	    e);
-	return *fd == -1 ? -1 : 0;
+	if (fd == -1)
+		return open_stream(p, sp, i,
+		    i == 1 ? &r->conf->std_out : &r->conf->std_err, e);
+	p->job.streams[i] = fd;
+	p->borrowed[i] = 1;
+	if (geteuid() != 0 || fchown(fd, j->set_user ? j->uid : 0,
+				  j->set_user ? j->gid : getegid()) == 0)
+		return 0;
+	return err_sys(e, errno, "streams: cannot give output to its user");
 }
 
 static int

@@ -17,8 +17,6 @@
 #include "core/fleet.h"
 #include "core/record.h"
 
-struct fifos;
-
 struct spawner {
 	pid_t keeper;
 	int birth_read, birth_write; /* borrowed */
@@ -28,7 +26,6 @@ struct spawner {
 	int terminal;         /* init mode: svd's, or -1 */
 	struct rlimit nofile; /* as svd found it; workers get it back */
 	const char *fleet_name;
-	const struct fifos *fifos; /* of captured streams */
 };
 
 struct spawn_request {
@@ -37,8 +34,8 @@ struct spawn_request {
 	char **argv; /* conf->argv, or conf->stop_command */
 	uint64_t generation;
 	pid_t main_pid;   /* stop_command: the process to be stopped */
-	const int *fifos; /* of OUTPUT_STREAMS streams that are captured;
-	                     NULL, -1: none */
+	const int *fifos; /* a description for each captured stream, of
+	                     OUTPUT_STREAMS; borrowed; NULL, -1: none */
 };
 
 /*

@@ -277,11 +277,24 @@ attend_birth(struct worker *w, int pid, const struct identity *id, int hung)
 		worker_handle(w, EV_READY);
 }
 
+static int
+spawn(struct worker *w, struct spawn_request *r, pid_t *pid,
+    struct identity *id, struct err *e)
+{
+	int fds[OUTPUT_STREAMS], rc;
+
+	if (output_open(w, fds, e) == -1)
+		return -1;
+	r->fifos = fds;
+	rc = spawn_process(&w->sup->spawner, r, pid, id, e);
+	output_close(fds);
+	return rc;
+}
+
 void
 worker_spawn(struct worker *w)
 {
-	struct spawn_request r = {
-	    .conf = w->conf, .argv = w->conf->argv, .fifos = w->output.fifo};
+	struct spawn_request r = {.conf = w->conf, .argv = w->conf->argv};
 	int64_t begun = loop_now(w->sup->loop);
 	struct identity id;
 	struct err e;
@@ -297,8 +310,7 @@ worker_spawn(struct worker *w)
 	worker_record(w);
 	r.token = w->rec.token;
 	r.generation = w->rec.generation;
-	if (output_prepare(w, &e) == -1 ||
-	    spawn_process(&w->sup->spawner, &r, &pid, &id, &e) == -1) {
+	if (spawn(w, &r, &pid, &id, &e) == -1) {
 		unborn(w, e.text);
 		return;
 	}
@@ -311,7 +323,6 @@ worker_spawn_stop(struct worker *w)
 {
 	struct spawn_request r = {.conf = w->conf,
 	    .argv = w->conf->stop_command,
-	    .fifos = w->output.fifo,
 	    .generation = w->rec.generation,
 	    .main_pid = w->rec.pid};
 	struct identity id;
@@ -321,8 +332,7 @@ worker_spawn_stop(struct worker *w)
 	w->rec.stop_token = supervisor_new_token(w->sup);
 	worker_record(w);
 	r.token = w->rec.stop_token;
-	if (output_prepare(w, &e) == -1 ||
-	    spawn_process(&w->sup->spawner, &r, &pid, &id, &e) == -1) {
+	if (spawn(w, &r, &pid, &id, &e) == -1) {
 		log_error("%s: stop_command: %s", w->conf->name, e.text);
 		w->rec.stop_token = 0;
 		return -1;

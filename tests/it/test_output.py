@@ -411,7 +411,7 @@ def test_a_stopped_logger_loses_nothing(fleet):
         "web", numbered("web", f.dir), stdout=f"file:{f.dir}/web.log"))
     f.start()
     wait_bytes(f, "web", 1)
-    pid = logger(f)
+    pid = wait_for(lambda: logger(f))
     kill(pid, signal.SIGSTOP)
     held = wait_for(lambda: settled(f, "web"))
     kill(pid, signal.SIGCONT)

@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import socket
 import stat
@@ -185,12 +186,30 @@ def test_the_runtime_directory_may_vanish(fleet):
     away = f.dir / "away"
     f.run.rename(away)
     try:
+        pid = f_worker_pid(f, away)
         for _ in range(2):
-            os.kill(f_worker_pid(f, away), signal.SIGKILL)
-            wait_for(lambda: f_worker_pid(f, away))
+            os.kill(pid, signal.SIGKILL)
+            pid = wait_for(lambda: f_worker_pid(f, away) not in (0, pid) and
+                           f_worker_pid(f, away))
         wait_log(f, "w", *3 * ["said"])
     finally:
         away.rename(f.run)
+
+
+def test_the_runtime_directory_may_be_removed(fleet):
+    """FIFOs then have no names, and the logger goes on all the same."""
+    f = fleet("", launch=False)
+    f.ini.write_text(f"[worker:w]\nbackoff_delay = 10ms\ncommand = "
+                     f"{act('note', f.path('n'), 'write', 1, 'said', 'pause')}"
+                     "\n")
+    f.start()
+    wait_log(f, "w", "said")
+    shutil.rmtree(f.run)
+    for births in 2, 3, 4:
+        os.kill(int(f.lines("n")[-1].split()[2]), signal.SIGKILL)
+        f.wait_lines("n", births)
+        wait_log(f, "w", *births * ["said"])
+    assert "error" not in f.log(), f.log()
 
 
 def f_worker_pid(f, run):

@@ -469,11 +469,18 @@ output_worker_release(struct worker *w)
 }
 
 int
-output_prepare(struct worker *w, struct err *e)
+output_open(struct worker *w, int fds[OUTPUT_STREAMS], struct err *e)
 {
 	(void)w;
 	(void)e;
+	fds[0] = fds[1] = -1;
 	return 0;
+}
+
+void
+output_close(int fds[OUTPUT_STREAMS])
+{
+	(void)fds;
 }
 
 void

@@ -21,7 +21,7 @@
 #include "supervisor/supervisor.h"
 
 #define HELD_MAX 16
-#define NOBODY 65534
+#define NOBODY 65534 /* owns a folder that is not ours */
 
 static struct supervisor sup;
 static struct worker workers[2];
@@ -295,6 +295,17 @@ turn(void)
 	loop_run(sup.loop);
 }
 
+/* What a birth asks for. */
+static int
+prepare(struct worker *w, struct err *e)
+{
+	int fds[OUTPUT_STREAMS], rc = output_open(w, fds, e);
+
+	if (rc == 0)
+		output_close(fds);
+	return rc;
+}
+
 /* A look every 100 ms. */
 static void
 wait_dropped(const char *name)
@@ -382,7 +393,7 @@ START_TEST(what_is_in_the_way_is_replaced)
 	wait_dropped("out:web:0");
 	ck_assert_int_eq(access(in_folder("web:0"), F_OK), -1);
 	ck_assert_int_eq(mkdir(in_folder("web:0"), 0777), 0);
-	ck_assert_int_eq(output_prepare(&workers[0], &e), -1);
+	ck_assert_int_eq(prepare(&workers[0], &e), -1);
 	ck_assert_ptr_nonnull(strstr(e.text, "streams: cannot make '"));
 	ck_assert_ptr_nonnull(strstr(e.text, "out/web:0': Is a directory"));
 }
@@ -398,7 +409,7 @@ START_TEST(a_folder_of_somebody_else_is_refused)
 	ck_assert_int_eq(chown(in_folder(""), NOBODY, NOBODY), 0);
 	output_init(&sup);
 	ck_assert_uint_eq(nheld, 0);
-	ck_assert_int_eq(output_prepare(&workers[0], &e), -1);
+	ck_assert_int_eq(prepare(&workers[0], &e), -1);
 	ck_assert_ptr_nonnull(strstr(e.text, "belongs to somebody else"));
 }
 END_TEST
@@ -411,50 +422,83 @@ START_TEST(a_folder_that_has_gone_is_made_again)
 	output_init(&sup);
 	snprintf(command, sizeof(command), "rm -rf '%s/out'", dir);
 	ck_assert_int_eq(system(command), 0);
-	/* Those that there are need no name. */
-	ck_assert_int_eq(output_prepare(&workers[0], &e), 0);
-	ck_assert_int_eq(access(in_folder("web:0"), F_OK), -1);
-	confs[0].std_err.kind = STREAM_LOG;
-	ck_assert_int_eq(output_prepare(&workers[0], &e), 0);
-	ck_assert_uint_eq(look("web:0.err").st_mode, S_IFIFO | 0600);
-	ck_assert_str_eq(held[nheld - 1].name, "err:web:0");
+	ck_assert_int_eq(prepare(&workers[0], &e), 0);
+	ck_assert_uint_eq(look("web:0").st_mode, S_IFIFO | 0600);
+	ck_assert_uint_eq(nheld, 3);
+	ck_assert_str_eq(held[2].name, "out:web:0");
+}
+END_TEST
+
+/* Nor does it stop a worker that there is no place for a name. */
+START_TEST(without_a_runtime_directory_a_fifo_has_no_name)
+{
+	int fds[OUTPUT_STREAMS];
+	char command[128], c[8];
+	struct err e;
+
+	output_init(&sup);
+	snprintf(command, sizeof(command), "rm -rf '%s'", dir);
+	ck_assert_int_eq(system(command), 0);
+	ck_assert_int_eq(output_open(&workers[0], fds, &e), 0);
+	ck_assert_uint_eq(nheld, 3);
+	ck_assert_int_eq((int)write(fds[0], "abc", 3), 3);
+	ck_assert_int_eq((int)read(held[2].fd, c, 8), 3);
+	ck_assert_int_eq(
+	    fcntl(fds[0], F_GETFL) & (O_NONBLOCK | O_RDWR), O_RDWR);
+	output_close(fds);
+	output_forget(&workers[0]);
+	wait_dropped("out:web:0");
 }
 END_TEST
 
 START_TEST(a_worker_has_a_description_of_its_own)
 {
-	char c[8];
+	int fds[OUTPUT_STREAMS];
 	struct err e;
-	int fd;
+	char c[8];
 
 	output_init(&sup);
-	fd = fifo_for_worker(&sup.output.fifos, "web:0", OUTPUT_OUT,
-	    workers[0].output.fifo[OUTPUT_OUT], geteuid() == 0 ? NOBODY : 1,
-	    geteuid() == 0 ? NOBODY : 1, &e);
-	ck_assert_int_ne(fd, -1);
-	ck_assert_int_eq(fcntl(fd, F_GETFL) & (O_NONBLOCK | O_RDWR), O_RDWR);
-	ck_assert_int_eq(fcntl(fd, F_GETFD), FD_CLOEXEC);
-	ck_assert_int_eq((int)write(fd, "abc", 3), 3);
+	ck_assert_int_eq(output_open(&workers[0], fds, &e), 0);
+	ck_assert_int_eq(fds[OUTPUT_ERR], -1);
 	ck_assert_int_eq(
-	    (int)read(workers[0].output.fifo[OUTPUT_OUT], c, 8), 3);
-	if (geteuid() == 0) {
-		ck_assert_uint_eq(look("web:0").st_uid, NOBODY);
-		ck_assert_uint_eq(look("web:0").st_gid, NOBODY);
-		ck_assert_uint_eq(look("web:1").st_uid, 0);
-	}
-	fd_close(&fd);
+	    fcntl(fds[0], F_GETFL) & (O_NONBLOCK | O_RDWR), O_RDWR);
+	ck_assert_int_eq(fcntl(fds[0], F_GETFD), FD_CLOEXEC);
+	ck_assert_int_eq((int)write(fds[0], "abc", 3), 3);
+	ck_assert_int_eq((int)read(held[0].fd, c, 8), 3);
+	output_close(fds);
+	ck_assert_uint_eq(nheld, 2);
+}
+END_TEST
+
+/* As long as the process lives, what it writes to is what is held. */
+START_TEST(a_stop_command_replaces_nothing)
+{
+	int fds[OUTPUT_STREAMS];
+	struct err e;
+
+	output_init(&sup);
+	workers[0].rec.pid = 42;
+	ck_assert_int_eq(unlink(in_folder("web:0")), 0);
+	ck_assert_int_eq(output_open(&workers[0], fds, &e), 0);
+	ck_assert_int_eq(fds[OUTPUT_OUT], -1);
+	ck_assert_uint_eq(nheld, 2);
+	workers[0].rec.pid = 0;
+	ck_assert_int_eq(output_open(&workers[0], fds, &e), 0);
+	ck_assert_int_ne(fds[OUTPUT_OUT], -1);
+	ck_assert_uint_eq(nheld, 3);
+	output_close(fds);
 }
 END_TEST
 
 START_TEST(a_successor_goes_on_with_what_is_held)
 {
 	static struct link_held mine[3];
-	struct stat a, b;
+	struct stat a;
 
 	output_init(&sup);
 	ck_assert_int_eq(fstat(held[0].fd, &a), 0);
-	output_worker_release(&workers[0]);
-	output_worker_release(&workers[1]);
+	output_worker_init(&workers[0]);
+	output_worker_init(&workers[1]);
 	sup.link.life = 2;
 	sup.link.held = mine;
 	sup.link.nheld = 3;
@@ -469,8 +513,7 @@ START_TEST(a_successor_goes_on_with_what_is_held)
 	/* Only the other one is new; whose worker has gone is let go. */
 	ck_assert_uint_eq(nheld, 1);
 	ck_assert_str_eq(held[0].name, "out:web:1");
-	ck_assert_int_eq(fstat(workers[0].output.fifo[OUTPUT_OUT], &b), 0);
-	ck_assert_uint_eq(a.st_ino, b.st_ino);
+	ck_assert_uint_eq(workers[0].output.fifo[OUTPUT_OUT], a.st_ino);
 	ck_assert_uint_eq(look("web:0").st_ino, a.st_ino);
 	wait_dropped("out:gone:0");
 }
@@ -484,12 +527,12 @@ START_TEST(a_stream_that_is_no_longer_captured_is_let_go)
 	confs[0].std_out.kind = STREAM_NULL;
 	/* Not while its writer lives: the rest goes to the log. */
 	workers[0].rec.pid = 42;
-	ck_assert_int_eq(output_prepare(&workers[0], &e), 0);
+	ck_assert_int_eq(prepare(&workers[0], &e), 0);
 	output_changed(&sup);
 	turn();
 	ck_assert_ptr_nonnull(strstr(table, "\tout\tweb:0\tweb:0\tweb\tlog\t"));
 	workers[0].rec.pid = 0;
-	ck_assert_int_eq(output_prepare(&workers[0], &e), 0);
+	ck_assert_int_eq(prepare(&workers[0], &e), 0);
 	turn();
 	ck_assert_ptr_null(strstr(table, "\tweb:0\t"));
 	ck_assert_ptr_nonnull(strstr(table, "\tweb:1\t"));
@@ -514,7 +557,7 @@ START_TEST(what_is_not_read_yet_is_not_dropped)
 	ck_assert_str_eq(dropped, "");
 	/* Should it come back, it is the same, and held anew for who had
 	 * forgotten it. */
-	ck_assert_int_eq(output_prepare(&workers[0], &e), 0);
+	ck_assert_int_eq(prepare(&workers[0], &e), 0);
 	ck_assert_uint_eq(nheld, 3);
 	ck_assert_str_eq(held[2].name, "out:web:0");
 	ck_assert_uint_eq(look("web:0").st_ino, inode);
@@ -687,6 +730,8 @@ main(void)
 	tcase_add_test(t, a_folder_of_somebody_else_is_refused);
 	tcase_add_test(t, a_folder_that_has_gone_is_made_again);
 	tcase_add_test(t, a_worker_has_a_description_of_its_own);
+	tcase_add_test(t, a_stop_command_replaces_nothing);
+	tcase_add_test(t, without_a_runtime_directory_a_fifo_has_no_name);
 	tcase_add_test(t, a_successor_goes_on_with_what_is_held);
 	tcase_add_test(t, a_stream_that_is_no_longer_captured_is_let_go);
 	tcase_add_test(t, what_is_not_read_yet_is_not_dropped);
