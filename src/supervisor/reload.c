@@ -8,7 +8,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/sys.h"
-#include "supervisor/control.h"
+#include "supervisor/events.h"
 #include "supervisor/recycle.h"
 #include "supervisor/supervisor.h"
 
@@ -210,6 +210,7 @@ reload_commit(struct reload *r)
 	s->fleet.supervisor_watchdog = r->next.supervisor_watchdog;
 	supervisor_send_limits(s);
 	output_changed(s);
+	events_fleet_changed(s);
 }
 
 void
@@ -229,6 +230,8 @@ reload_finish(struct reload *r)
 		if (r->sup->resumed)
 			reload_reconcile(w);
 	}
+	/* What is the fleet's end may be another thing now. */
+	r->sup->may_end = 1;
 	supervisor_wake(r->sup);
 }
 
@@ -364,6 +367,7 @@ forget(struct worker *w)
 	roster_remove(&s->roster, w);
 	snapshot_leave(s, w->snapshot);
 	worker_gone(w);
+	events_fleet_changed(s);
 }
 
 /* What is noted to be swept names its worker: not before that is done. */

@@ -128,9 +128,9 @@ snapshot_find_old(struct supervisor *s, const char *id, uint64_t *number)
 	size_t i, k;
 	int instance;
 
-	if (s->snapshots.nold == 0 || worker_id_complete(id, group) == -1)
+	if (s->snapshots.nold == 0 || worker_id_complete(id, group) == -1 ||
+	    (colon = strchr(group, ':')) == NULL)
 		return NULL;
-	colon = strchr(group, ':');
 	*colon = '\0';
 	instance = atoi(colon + 1);
 	/* Whoever was removed twice was last in the newest. */

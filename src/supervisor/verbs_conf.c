@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "supervisor/call.h"
-#include "supervisor/events.h"
 #include "supervisor/pick.h"
 #include "supervisor/reload.h"
 #include "supervisor/view_conf.h"
@@ -110,7 +109,6 @@ carry_out(struct call *c, struct reload *r, json_t *notes)
 		return call_no_memory(c);
 	}
 	reload_commit(r);
-	events_fleet_changed(c->sup);
 	rc = describe(o, r);
 	outcome_begin(o);
 	reload_finish(r);

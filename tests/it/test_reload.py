@@ -224,6 +224,33 @@ def test_hup_reloads(fleet):
     assert all(after[n] == before[n] for n in after if n != "newer")
 
 
+def test_on_empty_counts_when_nothing_is_left(fleet):
+    f = fleet(f"[fleet]\nname = test\n[worker:w]\ncommand = {act('pause')}\n")
+    f.running()
+    f.ctl("stop", "w")
+    stays(lambda: f.proc.poll() is None, 0.2)
+    edit(f, ("name = test", "name = test\non_empty = exit"))
+    f.signal(signal.SIGHUP)
+    assert f.end() == 0
+
+
+def test_a_listener_hears_of_another_fleet(fleet):
+    f = fleet(THREE)
+    f.running()
+    with f.varlink() as v:
+        v.send("org.svd.Fleet.Events", {}, more=True)
+        first = v.receive()["parameters"]
+        assert [w["name"] for w in first["workers"]][-1] == "old"
+        edit(f, ("[worker:old]", "[worker:new]"))
+        f.ctl("reload")
+
+        def names():
+            workers = v.receive()["parameters"].get("workers")
+            return [w["name"] for w in workers or ()]
+
+        wait_for(lambda: names() == ["web:0", "web:1", "web:2", "job", "new"])
+
+
 def test_includes_and_env_files_are_read_again(fleet):
     f = fleet(launch=False)
     (f.dir / "d").mkdir()
