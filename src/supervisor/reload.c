@@ -299,15 +299,17 @@ reload_by_signal(struct supervisor *s)
 	sources_free(src);
 }
 
+/* One record says both, so that a successor sees neither without the other. */
 static void
 leave(struct worker *w)
 {
-	if (w->rec.leaving)
-		return;
+	int told = w->rec.leaving;
+
 	w->rec.leaving = 1;
-	if (worker_known(w))
+	if (w->rec.want_up)
+		worker_command(w, EV_STOP);
+	else if (!told && worker_known(w))
 		worker_record(w);
-	worker_command(w, EV_STOP);
 }
 
 /* Down, and on record as that: a successor does not take it for new. */

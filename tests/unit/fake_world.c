@@ -24,6 +24,7 @@
 
 #include "base/log.h"
 #include "base/proctree.h"
+#include "base/sys.h"
 #include "ipc/chan.h"
 #include "ipc/proto_birth.h"
 #include "supervisor/control.h"
@@ -34,6 +35,7 @@
 #define WORLD_TRACE 2048
 #define WORLD_LIVES 8
 #define WORLD_TIMERS 16
+#define WORLD_OLD 8
 #define WORLD_FIRST_PID 5000000 /* over PID_MAX_LIMIT: never a real one */
 #define WORLD_LINK_FD (-2)
 #define WORLD_CRASHED 42 /* exit status of a life that ended at its moment */
@@ -74,6 +76,12 @@ struct world {
 	int life, births[WORLD_LIVES + 1], dropped[WORLD_LIVES + 1];
 	int stopping, quit;
 	uint64_t pending, signals_sent;
+	/* fleet files: each is a number, which is what its memfd holds */
+	int disk, fleet, nold;
+	struct {
+		char name[KEEPER_NAME_MAX + 1];
+		int file;
+	} old[WORLD_OLD];
 	/* commands, see test_crash.c */
 	int ncommands_done, in_command;
 };
@@ -285,18 +293,11 @@ announce(const struct spawner *sp, const struct spawn_request *r, int pid,
 	send(sp->birth_write, packet, sizeof(packet), MSG_NOSIGNAL);
 }
 
+/* Which worker it is: a number for each name that suites use. */
 static int
 index_of(const struct worker_conf *c)
 {
-	struct worker *w;
-	size_t i;
-
-	if (world_supervisor == NULL)
-		return 0;
-	ROSTER_EACH (&world_supervisor->roster, i, w)
-		if (w->conf == c)
-			return (int)i;
-	abort();
+	return c->name[0];
 }
 
 int
@@ -531,6 +532,26 @@ hold(struct link *l, const char *name, int fd)
 	h->fd = fd;
 }
 
+static int
+file_memfd(int file)
+{
+	int fd = sys_memfd("file");
+
+	if (pwrite(fd, &file, sizeof(file), 0) != sizeof(file))
+		abort();
+	return fd;
+}
+
+static int
+file_of(int fd)
+{
+	int file = 0;
+
+	if (pread(fd, &file, sizeof(file), 0) != sizeof(file))
+		abort();
+	return file;
+}
+
 int
 link_open(struct link *l, int sock, struct err *e)
 {
@@ -545,8 +566,10 @@ link_open(struct link *l, int sock, struct err *e)
 	    .life = (uint32_t)world->life,
 	    .predecessor = world->life > 1 ? OBITUARY_SIGNALLED : OBITUARY_NONE,
 	    .predecessor_status = world->life > 1 ? SIGKILL : 0};
-	l->held = calloc(WORLD_LIVES + 2, sizeof(*l->held));
-	hold(l, "fleet", open("/dev/null", O_RDONLY | O_CLOEXEC));
+	l->held = calloc(WORLD_LIVES + WORLD_OLD + 2, sizeof(*l->held));
+	hold(l, "fleet", file_memfd(world->fleet));
+	for (i = 0; i < world->nold; i++)
+		hold(l, world->old[i].name, file_memfd(world->old[i].file));
 	hold(l, "control", open("/dev/null", O_RDONLY | O_CLOEXEC));
 	for (i = 1; i < world->life; i++) {
 		if (world->dropped[i])
@@ -626,6 +649,37 @@ link_receive(struct link *l, unsigned char packet[KEEPER_PACKET_MAX],
 }
 
 static void
+keeper_drops_file(const char *name)
+{
+	int i = 0;
+
+	while (strcmp(world->old[i].name, name) != 0)
+		if (++i == world->nold)
+			abort();
+	world->old[i] = world->old[--world->nold];
+}
+
+static void
+keeper_holds_file(const char *name, int file)
+{
+	note("hold %s", name);
+	if (strcmp(name, "fleet") == 0) {
+		world->fleet = file;
+		/* A reload is done once it is in force. */
+		if (world->in_command) {
+			world->in_command = 0;
+			world->ncommands_done++;
+		}
+		return;
+	}
+	if (world->nold == WORLD_OLD)
+		abort();
+	snprintf(world->old[world->nold].name, sizeof(world->old[0].name), "%s",
+	    name);
+	world->old[world->nold++].file = file;
+}
+
+static void
 keeper_obeys(const struct keeper_msg *m)
 {
 	uint32_t i;
@@ -653,7 +707,10 @@ keeper_obeys(const struct keeper_msg *m)
 		world->quit = 1;
 		break;
 	case KM_DROP:
-		world->dropped[atoi(m->text + strlen("births:"))] = 1;
+		if (strncmp(m->text, "fleet:", 6) == 0)
+			keeper_drops_file(m->text);
+		else
+			world->dropped[atoi(m->text + strlen("births:"))] = 1;
 		break;
 	default:
 		break;
@@ -709,8 +766,11 @@ void
 link_hold(struct link *l, const char *name, int fd)
 {
 	(void)l;
-	(void)name;
-	(void)fd;
+	if (strncmp(name, "fleet", 5) != 0)
+		return;
+	moment();
+	keeper_holds_file(name, file_of(fd));
+	moment();
 }
 
 void
@@ -780,14 +840,12 @@ loop_io_set(struct loop_io *io, int events)
 	io->events = events;
 }
 
+/* A timer is in the list while it runs: its owner may be freed then. */
 void
 loop_timer_init(
     struct loop *l, struct loop_timer *t, loop_timer_fn *fn, void *arg)
 {
 	*t = (struct loop_timer){.loop = l, .fn = fn, .arg = arg};
-	if (l->ntimers == WORLD_TIMERS)
-		abort();
-	l->timers[l->ntimers++] = t;
 }
 
 static int64_t *
@@ -803,6 +861,13 @@ due(const struct loop_timer *t)
 void
 loop_timer_start(struct loop_timer *t, int64_t delay)
 {
+	struct loop *l = t->loop;
+
+	if (!t->active) {
+		if (l->ntimers == WORLD_TIMERS)
+			abort();
+		l->timers[l->ntimers++] = t;
+	}
 	t->active = 1;
 	*due(t) = world->now + delay;
 }
@@ -810,7 +875,18 @@ loop_timer_start(struct loop_timer *t, int64_t delay)
 void
 loop_timer_stop(struct loop_timer *t)
 {
+	struct loop *l = t->loop;
+	size_t i;
+
+	if (!t->active)
+		return;
 	t->active = 0;
+	i = (size_t)(due(t) - l->due);
+	l->ntimers--;
+	memmove(&l->timers[i], &l->timers[i + 1],
+	    (l->ntimers - i) * sizeof(l->timers[0]));
+	memmove(
+	    &l->due[i], &l->due[i + 1], (l->ntimers - i) * sizeof(l->due[0]));
 }
 
 static struct loop_timer *
@@ -855,7 +931,7 @@ loop_turn(struct loop *l)
 		}
 	if (t == NULL || *due(t) > world->now)
 		return 0;
-	t->active = 0;
+	loop_timer_stop(t);
 	t->fn(t);
 	return 1;
 }

@@ -11,11 +11,14 @@
 #include <sys/wait.h>
 
 #include "conf/conf.h"
+#include "conf/plan.h"
 #include "conf/source.h"
+#include "supervisor/reload.h"
 
 #define COMMANDS_MAX 4
-#define SHUTDOWN EV_COUNT /* not a worker's event: TERM to svd */
-#define START 1000000     /* world->now at first */
+#define SHUTDOWN EV_COUNT     /* not a worker's event: TERM to svd */
+#define RELOAD (EV_COUNT + 1) /* the next file is on disk: read it */
+#define START 1000000         /* world->now at first */
 
 struct story {
 	const char *name;
@@ -27,43 +30,56 @@ struct story {
 	} commands[COMMANDS_MAX];
 	int ncommands;
 	int64_t until; /* ms from the start */
+	/* How the files differ that reloads find: in the command, unless it is
+	 * the same_command; and in what file() does. */
+	unsigned int absent; /* bit n: w is not in file n */
+	int same_command;
+	void (*file)(struct worker_conf *c, int file);
 };
 
 static const struct story *story;
 
 /* --- what is told to the supervisor in place of a fleet file --- */
 
-static char *command[] = {(char *)"worker", NULL};
-static char *stop_command[] = {(char *)"stop", NULL};
 static char *no_environment[] = {NULL};
+static char *stop_command[] = {(char *)"stop", NULL};
+
+struct sources {
+	int file, frozen;
+};
+
+static struct sources *
+new_sources(int file, int frozen)
+{
+	struct sources *s = malloc(sizeof(*s));
+
+	*s = (struct sources){file, frozen};
+	return s;
+}
 
 struct sources *
 sources_load(int fd, struct err *e)
 {
-	static char one;
-
-	(void)fd;
 	(void)e;
-	return (struct sources *)&one;
+	return new_sources(file_of(fd), 1);
 }
 
 void
 sources_free(struct sources *s)
 {
-	(void)s;
+	free(s);
 }
 
 struct sources *
 sources_new(void)
 {
-	return NULL;
+	return new_sources(world->disk, 0);
 }
 
 int
 sources_frozen(const struct sources *s)
 {
-	(void)s;
-	return 1;
+	return s->frozen;
 }
 
 const char *
@@ -105,23 +121,34 @@ sources_scaled(const struct sources *s, const char *group)
 int
 sources_save(const struct sources *s, int fd, struct err *e)
 {
-	(void)s;
-	(void)fd;
 	(void)e;
-	return -1;
+	return pwrite(fd, &s->file, sizeof(s->file), 0) == sizeof(s->file) ? 0
+	                                                                   : -1;
 }
 
-int
-conf_load(
-    struct fleet *f, const char *path, struct sources *src, struct diags *d)
+static char **
+copy_words(char *const *words)
 {
-	static struct worker_conf c = {.name = "w",
+	char **copy = calloc(8, sizeof(char *));
+	int i;
+
+	for (i = 0; words != NULL && words[i] != NULL; i++)
+		copy[i] = strdup(words[i]);
+	return copy;
+}
+
+/* All that it points to is its own. */
+static void
+make_worker(struct worker_conf *c, int file)
+{
+	char number[16];
+	char *command[] = {(char *)"worker", number, NULL};
+
+	snprintf(number, sizeof(number), "%d", file);
+	*c = (struct worker_conf){.name = "w",
 	    .group_name = "w",
 	    .numprocs = 1,
-	    .argv = command,
-	    .directory = (char *)"/srv",
 	    .autostart = 1,
-	    .environment = no_environment,
 	    .restart = RESTART_ALWAYS,
 	    .backoff_delay = 1000,
 	    .backoff_factor = 2,
@@ -131,20 +158,55 @@ conf_load(
 	    .success = {.code = {1}},
 	    .stop_signal = SIGTERM,
 	    .stop_timeout = 15000};
-
-	(void)path;
-	(void)src;
-	(void)d;
-	*f = (struct fleet){.name = "f", .nworkers = 1};
 	if (story->configure != NULL)
-		story->configure(&c);
-	f->workers = calloc(1, sizeof(c));
+		story->configure(c);
+	if (story->file != NULL)
+		story->file(c, file);
+	if (!story->same_command)
+		c->argv = copy_words(command);
+	else
+		c->argv = copy_words(stop_command);
+	c->directory = strdup("/srv");
+	c->environment = copy_words(no_environment);
+	if (c->stop_command != NULL)
+		c->stop_command = copy_words(c->stop_command);
+	ck_assert_int_eq(plan_fingerprint(c, &c->print), 0);
+}
+
+int
+conf_load(
+    struct fleet *f, const char *path, struct sources *src, struct diags *d)
+{
+	(void)path;
+	(void)d;
+	*f = (struct fleet){.name = "f"};
+	f->workers = calloc(1, sizeof(*f->workers));
 	ck_assert_ptr_nonnull(f->workers);
-	f->workers[0] = c;
+	if (story->absent & 1 << src->file)
+		return 0;
+	make_worker(&f->workers[0], src->file);
+	f->nworkers = 1;
 	return 0;
 }
 
+void
+conf_check_machine(const struct fleet *f, struct diags *d)
+{
+	(void)f;
+	(void)d;
+}
+
 /* --- the loop, to the end of the story or of this life --- */
+
+static int
+reloads_before(int command)
+{
+	int i, n = 0;
+
+	for (i = 0; i < command; i++)
+		n += story->commands[i].event == RELOAD;
+	return n;
+}
 
 static void
 give_command(int event)
@@ -155,6 +217,12 @@ give_command(int event)
 		return;
 	}
 	world->in_command = 1;
+	if (event == RELOAD) {
+		/* Told a second time, it is the same file. */
+		world->disk = reloads_before(world->ncommands_done) + 1;
+		reload_by_signal(world_supervisor);
+		return;
+	}
 	worker_command(world_supervisor->roster.list[0], event);
 	if (world->in_command)
 		world->ncommands_done++; /* it had nothing to do */
@@ -227,8 +295,8 @@ live(void)
 static void
 summarise(char *out, size_t size)
 {
-	const struct worker_record *r =
-	    &world->journal[world->njournal - 1].u.worker;
+	const struct record *last = &world->journal[world->njournal - 1];
+	const struct worker_record *r = &last->u.worker;
 	int i, births = 0, alive = 0, unread = 0;
 
 	for (i = 0; i < world->nprocesses; i++) {
@@ -237,11 +305,17 @@ summarise(char *out, size_t size)
 		unread +=
 		    !world->processes[i].alive && !world->processes[i].acked;
 	}
+	if (last->kind == RECORD_GONE) {
+		snprintf(out, size,
+		    "gone; %d born, %d alive, %d unread, %d old", births, alive,
+		    unread, world->nold);
+		return;
+	}
 	snprintf(out, size,
 	    "%s since %lld want %d generation %llu restarts %llu deaths %llu "
 	    "run %u fresh %u interrupted %u deadline %lld; last at %lld "
 	    "uptime %lld generation %llu code %d signal %d '%s'; %d born, %d "
-	    "alive, %d unread, quit %d",
+	    "alive, %d unread, %d old, quit %d",
 	    worker_state_name(r->state), (long long)r->since - START,
 	    r->want_up, (unsigned long long)r->generation,
 	    (unsigned long long)r->restarts, (unsigned long long)r->deaths,
@@ -250,7 +324,7 @@ summarise(char *out, size_t size)
 	    (long long)(r->last.at == 0 ? 0 : r->last.at - START),
 	    (long long)r->last.uptime, (unsigned long long)r->last.generation,
 	    r->last.code, r->last.signal, r->last.fault, births, alive, unread,
-	    world->quit);
+	    world->nold, world->quit);
 }
 
 static void
@@ -412,39 +486,98 @@ with_max_age(struct worker_conf *c)
 	c->max_age = 20000;
 }
 
+/* Until the file says it better. */
+static struct fate
+dies_by_the_first_file(const struct spawn_request *r)
+{
+	if (strcmp(r->argv[1], "0") != 0)
+		return (struct fate){0};
+	return dies_always(r);
+}
+
+static void
+with_a_shorter_grace(struct worker_conf *c, int file)
+{
+	c->stop_timeout = file == 0 ? 15000 : 2000;
+}
+
+static void
+not_by_itself(struct worker_conf *c, int file)
+{
+	c->autostart = file == 0;
+}
+
 static const struct story stories[] = {
-    {"starts", NULL, lives_for_ever, {{0}}, 0, 1000},
-    {"dies, is started again", NULL, dies_three_times, {{0}}, 0, 20000},
-    {"stops", NULL, lives_for_ever, {{100, EV_STOP}}, 1, 30000},
-    {"ignores TERM", NULL, ignores_term, {{100, EV_STOP}}, 1, 30000},
-    {"is restarted", NULL, lives_for_ever, {{100, EV_RESTART}}, 1, 30000},
+    {"starts", NULL, lives_for_ever, {{0}}, 0, .until = 1000},
+    {"dies, is started again", NULL, dies_three_times, {{0}}, 0,
+	.until = 20000},
+    {"stops", NULL, lives_for_ever, {{100, EV_STOP}}, 1, .until = 30000},
+    {"ignores TERM", NULL, ignores_term, {{100, EV_STOP}}, 1, .until = 30000},
+    {"is restarted", NULL, lives_for_ever, {{100, EV_RESTART}}, 1,
+	.until = 30000},
     {"is restarted while it stops", NULL, ignores_term,
-	{{100, EV_STOP}, {200, EV_RESTART}}, 2, 30000},
+	{{100, EV_STOP}, {200, EV_RESTART}}, 2, .until = 30000},
     {"is stopped while it restarts", NULL, ignores_term,
-	{{100, EV_RESTART}, {200, EV_STOP}}, 2, 30000},
-    {"stops in backoff", NULL, dies_always, {{500, EV_STOP}}, 1, 30000},
+	{{100, EV_RESTART}, {200, EV_STOP}}, 2, .until = 30000},
+    {"stops in backoff", NULL, dies_always, {{500, EV_STOP}}, 1,
+	.until = 30000},
     {"is started in backoff", NULL, dies_three_times, {{500, EV_START}}, 1,
-	20000},
+	.until = 20000},
     {"stops by its command", with_stop_command, has_a_stop_command,
-	{{100, EV_STOP}}, 1, 30000},
+	{{100, EV_STOP}}, 1, .until = 30000},
     {"stops after its command", with_stop_command, has_a_useless_stop_command,
-	{{100, EV_STOP}}, 1, 30000},
+	{{100, EV_STOP}}, 1, .until = 30000},
     {"stops without its command", with_stop_command,
-	has_no_stop_command_after_all, {{100, EV_STOP}}, 1, 30000},
-    {"passes its limit", with_restart_limit, dies_always, {{0}}, 0, 30000},
+	has_no_stop_command_after_all, {{100, EV_STOP}}, 1, .until = 30000},
+    {"passes its limit", with_restart_limit, dies_always, {{0}}, 0,
+	.until = 30000},
     {"passes its limit, is started by hand", with_restart_limit, dies_always,
-	{{20000, EV_START}}, 1, 40000},
-    {"succeeds", as_oneshot, succeeds, {{0}}, 0, 30000},
-    {"ends the fleet", essential_oneshot, succeeds, {{0}}, 0, 30000},
-    {"grows too old", with_max_age, lives_for_ever, {{0}}, 0, 50000},
-    {"is not found", NULL, is_not_found_at_first, {{0}}, 0, 20000},
+	{{20000, EV_START}}, 1, .until = 40000},
+    {"succeeds", as_oneshot, succeeds, {{0}}, 0, .until = 30000},
+    {"ends the fleet", essential_oneshot, succeeds, {{0}}, 0, .until = 30000},
+    {"grows too old", with_max_age, lives_for_ever, {{0}}, 0, .until = 50000},
+    {"is not found", NULL, is_not_found_at_first, {{0}}, 0, .until = 20000},
     {"is set up slowly", NULL, is_slow_and_has_no_directory_at_first, {{0}}, 0,
-	20000},
+	.until = 20000},
     {"cannot be forked", NULL, cannot_be_forked_for_two_seconds, {{0}}, 0,
-	20000},
-    {"shuts down", NULL, lives_for_ever, {{100, SHUTDOWN}}, 1, 30000},
-    {"shuts down in backoff", NULL, dies_always, {{500, SHUTDOWN}}, 1, 30000},
-    {"shuts down by KILL", NULL, ignores_term, {{100, SHUTDOWN}}, 1, 30000},
+	.until = 20000},
+    {"shuts down", NULL, lives_for_ever, {{100, SHUTDOWN}}, 1, .until = 30000},
+    {"shuts down in backoff", NULL, dies_always, {{500, SHUTDOWN}}, 1,
+	.until = 30000},
+    {"shuts down by KILL", NULL, ignores_term, {{100, SHUTDOWN}}, 1,
+	.until = 30000},
+    {"has another command", NULL, lives_for_ever, {{100, RELOAD}}, 1,
+	.until = 30000},
+    {"has another command twice", NULL, ignores_term,
+	{{100, RELOAD}, {200, RELOAD}}, 2, .until = 40000},
+    {"has another grace", NULL, ignores_term, {{100, RELOAD}, {200, EV_STOP}},
+	2, .until = 30000, .same_command = 1, .file = with_a_shorter_grace},
+    {"is down, has another command", NULL, lives_for_ever,
+	{{100, EV_STOP}, {200, RELOAD}}, 2, .until = 30000},
+    {"is mended", NULL, dies_by_the_first_file, {{500, RELOAD}}, 1,
+	.until = 30000},
+    {"is mended, having failed", with_restart_limit, dies_by_the_first_file,
+	{{20000, RELOAD}}, 1, .until = 40000},
+    {"leaves", NULL, lives_for_ever, {{100, RELOAD}}, 1, .until = 30000,
+	.absent = 2},
+    {"leaves by KILL", NULL, ignores_term, {{100, RELOAD}}, 1, .until = 30000,
+	.absent = 2},
+    {"leaves in backoff", NULL, dies_always, {{500, RELOAD}}, 1, .until = 30000,
+	.absent = 2},
+    {"leaves by its command", with_stop_command, has_a_stop_command,
+	{{100, RELOAD}}, 1, .until = 30000, .absent = 2, .same_command = 1},
+    {"leaves, and is back too soon", NULL, ignores_term,
+	{{100, RELOAD}, {200, RELOAD}}, 2, .until = 40000, .absent = 2},
+    {"leaves, and is back", NULL, lives_for_ever,
+	{{100, RELOAD}, {5000, RELOAD}}, 2, .until = 40000, .absent = 2},
+    {"leaves twice", NULL, ignores_term,
+	{{100, RELOAD}, {200, RELOAD}, {300, RELOAD}}, 3, .until = 40000,
+	.absent = 2 | 8},
+    {"is back, not by itself", NULL, lives_for_ever,
+	{{100, RELOAD}, {5000, RELOAD}}, 2, .until = 40000, .absent = 2,
+	.file = not_by_itself},
+    {"shuts down while it leaves", NULL, ignores_term,
+	{{100, RELOAD}, {200, SHUTDOWN}}, 2, .until = 40000, .absent = 2},
 };
 
 #define NSTORIES ((int)(sizeof(stories) / sizeof(*stories)))
@@ -541,6 +674,29 @@ static const struct {
 	"STOPPED since 500 want 0 generation 1 restarts 0 deaths 1"},
     {"shuts down by KILL",
 	"STOPPED since 15100 want 0 generation 1 restarts 0 deaths 1"},
+    {"has another command",
+	"RUNNING since 100 want 1 generation 2 restarts 0 deaths 1"},
+    {"has another command twice",
+	"RUNNING since 15100 want 1 generation 2 restarts 0 deaths 1"},
+    {"has another grace",
+	"STOPPED since 2200 want 0 generation 1 restarts 0 deaths 1"},
+    {"is down, has another command",
+	"STOPPED since 100 want 0 generation 1 restarts 0 deaths 1"},
+    {"is mended", "RUNNING since 500 want 1 generation 2 restarts 0 deaths 1"},
+    {"is mended, having failed",
+	"RUNNING since 20000 want 1 generation 4 restarts 2 deaths 3"},
+    {"leaves", "gone; 1 born, 0 alive, 0 unread, 0 old"},
+    {"leaves by KILL", "gone; 1 born, 0 alive, 0 unread, 0 old"},
+    {"leaves in backoff", "gone; 1 born, 0 alive, 0 unread, 0 old"},
+    {"leaves by its command", "gone; 1 born, 0 alive, 0 unread, 0 old"},
+    {"leaves, and is back too soon",
+	"RUNNING since 15100 want 1 generation 2 restarts 0 deaths 1"},
+    {"leaves, and is back",
+	"RUNNING since 5000 want 1 generation 1 restarts 0 deaths 0"},
+    {"leaves twice", "gone; 1 born, 0 alive, 0 unread, 0 old"},
+    {"is back, not by itself",
+	"STOPPED since 5000 want 0 generation 0 restarts 0 deaths 0"},
+    {"shuts down while it leaves", "gone; 1 born, 0 alive, 0 unread, 0 old"},
 };
 
 _Static_assert(
