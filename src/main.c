@@ -183,6 +183,19 @@ is_role(const char *arg, const char *role, int *fds, int n)
 	return *arg == '\0';
 }
 
+/* By a sanitizer or valgrind, which want to know of every thread. */
+static int
+keeper_is_watched(void)
+{
+#ifdef __SANITIZE_ADDRESS__
+	return 1;
+#else
+	const char *way = getenv("SVD_SPAWN");
+
+	return way != NULL && strcmp(way, "vfork") == 0;
+#endif
+}
+
 static int
 run_keeper(const struct options *o, const int fds[5], char **argv)
 {
@@ -193,7 +206,8 @@ run_keeper(const struct options *o, const int fds[5], char **argv)
 	    .held = held,
 	    .self_fd = fds[4],
 	    .log_fd = o->log_fd,
-	    .init_mode = o->launch.command != NULL};
+	    .init_mode = o->launch.command != NULL,
+	    .one_thread = keeper_is_watched()};
 	struct err e;
 	int i;
 

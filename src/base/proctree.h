@@ -19,7 +19,9 @@
 int proctree_kill(pid_t pid);
 /*
  * SIGKILL to every child of parent that wanted() says yes to, with all their
- * descendants. Returns how many; none without /proc.
+ * descendants; nothing is done unless there is one among those of its first
+ * thread, who are also those that it adopts. Returns how many; none without
+ * /proc.
  */
 int proctree_kill_children(
     pid_t parent, int (*wanted)(pid_t pid, void *arg), void *arg);

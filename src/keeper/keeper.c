@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -21,6 +23,7 @@
 
 #define ORPHANED_MS 60000 /* then orphans are reaped unseen */
 #define SIGNAL_BATCH 64
+#define STACK_BYTES (256 << 10) /* of which a few pages are ever used */
 
 static struct keeper keeper;
 
@@ -219,10 +222,19 @@ raise_nofile(struct keeper *k)
 	setrlimit(RLIMIT_NOFILE, &l);
 }
 
+/* Opened for good: /proc may be covered later. */
+static int
+open_children(int thread)
+{
+	char path[48];
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children", thread);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
 static int
 keeper_init(struct keeper *k, const struct keeper_options *o)
 {
-	char path[48];
 	size_t i;
 	int fd;
 
@@ -243,10 +255,8 @@ keeper_init(struct keeper *k, const struct keeper_options *o)
 	if (fd != -1)
 		close(fd);
 	jobs_init(k);
-	/* Opened for good: /proc may be covered later. */
-	snprintf(
-	    path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
-	k->children_fd = open(path, O_RDONLY | O_CLOEXEC);
+	k->children_fds[0] = open_children((int)getpid());
+	k->children_fds[1] = -1;
 	raise_nofile(k);
 	k->signal_fd = sys_signalfd(SIG_ALL);
 	return k->signal_fd == -1 ? -1 : 0;
@@ -271,12 +281,58 @@ spill_log(const struct keeper *k)
 	}
 }
 
+static int
+run(const struct keeper_options *o)
+{
+	struct keeper *k = &keeper;
+	size_t i;
+
+	while (turn(k))
+		;
+	jobs_end(k);
+	spill_log(k);
+	for (i = 0; i < KEEPER_LITTER; i++)
+		if (o->litter[i] != NULL)
+			unlink(o->litter[i]);
+	return k->exit_code;
+}
+
+static int
+second_thread(void *arg)
+{
+	keeper.children_fds[1] = open_children((int)syscall(SYS_gettid));
+	_exit(run(arg)); /* of the whole process */
+}
+
+/*
+ * All the work is done by a second thread, and the first one sleeps for good.
+ * The kernel gives orphans to the first thread of their new parent, while what
+ * the supervisor makes are children of the thread that made the supervisor. So
+ * /proc lists orphans apart, and the supervisor need not read through all
+ * workers to find what a dead one has left. If there is no second thread, all
+ * are in one list, and only that is lost. The two share even what is a
+ * thread's own, as only one of them ever runs.
+ */
+static void
+go_on_in_second_thread(const struct keeper_options *o)
+{
+	static unsigned char stack[STACK_BYTES] __attribute__((aligned(64)));
+
+	if (o->one_thread ||
+	    clone(second_thread, stack + sizeof(stack),
+		CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND |
+		    CLONE_THREAD | CLONE_SYSVSEM,
+		(void *)o) == -1)
+		return;
+	for (;;)
+		ppoll(NULL, 0, NULL, NULL);
+}
+
 int
 keeper_main(const struct keeper_options *o)
 {
 	struct keeper *k = &keeper;
 	struct sigaction hup;
-	size_t i;
 
 	k->nohup =
 	    sigaction(SIGHUP, NULL, &hup) == 0 && hup.sa_handler == SIG_IGN;
@@ -289,12 +345,6 @@ keeper_main(const struct keeper_options *o)
 		log_error("cannot start: %s", strerror(errno));
 		return 1;
 	}
-	while (turn(k))
-		;
-	jobs_end(k);
-	spill_log(k);
-	for (i = 0; i < KEEPER_LITTER; i++)
-		if (o->litter[i] != NULL)
-			unlink(o->litter[i]);
-	return k->exit_code;
+	go_on_in_second_thread(o);
+	return run(o);
 }

@@ -60,8 +60,10 @@ struct keeper {
 	int exit_code;
 	int init_mode; /* svd -- COMMAND: every signal is passed on */
 	int log_fd;    /* the roles inherit it; -1: none */
-	int signal_fd, self_fd, children_fd, terminal_fd;
-	int foreground; /* init mode: the terminal is ours or COMMAND's */
+	int signal_fd, self_fd, terminal_fd;
+	int children_fds[2]; /* of the first thread and of the one that works;
+	                        -1: none */
+	int foreground;      /* init mode: the terminal is ours or COMMAND's */
 	int had_terminal;
 	struct rlimit nofile; /* as svd was started with */
 	int nohup;            /* SIGHUP was ignored when svd was started */
@@ -79,6 +81,7 @@ struct keeper_options {
 	const char *litter[KEEPER_LITTER]; /* files removed at the very end,
 	                                      NULL: none */
 	int init_mode;
+	int one_thread; /* where threads are hard to follow; see keeper.c */
 };
 
 /* Its value is svd's exit status. */

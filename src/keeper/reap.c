@@ -210,16 +210,16 @@ reap_everything(struct keeper *k)
  * however the list changes meanwhile. Our child's pid is not used again before
  * we reap it.
  */
-void
-reap_each_child(struct keeper *k, void (*fn)(struct keeper *k, pid_t pid))
+static void
+read_children(struct keeper *k, int fd, void (*fn)(struct keeper *k, pid_t pid))
 {
 	char text[4096];
 	ssize_t n, i;
 	pid_t pid = 0;
 
-	if (k->children_fd == -1 || lseek(k->children_fd, 0, SEEK_SET) == -1)
+	if (fd == -1 || lseek(fd, 0, SEEK_SET) == -1)
 		return;
-	while ((n = read(k->children_fd, text, sizeof(text))) > 0) {
+	while ((n = read(fd, text, sizeof(text))) > 0) {
 		for (i = 0; i < n; i++) {
 			if (text[i] >= '0' && text[i] <= '9') {
 				pid = pid * 10 + (text[i] - '0');
@@ -230,6 +230,13 @@ reap_each_child(struct keeper *k, void (*fn)(struct keeper *k, pid_t pid))
 			pid = 0;
 		}
 	}
+}
+
+void
+reap_each_child(struct keeper *k, void (*fn)(struct keeper *k, pid_t pid))
+{
+	read_children(k, k->children_fds[0], fn);
+	read_children(k, k->children_fds[1], fn);
 }
 
 static void

@@ -1,7 +1,10 @@
 /*
  * sweep: what the dead leave behind. The children of a main process that has
  * ended are the keeper's by then; they are known by their session, which was
- * the dead one's, or by the environment that they were started with.
+ * the dead one's, or by the environment that they were started with. They are
+ * looked for where orphans come to be, among the children of the keeper's first
+ * thread: whom a worker makes with CLONE_PARENT, as a sibling of its own, dies
+ * with its process group.
  */
 #ifndef SVD_SUPERVISOR_SWEEP_H
 #define SVD_SUPERVISOR_SWEEP_H

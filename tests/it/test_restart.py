@@ -85,7 +85,7 @@ def test_a_full_process_table_is_backed_off_from(fleet):
         f"[worker:w{i}]\ncommand = {act('pause')}\nbackoff_delay = 100ms\n"
         "backoff_limit = 200ms\n" for i in range(6)))
     f.before = ["setpriv", "--reuid", str(uid), "--regid", str(uid),
-                "--clear-groups", "prlimit", "--nproc=5:5"]
+                "--clear-groups", "prlimit", "--nproc=6:6"]
     f.start()
 
     def full():

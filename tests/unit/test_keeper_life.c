@@ -209,7 +209,7 @@ set_up(void)
 	k.init_mode = 1; /* nothing is held yet */
 	life_init(&k);
 	ck_assert_int_eq(logger_init(&k), 0);
-	k.children_fd = k.self_fd = -1;
+	k.children_fds[0] = k.children_fds[1] = k.self_fd = -1;
 	k.epoch = 42;
 	now = 1000000;
 	heard = mmap(NULL, sizeof(*heard), PROT_READ | PROT_WRITE,

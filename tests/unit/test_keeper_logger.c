@@ -184,7 +184,7 @@ set_up(void)
 
 	memset(&k, 0, sizeof(k));
 	k.argv = argv;
-	k.children_fd = k.self_fd = -1;
+	k.children_fds[0] = k.children_fds[1] = k.self_fd = -1;
 	life_init(&k);
 	ck_assert_int_eq(logger_init(&k), 0);
 	hold("state");
