@@ -249,7 +249,7 @@ command = /bin/sh -c 'echo $SVD_GENERATION >>{f.path("n")}; [ $SVD_GENERATION -g
     f.start()
     f.wait("w", state="RUNNING", generation=3)
     assert f.worker("w")["restarts"] == 0
-    assert f.lines("n") == ["1", "2", "3"]
+    assert f.wait_lines("n", 3) == ["1", "2", "3"]
 
 
 # --- who may ---------------------------------------------------------------------------
