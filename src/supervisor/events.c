@@ -18,9 +18,10 @@
 #define EPOCH_SIZE 40
 #define TIME_SIZE 40
 
-/* One change, encoded once for all. */
+/* One change, encoded once for all; or a snapshot for one listener. */
 struct event {
 	struct event *next;
+	uint64_t only; /* for the listener of this number; 0: for all */
 	char name[sizeof(((struct worker_conf *)NULL)->name)];
 	char group[sizeof(((struct worker_conf *)NULL)->group_name)];
 	char id[WORKER_ID_SIZE];
@@ -32,6 +33,7 @@ struct listener {
 	struct answer answer;
 	LIST_ENTRY(listener) link;
 	struct supervisor *sup;
+	uint64_t number;
 	json_t *pick;     /* see pick.h */
 	struct event *at; /* the next to be sent, or NULL */
 	int snapshot;     /* this comes first */
@@ -74,13 +76,29 @@ new_snapshot(struct supervisor *s, const json_t *pick, int gap)
 	return message;
 }
 
+/* Takes message. */
+static struct event *
+encode(json_t *message)
+{
+	struct event *e = NULL;
+	struct buf text = {0};
+
+	if (varlink_write_part(&text, message) == 0)
+		e = malloc(sizeof(*e) + text.len);
+	if (e != NULL) {
+		*e = (struct event){.len = text.len};
+		memcpy(e->message, text.data, text.len);
+	}
+	buf_release(&text);
+	return e;
+}
+
 static struct event *
 new_event(
     const struct supervisor *s, const struct worker *w, enum worker_state from)
 {
 	json_t *message = new_message(s, 0, 0);
-	struct event *e = NULL;
-	struct buf text = {0};
+	struct event *e;
 
 	if (json_object_set_new(message, "worker", view_worker(s, w)) == -1 ||
 	    json_object_set_new(
@@ -88,16 +106,12 @@ new_event(
 		json_decref(message);
 		return NULL;
 	}
-	if (varlink_write_part(&text, message) == 0)
-		e = malloc(sizeof(*e) + text.len);
+	e = encode(message);
 	if (e != NULL) {
-		*e = (struct event){.len = text.len};
 		snprintf(e->name, sizeof(e->name), "%s", w->conf->name);
 		snprintf(e->group, sizeof(e->group), "%s", w->conf->group_name);
 		snprintf(e->id, sizeof(e->id), "%s", w->rec.name);
-		memcpy(e->message, text.data, text.len);
 	}
-	buf_release(&text);
 	return e;
 }
 
@@ -160,13 +174,16 @@ append(struct events *ev, struct event *e)
 			l->at = e;
 }
 
+/* What has become too much, or is not needed any more. */
 static void
-all_begin_anew(struct events *ev, int gap)
+trim(struct supervisor *s)
 {
-	struct listener *l;
+	struct events *ev = &s->events;
 
-	LIST_FOREACH (l, &ev->listeners, link)
-		begin_anew(l, gap);
+	drop_taken(ev);
+	while (ev->bytes > KEEP_BYTES + s->roster.n * KEEP_BYTES_PER_WORKER)
+		drop_first(ev);
+	control_wake(s->control);
 }
 
 void
@@ -174,6 +191,7 @@ events_note(
     struct supervisor *s, const struct worker *w, enum worker_state from)
 {
 	struct events *ev = &s->events;
+	struct listener *l;
 	struct event *e;
 
 	ev->seq++;
@@ -182,21 +200,33 @@ events_note(
 	e = new_event(s, w, from);
 	if (e != NULL)
 		append(ev, e);
-	else
-		all_begin_anew(ev, 1);
-	drop_taken(ev);
-	while (ev->bytes > KEEP_BYTES + s->roster.n * KEEP_BYTES_PER_WORKER)
-		drop_first(ev);
-	control_wake(s->control);
+	LIST_FOREACH (l, &ev->listeners, link)
+		if (e == NULL)
+			begin_anew(l, 1);
+	trim(s);
 }
 
+/* Each has the snapshot made now: what follows in this turn is not in it. */
 void
 events_fleet_changed(struct supervisor *s)
 {
-	s->events.seq++;
-	all_begin_anew(&s->events, 0);
-	drop_taken(&s->events);
-	control_wake(s->control);
+	struct events *ev = &s->events;
+	struct listener *l;
+	struct event *e;
+
+	ev->seq++;
+	LIST_FOREACH (l, &ev->listeners, link) {
+		if (l->snapshot)
+			continue;
+		e = encode(new_snapshot(s, l->pick, 0));
+		if (e == NULL) {
+			begin_anew(l, 1);
+			continue;
+		}
+		e->only = l->number;
+		append(ev, e);
+	}
+	trim(s);
 }
 
 static int
@@ -218,6 +248,14 @@ write_snapshot(struct listener *l, struct buf *out)
 	return ANSWER_MORE;
 }
 
+static int
+is_for(const struct listener *l, const struct event *e)
+{
+	if (e->only != 0)
+		return e->only == l->number;
+	return pick_has(l->pick, e->name, e->group, e->id);
+}
+
 /* Perhaps nothing, where it is of no worker that was named. */
 static enum answer_written
 listener_write(struct answer *a, struct buf *out)
@@ -227,8 +265,7 @@ listener_write(struct answer *a, struct buf *out)
 
 	if (l->snapshot)
 		return write_snapshot(l, out);
-	if (pick_has(l->pick, e->name, e->group, e->id) &&
-	    buf_add(out, e->message, e->len) == -1)
+	if (is_for(l, e) && buf_add(out, e->message, e->len) == -1)
 		return ANSWER_FAILED;
 	l->at = e->next;
 	drop_taken(&l->sup->events);
@@ -279,6 +316,7 @@ events_listen(struct call *c, json_t *pick)
 	*l = (struct listener){
 	    .answer.kind = &listener_kind,
 	    .sup = c->sup,
+	    .number = ++c->sup->events.last_number,
 	    .pick = json_incref(pick),
 	    .snapshot = 1,
 	    .gap = has_gap(c),

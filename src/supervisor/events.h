@@ -29,13 +29,15 @@ struct events {
 	struct event *first, *last; /* what some listener has not taken */
 	size_t bytes;               /* of these */
 	struct listeners listeners;
+	uint64_t last_number; /* of a listener */
 };
 
 /* w has come to its state from another. To be called once for each, in order,
  * after the record and before what follows from it. */
 void events_note(
     struct supervisor *s, const struct worker *w, enum worker_state from);
-/* The set of workers, or their names, are others: listeners begin anew. */
+/* The set of workers, or their names, are others: listeners are given another
+ * snapshot, in its place among the changes. */
 void events_fleet_changed(struct supervisor *s);
 /* Answers the call `Events` of the workers that are picked (see pick.h), with
  * its parameters epoch and seq. */

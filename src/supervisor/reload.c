@@ -210,7 +210,8 @@ reload_commit(struct reload *r)
 	s->fleet.supervisor_watchdog = r->next.supervisor_watchdog;
 	supervisor_send_limits(s);
 	output_changed(s);
-	events_fleet_changed(s);
+	if (r->nitems > 0)
+		events_fleet_changed(s);
 }
 
 void
@@ -376,7 +377,7 @@ forget(struct worker *w)
 void
 reload_forget(struct supervisor *s)
 {
-	size_t i;
+	size_t i, before = s->roster.n;
 
 	if (s->snapshots.nold == 0 || s->sweep.n > 0 || !s->resumed)
 		return;
@@ -384,4 +385,6 @@ reload_forget(struct supervisor *s)
 		if (s->roster.list[i - 1]->snapshot != 0 &&
 		    at_rest(s->roster.list[i - 1]))
 			forget(s->roster.list[i - 1]);
+	if (s->roster.n < before)
+		events_fleet_changed(s);
 }

@@ -226,7 +226,8 @@ unready_reason(const struct supervisor *s, const struct worker *w)
 json_t *
 view_unready(const struct supervisor *s, const struct worker *w)
 {
-	if (!w->conf->autostart || worker_ready(w))
+	/* One that is on its way out of the fleet need not be. */
+	if (!w->conf->autostart || w->snapshot != 0 || worker_ready(w))
 		return json_null();
 	return json_pack("{s:s, s:s, s:o}", "name", w->conf->name, "state",
 	    worker_state_name(w->rec.state), "reason", unready_reason(s, w));

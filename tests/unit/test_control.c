@@ -1388,9 +1388,12 @@ START_TEST(test_other_workers_are_a_snapshot_without_a_gap)
 
 	ask(fd, EVENTS "\"parameters\":{}}");
 	expect_snapshot(fd, 0);
+	become(WEB1, WS_STARTING);
 	events_fleet_changed(&sup);
-	expect_snapshot(fd, 0);
 	become(WEB0, WS_STARTING);
+	expect_event(fd, WEB1, "STOPPED", "STARTING");
+	expect_snapshot(fd, 0);
+	ck_assert_int_eq(json_integer_value(member("seq")), 2);
 	expect_event(fd, WEB0, "STOPPED", "STARTING");
 	close(fd);
 }
