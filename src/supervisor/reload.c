@@ -370,7 +370,6 @@ forget(struct worker *w)
 	roster_remove(&s->roster, w);
 	snapshot_leave(s, w->snapshot);
 	worker_gone(w);
-	events_fleet_changed(s);
 }
 
 /* What is noted to be swept names its worker: not before that is done. */
