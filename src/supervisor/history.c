@@ -22,7 +22,8 @@ forget(struct history *h, size_t n)
 
 	for (i = 0; i < n; i++)
 		free(h->list[i]);
-	memmove(h->list, h->list + n, (h->n - n) * sizeof(*h->list));
+	if (n < h->n)
+		memmove(h->list, h->list + n, (h->n - n) * sizeof(*h->list));
 	h->n -= n;
 }
 
