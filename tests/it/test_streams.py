@@ -506,3 +506,53 @@ command = {act('pause')}
     assert f.svctl("logs", "x").rc == 5
     assert f.svctl("logs", "i").rc == 1
     assert f.svctl("logs").rc == 2
+
+
+# --- a fleet file that changes ---------------------------------------------------
+
+def test_streams_follow_the_fleet_file(fleet):
+    """From the log to a file, to nowhere and back; each line goes where the
+    file said when its process was born."""
+    f = fleet("", launch=False)
+
+    def write(keys):
+        f.ini.write_text(f"[fleet]\nname = test\n[worker:w]\n"
+                         f"command = {act('write', 1, 'said', 'pause')}\n"
+                         f"{keys}")
+
+    write("")
+    f.start()
+    wait_log(f, "w", "said")
+    write(f"stdout = file:{f.path('file')}\n")
+    f.ctl("reload")
+    wait_for(lambda: f.lines("file") == ["said"])
+    write("stdout = null\n")
+    f.ctl("reload")
+    f.wait("w", state="RUNNING")
+    wait_for(lambda: not (f.run / "out" / "w:0").exists())
+    assert f.svctl("logs", "w").rc == 1
+    write("")
+    f.ctl("reload")
+    wait_log(f, "w", "said", "said")
+    assert f.ctl("logs", "-n", "1", "w").out == "said\n"
+    assert f.lines("file") == ["said"]
+
+
+def test_a_worker_that_comes_back_at_once_is_heard(fleet):
+    """Taken out of the file and put in again, faster than its FIFO can go."""
+    f = fleet("", launch=False)
+    other = f"[fleet]\nname = test\n[worker:v]\ncommand = {act('pause')}\n"
+    both = other + f"[worker:w]\ncommand = {act('write', 1, 'said', 'pause')}\n"
+    f.ini.write_text(both)
+    f.start()
+    for times in range(1, 6):
+        wait_log(f, "w", *times * ["said"])
+        f.ini.write_text(other)
+        f.ctl("reload")
+        f.ini.write_text(both)
+        f.ctl("reload")
+    wait_log(f, "w", *6 * ["said"])
+    f.kill_supervisor()
+    os.kill(logger_of(f), signal.SIGKILL)
+    f.ctl("restart", "w")
+    wait_log(f, "w", *7 * ["said"])
