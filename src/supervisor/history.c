@@ -20,6 +20,8 @@ forget(struct history *h, size_t n)
 {
 	size_t i;
 
+	if (n == 0)
+		return; /* perhaps there is no list */
 	for (i = 0; i < n; i++)
 		free(h->list[i]);
 	if (n < h->n)

@@ -205,6 +205,9 @@ reload_commit(struct reload *r)
 			    r->plan.steps[i].kind, r->workers[i]};
 		r->workers[i] = NULL;
 	}
+	log_info("the fleet file in force is another: %zu of %zu workers are "
+		 "not as they were",
+	    r->nitems, s->roster.n);
 	roster_sort(&s->roster);
 	s->fleet.on_empty = r->next.on_empty;
 	s->fleet.supervisor_watchdog = r->next.supervisor_watchdog;
@@ -291,8 +294,6 @@ reload_by_signal(struct supervisor *s)
 	log_diags(&r.diags);
 	if (rc == 0) {
 		reload_commit(&r);
-		log_info("reloaded: %zu workers of %zu are not as they were",
-		    r.nitems, s->roster.n);
 		reload_finish(&r);
 	} else
 		log_error("not reloaded: the fleet stays as it was");

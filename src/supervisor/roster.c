@@ -129,7 +129,8 @@ by_place(const void *a, const void *b)
 void
 roster_sort(struct roster *r)
 {
-	qsort(r->list, r->n, sizeof(struct worker *), by_place);
+	if (r->n > 0)
+		qsort(r->list, r->n, sizeof(struct worker *), by_place);
 }
 
 void

@@ -74,12 +74,31 @@ list_of(const struct reload_item *item)
 	}
 }
 
+/* What an earlier reload has begun is waited for too: this one may be the same
+ * one again, whose caller has lost the supervisor that began it. */
+static int
+wait_for_others(struct outcome *o, struct supervisor *s)
+{
+	struct worker *w;
+	size_t i;
+	int rc = 0;
+
+	ROSTER_EACH (&s->roster, i, w) {
+		if (w->snapshot != 0)
+			rc |= outcome_add_as(o, w, OUTCOME_LEFT);
+		else if (w->rec.want_up && w->rec.state == WS_STOPPING &&
+			 w->rec.conf != w->conf->print)
+			rc |= outcome_add_as(o, w, OUTCOME_NEW);
+	}
+	return rc;
+}
+
 /* -1: no memory for all of it; what is to be done is done all the same. */
 static int
 describe(struct outcome *o, const struct reload *r)
 {
 	size_t i;
-	int rc = 0;
+	int rc = wait_for_others(o, r->sup);
 
 	for (i = 0; i < r->nitems; i++) {
 		const struct reload_item *item = &r->items[i];

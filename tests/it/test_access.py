@@ -16,9 +16,11 @@ pytestmark = pytest.mark.skipif(
 GROUP = 54321
 USER = 65534
 READING = (["ping"], ["version"], ["status"], ["why", "w"], ["health"],
-           ["status", "-l"])
+           ["status", "-l"], ["diff"], ["config"], ["config", "w"],
+           ["-j", "config"])
 ACTING = (["start", "w"], ["stop", "w"], ["restart", "w"], ["kill", "w"],
-          ["signal", "USR1", "w"], ["shutdown"])
+          ["signal", "USR1", "w"], ["reload"], ["scale", "w", "2"],
+          ["shutdown"])
 
 
 def text(group):
@@ -47,6 +49,18 @@ def as_user(f, *args, uid=USER, gid=USER, groups=()):
 def test_the_socket_is_the_groups(shared):
     st = (shared.run / "control.sock").stat()
     assert stat.S_IMODE(st.st_mode) == 0o660 and st.st_gid == GROUP
+
+
+def test_a_reader_sees_that_a_secret_changed_but_not_what(shared):
+    shared.ini.write_text(shared.ini.read_text().replace("xyzzy", "plugh"))
+    done = as_user(shared, "diff", gid=GROUP)
+    assert done.returncode == 3, done
+    assert "environment: SECRET=*** -> SECRET=***" in done.stdout
+    assert "SECRET=xyzzy -> SECRET=plugh" in shared.ctl("diff", rc=3).out
+    done = as_user(shared, "config", gid=GROUP)
+    assert done.stdout.count("SECRET=***") == 2, "[fleet]'s and the worker's"
+    assert "xyzzy" not in done.stdout
+    assert "xyzzy" in shared.ctl("config").out
 
 
 @pytest.mark.parametrize("how", [{"gid": GROUP}, {"groups": (GROUP,)},

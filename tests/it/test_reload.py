@@ -10,7 +10,8 @@ import time
 
 import pytest
 
-from svdtest import ROUNDS, SLOW, act, alive, stays, wait_for
+from svdtest import (ROUNDS, SLOW, act, alive, command_line, stays,
+                     wait_for)
 
 SEED = int(os.environ.get("SVD_TEST_SEED", "1"))
 
@@ -52,7 +53,8 @@ def reload(f, *args):
 
 def environ(pid):
     """The environment that a process was started with."""
-    text = pathlib.Path(f"/proc/{pid}/environ").read_bytes()
+    path = pathlib.Path(f"/proc/{pid}/environ")
+    text = wait_for(path.read_bytes, what="its exec is through")
     return dict(line.split("=", 1)
                 for line in text.decode().split("\0") if "=" in line)
 
@@ -336,8 +338,10 @@ command = {act('pause')}
     assert result["restarted"] == ["slow"]
     worker = f.worker("slow")
     assert worker["state"] == "RUNNING" and worker["generation"] == 2
-    cmdline = pathlib.Path(f"/proc/{worker['pid']}/cmdline").read_text()
-    assert "222222" in cmdline
+    # Its exec is under way when svd goes on.
+    words = wait_for(lambda: any(command_line(worker["pid"])) and
+                     command_line(worker["pid"]))
+    assert b"222222" in words
     assert f.worker("other")["pid"] == before["other"]
 
 
@@ -413,6 +417,29 @@ command = {act('pause')}
     f.kill_supervisor()
     assert f.worker("w")["generation"] == 1
     assert f.worker("w")["pid"] == worker["pid"]
+
+
+def test_the_supervisor_dies_under_a_reload_that_waits(fleet):
+    """svctl asks the next one, and still waits for the end."""
+    f = fleet(f"""
+[worker:slow]
+command = {act('ignore', 15, 'pause')}
+stop_timeout = 2s
+[worker:old]
+command = {act('ignore', 15, 'pause')}
+stop_timeout = 2s
+""")
+    before = f.running()
+    rewrite(f, f"[worker:slow]\ncommand = {act('pause')}\n"
+            "stop_timeout = 2s\n")
+    ask = subprocess.Popen([*f.svctl_words(), "reload"], env=f.env)
+    f.wait("old", state="STOPPING")
+    f.kill_supervisor()
+    assert ask.wait(20 * SLOW) == 0
+    workers = f.workers()
+    assert list(workers) == ["slow"]
+    assert workers["slow"]["state"] == "RUNNING"
+    assert workers["slow"]["pid"] != before["slow"]
 
 
 def test_refused_while_the_fleet_stops(fleet):
