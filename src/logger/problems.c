@@ -22,7 +22,9 @@ place_of(const struct ring *r)
 		return FORWARD_SYSLOG;
 	if (r->kind == OUTPUT_JOURNAL)
 		return FORWARD_JOURNAL;
-	return r->path != NULL ? r->path : "standard error";
+	if (r->kind == OUTPUT_STDERR)
+		return "standard error";
+	return r->path != NULL ? r->path : r->id;
 }
 
 /* "": nothing is wrong. */

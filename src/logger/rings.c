@@ -223,9 +223,9 @@ let_go(struct logger *lg, struct ring *r)
 	link_drop(&lg->link, name);
 	snprintf(name, sizeof(name), "sink:%s", key);
 	fd = (int)names_take(&lg->held, name, -1);
-	if (fd != -1)
-		link_drop(&lg->link, name);
 	fd_close(&fd);
+	if (r->kind == OUTPUT_FILE)
+		link_drop(&lg->link, name);
 	if (r->writer != NULL) {
 		r->writer->nrings--;
 		writers_changed(lg, r->writer);

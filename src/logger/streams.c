@@ -99,16 +99,25 @@ direct(struct logger *lg, struct stream *s, struct ring *r, int64_t now)
 	watch(lg, s);
 }
 
+/* Said to epoll: the keeper's copy would keep it there. */
+static void
+unwatch(struct logger *lg, struct stream *s)
+{
+	if (s->fd != -1)
+		epoll_ctl(lg->epoll, EPOLL_CTL_DEL, s->fd, NULL);
+	fd_close(&s->fd);
+}
+
+/* The keeper's copy is the supervisor's to drop: it may be in use again. */
 static void
 forget(struct logger *lg, struct stream *s, int64_t now)
 {
-	/* The supervisor sees that it is empty, and has it dropped. */
 	enqueue(lg, s, QUEUE_NONE);
 	names_take(&lg->streams, s->key, 0);
 	TAILQ_REMOVE(&lg->all_streams, s, all);
 	if (s->ring != NULL)
 		rings_detach(lg, s->ring, now);
-	fd_close(&s->fd); /* leaves the epoll set: the keeper's copy not */
+	unwatch(lg, s);
 	free(s);
 }
 
@@ -329,35 +338,6 @@ streams_adopt_left_over(struct logger *lg, int64_t now)
 		}
 }
 
-void
-streams_handed(struct logger *lg, const char *name, int fd, int64_t now)
-{
-	int old = (int)names_take(&lg->held, name, -1);
-	struct stream *s;
-
-	(void)now;
-	fd_close(&old);
-	/* Our own, that comes back. */
-	if (strncmp(name, "ring:", 5) == 0 &&
-	    names_pointer(&lg->rings, name + 5) != NULL) {
-		fd_close(&fd);
-		return;
-	}
-	if (names_put(&lg->held, name, fd) == -1) {
-		log_error("cannot keep '%s': no memory", name);
-		fd_close(&fd);
-		return;
-	}
-	s = names_pointer(&lg->streams, name);
-	if (s == NULL)
-		return;
-	if (s->fd != -1) {
-		s->replaced = 1;
-		streams_ready(lg, s);
-	}
-	watch(lg, s);
-}
-
 static void
 watch_own(struct logger *lg, int64_t now)
 {
@@ -403,6 +383,42 @@ capture(struct logger *lg, struct stream *s, int all, int64_t now)
 	return 1;
 }
 
+/* What we have given to hold comes back, as a rule of use to nobody. */
+static int
+is_echo(const char *name)
+{
+	return strncmp(name, "ring:", 5) == 0 || strcmp(name, "cursors") == 0;
+}
+
+void
+streams_handed(struct logger *lg, const char *name, int fd, int64_t now)
+{
+	struct stream *s;
+	int old;
+
+	(void)now;
+	if (is_echo(name)) {
+		fd_close(&fd);
+		return;
+	}
+	old = (int)names_take(&lg->held, name, -1);
+	fd_close(&old);
+	if (names_put(&lg->held, name, fd) == -1) {
+		log_error("cannot keep '%s': no memory", name);
+		fd_close(&fd);
+		return;
+	}
+	s = names_pointer(&lg->streams, name);
+	if (s == NULL)
+		return;
+	/* The old one is emptied first. */
+	if (s->fd != -1) {
+		s->replaced = 1;
+		streams_ready(lg, s);
+	}
+	watch(lg, s);
+}
+
 static int
 has_room(const struct ring *r)
 {
@@ -439,8 +455,7 @@ static void
 go_on_with_next(struct logger *lg, struct stream *s)
 {
 	s->replaced = 0;
-	epoll_ctl(lg->epoll, EPOLL_CTL_DEL, s->fd, NULL);
-	fd_close(&s->fd);
+	unwatch(lg, s);
 	watch(lg, s);
 }
 
@@ -486,8 +501,8 @@ streams_look_at_all(struct logger *lg, int64_t now)
 	struct stream *s;
 
 	TAILQ_FOREACH (s, &lg->all_streams, all)
-		streams_ready(lg, s);
-	streams_turn(lg, now);
+		if (s->fd != -1 && s->ring != NULL && has_room(s->ring))
+			capture(lg, s, 0, now);
 }
 
 void

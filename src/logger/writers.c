@@ -23,7 +23,8 @@
 static void
 place_of(const struct ring *r, char *out, size_t size)
 {
-	if (r->kind == OUTPUT_FILE)
+	/* Of one that was left over only the open file is known. */
+	if (r->kind == OUTPUT_FILE && r->path != NULL)
 		mounts_find(r->path, out, size);
 	else
 		snprintf(out, size, "%s",

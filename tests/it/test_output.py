@@ -420,6 +420,29 @@ def test_a_stopped_logger_loses_nothing(fleet):
     check_file(f, "web", f.dir / "web.log")
 
 
+@pytest.mark.parametrize("kills", [False, True])
+def test_workers_that_leave_and_come_back_lose_nothing(fleet, kills):
+    f = fleet("", launch=False)
+    f.ini.write_text("[fleet]\nname = test\n" + worker(
+        "web", numbered("web%n", f.dir), numprocs=3,
+        stdout=f"file:{f.dir}/web%n"))
+    f.start()
+    pid = wait_for(lambda: logger(f))
+    fds = f.descriptors()
+    for i in range(15):
+        f.ctl("scale", "web", 1)
+        if kills:
+            kill_logger(f)
+        f.ctl("scale", "web", 3)
+        wait_bytes(f, "web2", wrote(f.dir, "web2")[0] + 1)
+    if not kills:
+        assert logger(f) == pid
+    assert f.descriptors() == fds
+    stop_all(f, "all")
+    for i in range(3):
+        check_file(f, f"web{i}", f.dir / f"web{i}")
+
+
 def two_ways(fleet, stderr):
     """One worker to a standard error, and one to a file."""
     f = fleet("", launch=False, stderr=stderr)
