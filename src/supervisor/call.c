@@ -73,6 +73,13 @@ call_no_memory(struct call *c)
 }
 
 int
+call_answer_later(struct call *c, struct answer *a)
+{
+	c->later = a;
+	return 0;
+}
+
+int
 call_check_names(struct call *c, json_t **pick, int *rc)
 {
 	const json_t *names = json_object_get(c->parameters, "names");
@@ -134,8 +141,7 @@ call_answer_outcome(struct call *c, struct outcome *o)
 	int rc;
 
 	if (!outcome_look_all(o) && !json_is_false(wait)) {
-		c->later = &o->answer;
-		return 0;
+		return call_answer_later(c, &o->answer);
 	}
 	rc = call_reply(c, outcome_reply(o));
 	outcome_free(o);

@@ -70,6 +70,8 @@ int call_fail(struct call *c, enum call_error error, const char *value);
 /* For an error of other parameters; takes the reference. */
 int call_fail_with(struct call *c, enum call_error error, json_t *parameters);
 int call_no_memory(struct call *c);
+/* The answer comes from a, which is taken. Returns 0. */
+int call_answer_later(struct call *c, struct answer *a);
 
 /* What `names` names, as pick.h has it: *pick is a new reference. -1: an error
  * was answered, *rc is of that. */

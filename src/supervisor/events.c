@@ -322,6 +322,5 @@ events_listen(struct call *c, json_t *pick)
 	    .gap = has_gap(c),
 	};
 	LIST_INSERT_HEAD(&c->sup->events.listeners, l, link);
-	c->later = &l->answer;
-	return 0;
+	return call_answer_later(c, &l->answer);
 }

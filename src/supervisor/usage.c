@@ -127,6 +127,5 @@ usage_answer(struct call *c, json_t *pick)
 	u->answer.kind = &usage_kind;
 	u->sup = c->sup;
 	u->pick = json_incref(pick);
-	c->later = &u->answer;
-	return 0;
+	return call_answer_later(c, &u->answer);
 }

@@ -146,8 +146,7 @@ verb_logs(struct call *c)
 		free(h);
 		return call_no_memory(c);
 	}
-	c->later = &h->answer;
-	return 0;
+	return call_answer_later(c, &h->answer);
 }
 
 const struct verb verbs_logs[] = {
