@@ -76,6 +76,9 @@ supervisor_spawn_turn(struct supervisor *s)
 		link_flush(&s->link);
 	if (swept || !TAILQ_EMPTY(&s->spawns) || s->sweep.n > 0)
 		supervisor_wake(s);
+	/* A birth may have been what read the last of the dead to its end. */
+	if (!s->resumed)
+		supervisor_births_changed(s);
 	reload_forget(s);
 	check_end(s);
 }
