@@ -51,6 +51,8 @@ struct sources {
 	void *tree;
 	size_t bytes; /* what a save would write */
 	int frozen;
+	int scaled; /* after loading: a new instance may have files of its own
+	             */
 };
 
 static int
@@ -301,7 +303,7 @@ sources_get(struct sources *s, const char *path, size_t *len, struct err *e)
 {
 	struct source *entry = find(s, SRC_FILE, path);
 
-	if (entry == NULL && s->frozen) {
+	if (entry == NULL && s->frozen && !s->scaled) {
 		refuse_frozen(path, e);
 		return NULL;
 	}
@@ -392,6 +394,7 @@ sources_scale(struct sources *s, const char *group, int numprocs)
 	char *text;
 	int len = asprintf(&text, "%d", numprocs);
 
+	s->scaled = 1;
 	if (len == -1)
 		return -1;
 	if (e == NULL)

@@ -32,7 +32,9 @@ const char *sources_get(
 char *const *
 sources_glob(struct sources *s, const char *pattern, struct err *e);
 /* Makes a [worker:GROUP] have numprocs instances, whatever its file says; kept
- * and saved like a file's text. -1: no memory. */
+ * and saved like a file's text. What s, though frozen, does not know is read
+ * from disk from here on: a new instance may have files of its own. -1: no
+ * memory. */
 int sources_scale(struct sources *s, const char *group, int numprocs);
 /* 0: what the file says. */
 int sources_scaled(const struct sources *s, const char *group);

@@ -69,6 +69,17 @@ present_confs(const struct supervisor *s, size_t *n)
 	return confs;
 }
 
+static int
+note_fixed(
+    const struct conf_key *key, const char *was, const char *is, void *arg)
+{
+	(void)was;
+	(void)is;
+	if (!key->live)
+		*(int *)arg = 1;
+	return 0;
+}
+
 int
 reload_load(struct reload *r, struct supervisor *s, struct sources *src)
 {
@@ -89,6 +100,9 @@ reload_load(struct reload *r, struct supervisor *s, struct sources *src)
 	                   : plan_make(&r->plan, confs, n, r->next.workers,
 				 r->next.nworkers);
 	free(confs);
+	if (rc == 0)
+		rc = plan_fleet_changes(
+		    &s->fleet, &r->next, note_fixed, &r->keep_first);
 	return rc == -1 ? no_memory(r) : 0;
 }
 
@@ -196,6 +210,8 @@ reload_commit(struct reload *r)
 	uint64_t number;
 	size_t i;
 
+	if (r->keep_first)
+		snapshot_keep_first(s);
 	number = snapshot_replace(s, r->fd, count_steps(&r->plan, PLAN_REMOVE));
 	r->fd = -1;
 	for (i = 0; i < r->plan.n; i++) {

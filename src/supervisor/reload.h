@@ -33,6 +33,7 @@ struct reload {
 	struct worker **workers;    /* the same; those to be added are new */
 	struct reload_item *items;
 	size_t nitems;
+	int keep_first; /* [fleet] says what waits for svd's next start */
 };
 
 /* The parts of a reload, in this order; reload_release() after any of them. */

@@ -13,6 +13,7 @@
 #include "supervisor/supervisor.h"
 
 #define OLD "fleet:"
+#define FIRST "fleet=first"
 
 static void
 old_name(uint64_t number, char out[KEEPER_NAME_MAX + 1])
@@ -81,6 +82,47 @@ take_old(struct supervisor *s)
 	return 0;
 }
 
+/* What cannot change while svd runs, of the fleet file that it was started
+ * with: what conf/keys.c says not to be live. */
+static void
+exchange_fixed(struct fleet *a, struct fleet *b)
+{
+	const struct fleet was = *a;
+
+	a->control_group = b->control_group;
+	a->log = b->log;
+	a->log_format = b->log_format;
+	b->control_group = was.control_group;
+	b->log = was.log;
+	b->log_format = was.log_format;
+}
+
+static int
+take_first(struct supervisor *s, struct err *e)
+{
+	int fd = link_take(&s->link, FIRST), rc;
+	struct fleet first = {0};
+
+	if (fd == -1)
+		return 0;
+	s->snapshots.has_first = 1;
+	rc = load(&first, fd, s->fleet_path, e);
+	fd_close(&fd);
+	if (rc == -1)
+		return -1;
+	exchange_fixed(&s->fleet, &first);
+	fleet_release(&first);
+	return 0;
+}
+
+void
+snapshot_keep_first(struct supervisor *s)
+{
+	if (!s->snapshots.has_first)
+		link_hold(&s->link, FIRST, s->snapshots.fd);
+	s->snapshots.has_first = 1;
+}
+
 int
 snapshots_init(struct supervisor *s, const char *path, struct err *e)
 {
@@ -92,7 +134,9 @@ snapshots_init(struct supervisor *s, const char *path, struct err *e)
 		return err_set(e, "the keeper holds no fleet file");
 	if (take_old(s) == -1)
 		return err_set(e, "out of memory");
-	return load(&s->fleet, sn->fd, path, e);
+	if (load(&s->fleet, sn->fd, path, e) == -1)
+		return -1;
+	return take_first(s, e);
 }
 
 struct sources *

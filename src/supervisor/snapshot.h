@@ -2,7 +2,9 @@
  * snapshot: the fleet file as it was read, which the keeper holds: "fleet" is
  * what is in force. One that a reload has replaced is held on as "fleet:N"
  * while a worker that it names and the new one does not is still on its way
- * out, so that a successor knows how that one is to be stopped.
+ * out, so that a successor knows how that one is to be stopped. "fleet=first"
+ * is the one that svd was started with, where a later one says something else
+ * that takes effect only when svd is started anew.
  */
 #ifndef SVD_SUPERVISOR_SNAPSHOT_H
 #define SVD_SUPERVISOR_SNAPSHOT_H
@@ -25,9 +27,11 @@ struct snapshots {
 		struct fleet fleet; /* a successor's, once it was needed */
 	} * old;                    /* the newest last */
 	size_t nold, cap;
+	int has_first; /* "fleet=first" is held */
 };
 
-/* Takes all that is held, and loads the one in force to s->fleet. */
+/* Takes all that is held, and loads the one in force to s->fleet, but for what
+ * svd was started with. */
 int snapshots_init(struct supervisor *s, const char *path, struct err *e);
 /* What is in force, to be loaded from; NULL: it cannot be read. */
 struct sources *snapshot_sources(const struct supervisor *s, struct err *e);
@@ -40,6 +44,8 @@ snapshot_find_old(struct supervisor *s, const char *id, uint64_t *number);
  * users workers of that have to leave; 0: none do.
  */
 uint64_t snapshot_replace(struct supervisor *s, int fd, size_t users);
+/* Before a first one is replaced that says otherwise: see above. */
+void snapshot_keep_first(struct supervisor *s);
 /* Room for one more in snapshot_replace(). -1: no memory. */
 int snapshot_reserve(struct supervisor *s);
 /* One worker less needs it; it is dropped with the last. */

@@ -215,6 +215,27 @@ def test_what_waits_for_the_next_start_is_noted(fleet):
     assert f.end() == 0, "on_empty is in force"
 
 
+def test_what_waits_for_the_next_start_waits_over_supervisors(fleet):
+    f = fleet(launch=False)
+    rewrite(f, f"[fleet]\nname = test\nlog = file:{f.dir}/first\n"
+            f"[worker:w]\ncommand = {act('pause')}\n")
+    f.start()
+    f.running()
+    edit(f, ("/first", "/second\nlog_format = json"))
+    assert "log: takes effect when" in f.ctl("reload").out
+    for round_ in range(2):
+        f.kill_supervisor()
+        f.ctl("restart", "w")
+        wait_for(lambda: sum("w: STARTING -> RUNNING" in line
+                             for line in f.lines("first")) == round_ + 2)
+        assert not f.path("second").exists()
+        assert "/first -> file:" in f.ctl("diff", rc=3).out
+        assert "log: takes effect when" in f.ctl("reload").out
+    edit(f, ("/second\nlog_format = json", "/first"))
+    assert f.ctl("diff").out == ""
+    assert f.ctl("reload").out == "no worker has changed\n"
+
+
 def test_hup_reloads(fleet):
     f = fleet(THREE)
     before = f.running()
@@ -513,6 +534,34 @@ def test_one_and_two(fleet):
     assert f.ctl("-j", "status", "w:0").json["workers"][0]["pid"] == before
     f.ctl("restart", "w:0")
     assert f.worker("w")["generation"] == 2
+
+
+def test_new_instances_have_env_files_of_their_own(fleet):
+    f = fleet(launch=False)
+    for i in range(2):
+        (f.dir / f"env.{i}").write_text(f"WHICH={i}\n")
+    rewrite(f, f"""
+[worker:web]
+command = {act('pause')}
+env_file = {f.dir}/env.%n
+[worker:maybe]
+command = {act('pause')}
+env_file = -{f.dir}/none.%n
+""")
+    f.start()
+    before = f.running()
+    (f.dir / "env.0").write_text("WHICH=not read again\n")
+    f.ctl("scale", "web", 2)
+    f.ctl("scale", "maybe", 2)
+    after = f.running()
+    assert environ(after["web:1"])["WHICH"] == "1"
+    assert (after["web:0"], after["maybe:0"]) == (
+        before["web"], before["maybe"])
+    assert "env.2" in f.ctl("scale", "web", 3, rc=1).err
+    # And a successor has no need of the disk.
+    (f.dir / "env.1").unlink()
+    f.kill_supervisor()
+    assert pids(f) == after
 
 
 def test_a_scale_survives_the_supervisor_and_not_a_reload(fleet):
