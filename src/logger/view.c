@@ -157,6 +157,21 @@ next_line(const struct view *v, int64_t at, int64_t end)
 	return end;
 }
 
+/* What is on disk already and what is not yet come in two reads. */
+static int
+read_whole(const struct view *v, int64_t at, char *buf, size_t len)
+{
+	size_t have;
+	ssize_t n;
+
+	for (have = 0; have < len; have += (size_t)n) {
+		n = view_read(v, at + (int64_t)have, buf + have, len - have);
+		if (n <= 0)
+			return -1;
+	}
+	return 0;
+}
+
 int64_t
 view_last_lines(const struct view *v, uint64_t n)
 {
@@ -169,8 +184,8 @@ view_last_lines(const struct view *v, uint64_t n)
 	/* The newline at the very end ends the last line, begins none. */
 	for (; at > oldest && n > 0; at = from) {
 		from = at - BLOCK > oldest ? at - BLOCK : oldest;
-		len = view_read(v, from, buf, (size_t)(at - from));
-		if (len != at - from)
+		len = at - from;
+		if (read_whole(v, from, buf, (size_t)len) == -1)
 			return at == end ? end : next_line(v, at, end);
 		for (i = len; i > 0; i--)
 			if (buf[i - 1] == '\n' && from + i != end && --n == 0)
