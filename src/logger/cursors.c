@@ -12,14 +12,14 @@
 #include "base/sys.h"
 
 #define MAGIC UINT64_C(0x73726f7372756364)
-#define VERSION 1
+#define VERSION 2
 #define HEAD_BYTES 4096
 #define GROW 64     /* entries */
 #define REMOVED '-' /* in key[1]: not to be used again in this life */
 #define BYTES(n) (HEAD_BYTES + (n) * sizeof(struct cursor))
 
 _Static_assert(sizeof(struct cursors_head) <= HEAD_BYTES, "the head fits");
-_Static_assert(sizeof(struct cursor) == 168, "a new layout, a new version");
+_Static_assert(sizeof(struct cursor) == 176, "a new layout, a new version");
 
 /* All of its memory is had now: a store into the mapping must not fail. */
 static int
@@ -113,6 +113,7 @@ cursors_add(struct cursors *t, const char *key)
 	c = &t->list[i];
 	memset(c, 0, sizeof(*c));
 	c->epoch = sys_random();
+	c->reopened = t->head->reopen;
 	/* The first byte comes last: with it the entry is there. */
 	memcpy(c->key + 1, key + 1, strlen(key));
 	atomic_signal_fence(memory_order_seq_cst);

@@ -51,6 +51,7 @@ struct cursor {
 	cursor_u64 final;    /* nothing more will come: a line without an end
 	                        is to be delivered as well. Main's */
 	cursor_u64 watchers; /* bit n: reader n sleeps until it grows */
+	cursor_u64 reopened; /* the head's reopen, as far as it is obeyed */
 
 	/*
 	 * What main is about to do, where one system call may be cut short by

@@ -91,6 +91,15 @@ look_at_file(struct delivery *d, struct stat *st)
 	return 0;
 }
 
+/* What is no regular file has no position: what is delivered says it all. */
+static int
+go_on_unpositioned(struct delivery *d)
+{
+	d->c->done = d->at;
+	d->c->moving = 0;
+	return 0;
+}
+
 /* Opens path and goes on there. */
 static int
 open_sink(struct delivery *d)
@@ -112,7 +121,7 @@ open_sink(struct delivery *d)
 	d->fd = fd;
 	if (look_at_file(d, &st) == -1)
 		return -1;
-	return d->regular ? go_to_end(d) : 0;
+	return d->regular ? go_to_end(d) : go_on_unpositioned(d);
 }
 
 static void
@@ -141,7 +150,7 @@ resume(struct delivery *d)
 	if (look_at_file(d, &st) == -1)
 		return -1;
 	if (!d->regular)
-		return 0;
+		return go_on_unpositioned(d);
 	if (d->c->moving != 0 || d->c->ino != st.st_ino)
 		return go_to_end(d);
 	pos = lseek(d->fd, 0, SEEK_CUR);
@@ -158,7 +167,8 @@ static int
 begin(struct delivery *d)
 {
 	d->at = d->c->done;
-	d->reopened = d->head->reopen;
+	/* A wish that the one before us did not live to obey is still one. */
+	d->reopened = d->c->reopened;
 	if (resume(d) == -1)
 		return -1;
 	d->begun = 1;
@@ -181,7 +191,7 @@ reopen(struct delivery *d)
 	uint64_t wished = d->head->reopen;
 
 	if (d->path == NULL || is_in_place(d) || open_sink(d) == 0) {
-		d->reopened = wished;
+		d->reopened = d->c->reopened = wished;
 		return 0;
 	}
 	return -1;
