@@ -44,6 +44,7 @@ struct stream {
 	unsigned char table;  /* of the table it was last seen in */
 	unsigned char leaving, complained;
 	unsigned char replaced; /* another FIFO is held for it by now */
+	unsigned char untold;   /* its problem, or that there is none now */
 	char key[CURSOR_KEY_SIZE];
 };
 
@@ -101,6 +102,8 @@ struct logger {
 	uint64_t troubles;  /* as far as looked at */
 	int64_t partial_at; /* a line has waited for its end; 0: none does */
 	int64_t check_at;   /* who is behind? 0: nobody */
+	int64_t again_at;   /* capturing has failed; 0: not */
+	int64_t copy_at;    /* so has copying lines; 0: not */
 	int64_t quit_at;    /* the fleet has ended; give up then. 0: no */
 	size_t moved;       /* bytes, in this turn */
 	int problems_due;   /* not all told could be sent */

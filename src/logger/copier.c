@@ -14,6 +14,7 @@
 #define IN_BYTES (64 * 1024)
 #define OUT_BYTES (96 * 1024)
 #define LINE_END_MS 1000 /* then a line goes as it is */
+#define AGAIN_MS 1000    /* until what failed is tried again */
 
 static char in[IN_BYTES], out[OUT_BYTES];
 
@@ -114,6 +115,14 @@ copier_recover(struct logger *lg, struct ring *r)
 	c->from = 0;
 }
 
+/* All wait a moment: it is memory that is short. */
+static int
+failed(struct logger *lg)
+{
+	lg->copy_at = sys_now_ms() + AGAIN_MS;
+	return -1;
+}
+
 static void
 wait_for_room(struct logger *lg, struct ring *r)
 {
@@ -135,7 +144,7 @@ has_room(const struct logger *lg)
 int
 copier_can_go_on(const struct logger *lg)
 {
-	return !TAILQ_EMPTY(&lg->uncopied) && has_room(lg);
+	return !TAILQ_EMPTY(&lg->uncopied) && has_room(lg) && lg->copy_at == 0;
 }
 
 /* 1: some were copied and there may be more, 0: no, -1: there is no room. */
@@ -147,16 +156,16 @@ copy_some(struct logger *lg, struct ring *r, int final)
 
 	if (r->c->done == r->c->pos)
 		return 0;
-	if (!has_room(lg))
+	if (!has_room(lg) || lg->copy_at != 0)
 		return -1;
 	n = ring_read(r->fd, r->c->done, in, sizeof(in));
 	if (n <= 0)
-		return -1;
+		return failed(lg);
 	final = final && r->c->done + (uint64_t)n == r->c->pos;
 	used = format_lines(lg, r, (size_t)n, final, &out_len);
 	if (used == 0)
 		return 0;
-	return commit(lg, r, used, out_len) == -1 ? -1 : 1;
+	return commit(lg, r, used, out_len) == -1 ? failed(lg) : 1;
 }
 
 void
@@ -183,6 +192,9 @@ copier_go_on(struct logger *lg, int64_t now)
 	struct ring_list waited;
 	struct ring *r;
 
+	if (lg->copy_at != 0 && now < lg->copy_at)
+		return;
+	lg->copy_at = 0;
 	TAILQ_INIT(&waited);
 	TAILQ_CONCAT(&waited, &lg->uncopied, uncopied);
 	while ((r = TAILQ_FIRST(&waited)) != NULL) {

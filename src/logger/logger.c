@@ -32,6 +32,7 @@
 #define EVENTS 128
 #define FLUSH_MS 4000 /* the keeper waits a little longer */
 #define READERS_MS 500
+#define CHECK_MS 1000   /* from the start to a look at who is behind */
 #define FEW (32 * 1024) /* bytes; less in a turn is worth a pause ... */
 #define PAUSE_MIN_NS 20000L
 #define PAUSE_NS 100000L /* ... for more to come, while more comes */
@@ -66,6 +67,8 @@ begin_quit(struct logger *lg, int64_t now)
 		return;
 	lg->quit_at = now + FLUSH_MS;
 	lg->cursors.head->quitting = 1;
+	/* All that is there by now; who goes on writing waits for room. */
+	streams_drain(lg, now);
 }
 
 static void
@@ -112,6 +115,13 @@ reap(struct logger *lg, int64_t now)
 			readers_reaped(lg, pid);
 }
 
+static int
+is_stream(const struct logger *lg, const void *what)
+{
+	return what != &lg->link && what != &lg->pair && what != &lg->wake_fd &&
+	       what != &lg->signal_fd;
+}
+
 static void
 dispatch(struct logger *lg, void *what, int64_t now)
 {
@@ -125,8 +135,20 @@ dispatch(struct logger *lg, void *what, int64_t now)
 		eventfd_read(lg->wake_fd, &count);
 	else if (what == &lg->signal_fd)
 		reap(lg, now);
-	else
-		streams_ready(lg, what);
+}
+
+/* Streams first: what others say may be the end of a stream. */
+static void
+dispatch_all(struct logger *lg, const struct epoll_event *events, int n)
+{
+	int64_t now = sys_now_ms();
+	int i;
+
+	for (i = 0; i < n; i++)
+		if (is_stream(lg, events[i].data.ptr))
+			streams_ready(lg, events[i].data.ptr);
+	for (i = 0; i < n; i++)
+		dispatch(lg, events[i].data.ptr, now);
 }
 
 static int64_t
@@ -141,6 +163,7 @@ time_to_wait(const struct logger *lg, int more, int64_t now)
 {
 	int64_t d = earlier(lg->check_at, lg->partial_at);
 
+	d = earlier(earlier(d, lg->again_at), lg->copy_at);
 	d = earlier(earlier(d, lg->quit_at), writers_deadline(lg));
 	if (more)
 		return 0;
@@ -197,7 +220,6 @@ go_on_quitting(struct logger *lg, int64_t now)
 {
 	struct ring *r;
 
-	streams_drain(lg, now);
 	TAILQ_FOREACH (r, &lg->all_rings, all)
 		if (r->kind == OUTPUT_LOG)
 			copier_copy(lg, r, now);
@@ -224,7 +246,7 @@ turn(struct logger *lg)
 {
 	struct epoll_event events[EVENTS];
 	int64_t now = sys_now_ms();
-	int more, n, i;
+	int more, n;
 
 	lg->moved = 0;
 	copier_go_on(lg, now);
@@ -243,8 +265,7 @@ turn(struct logger *lg)
 	pause_for_more(lg, more);
 	now = sys_now_ms();
 	n = epoll_wait(lg->epoll, events, EVENTS, time_to_wait(lg, more, now));
-	for (i = 0; i < n; i++)
-		dispatch(lg, events[i].data.ptr, now);
+	dispatch_all(lg, events, n);
 	return 1;
 }
 
@@ -340,6 +361,8 @@ init(struct logger *lg, const struct logger_options *o, struct err *e)
 		return -1;
 	take_handed(lg, now);
 	streams_adopt_left_over(lg, now);
+	/* Of troubles that last from an earlier life nobody tells anew. */
+	lg->check_at = now + CHECK_MS;
 	return 0;
 }
 

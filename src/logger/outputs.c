@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/units.h"
+#include "logger/ring.h"
 
 #define FIELDS 12
 
@@ -202,6 +204,39 @@ outputs_parse(struct outputs *o, char *text, size_t len, struct err *e)
 		return 0;
 	outputs_release(o);
 	return err_set(e, "the table of outputs names no fleet");
+}
+
+/* Read by pread: its position is shared with whoever wrote it. */
+static char *
+read_text(int fd, size_t *len)
+{
+	off_t size = lseek(fd, 0, SEEK_END);
+	char *text;
+	size_t n;
+	ssize_t got;
+
+	if (size < 0 || size > OUTPUTS_MAX_BYTES)
+		return NULL;
+	text = malloc((size_t)size + 1);
+	for (n = 0; text != NULL && n < (size_t)size; n += (size_t)got)
+		if ((got = ring_read(fd, n, text + n, (size_t)size - n)) <= 0)
+			break;
+	if (text == NULL)
+		return NULL;
+	text[n] = '\0';
+	*len = n;
+	return text;
+}
+
+int
+outputs_load(struct outputs *o, int fd, struct err *e)
+{
+	size_t len;
+	char *text = read_text(fd, &len);
+
+	if (text == NULL)
+		return err_set(e, "cannot read the table of outputs");
+	return outputs_parse(o, text, len, e);
 }
 
 void

@@ -48,6 +48,8 @@ struct outputs {
  */
 int
 outputs_parse(struct outputs *o, char *text, size_t len_bytes, struct err *e);
+/* What fd holds, whatever its position. */
+int outputs_load(struct outputs *o, int fd, struct err *e);
 void outputs_release(struct outputs *o);
 /* Of the table's own words. */
 const char *output_kind_name(enum output_kind kind);

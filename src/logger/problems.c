@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "base/sys.h"
 #include "ipc/chan.h"
 #include "ipc/proto_logger.h"
 #include "logger/forward.h"
@@ -47,41 +48,68 @@ describe(const struct ring *r, struct err *e)
 		    what[i], place_of(r));
 }
 
-/* Not waiting: the supervisor may wait for us. */
-static void
-tell(struct logger *lg, const struct stream *s, const struct err *e)
+/* Whose problems are those of s: lines of what goes to svd's own log wait where
+ * that waits. NULL: nobody's. */
+static const struct ring *
+goes_to(const struct logger *lg, const struct stream *s)
 {
-	static unsigned char packet[PL_PACKET_MAX];
-	struct pl_msg m = {.type = PL_PROBLEM,
-	    .text = s->key,
-	    .data = e->text,
-	    .data_len = strlen(e->text)};
-
-	if (lg->pair == -1 || s->ring == NULL || s->ring == lg->own)
-		return;
-	if (chan_send(lg->pair, packet, pl_encode(&m, packet), NULL, 0,
-		MSG_DONTWAIT) == -1)
-		lg->problems_due = 1;
+	if (s->ring == NULL || s->ring == lg->own)
+		return NULL;
+	return s->ring->kind == OUTPUT_LOG ? lg->own : s->ring;
 }
 
-/* A problem of svd's own log is one of those whose lines go there. */
-static int
-concerns(const struct logger *lg, const struct ring *r, const struct stream *s)
+int
+problems_hinder(const struct logger *lg, const struct stream *s)
 {
-	return s->ring == r ||
-	       (r == lg->own && s->ring != NULL && s->ring->kind == OUTPUT_LOG);
+	const struct ring *r = goes_to(lg, s);
+
+	return r != NULL && (r->trouble != 0 || r->stalls);
+}
+
+/* Not waiting: the supervisor may wait for us. */
+static void
+tell(struct logger *lg, struct stream *s)
+{
+	static unsigned char packet[PL_PACKET_MAX];
+	const struct ring *r = goes_to(lg, s);
+	struct pl_msg m = {.type = PL_PROBLEM, .text = s->key};
+	struct err e = {.text = ""};
+
+	s->untold = 0;
+	if (lg->pair == -1 || s->ring == lg->own)
+		return;
+	if (r != NULL)
+		describe(r, &e);
+	m.data = e.text;
+	m.data_len = strlen(e.text);
+	if (chan_send(lg->pair, packet, pl_encode(&m, packet), NULL, 0,
+		MSG_DONTWAIT) == 0)
+		return;
+	s->untold = 1;
+	lg->problems_due = 1;
+	if (lg->check_at == 0)
+		lg->check_at = sys_now_ms() + CHECK_MS;
 }
 
 static void
 tell_ring(struct logger *lg, const struct ring *r)
 {
 	struct stream *s;
-	struct err e;
 
-	describe(r, &e);
 	TAILQ_FOREACH (s, &lg->all_streams, all)
-		if (concerns(lg, r, s))
-			tell(lg, s, &e);
+		if (goes_to(lg, s) == r)
+			tell(lg, s);
+}
+
+static void
+tell_untold(struct logger *lg)
+{
+	struct stream *s;
+
+	lg->problems_due = 0;
+	TAILQ_FOREACH (s, &lg->all_streams, all)
+		if (s->untold)
+			tell(lg, s);
 }
 
 static void
@@ -119,7 +147,7 @@ problems_check(struct logger *lg, int64_t now)
 		behind |= r->c->done != r->c->pos || r->trouble != 0;
 	}
 	if (lg->problems_due)
-		problems_tell_all(lg);
+		tell_untold(lg);
 	if (is_time)
 		lg->check_at = behind || lg->problems_due ? now + CHECK_MS : 0;
 }
@@ -127,10 +155,18 @@ problems_check(struct logger *lg, int64_t now)
 void
 problems_tell_all(struct logger *lg)
 {
-	struct ring *r;
+	struct stream *s;
 
 	lg->problems_due = 0;
-	TAILQ_FOREACH (r, &lg->all_rings, all)
-		if (r->trouble != 0 || r->stalls)
-			tell_ring(lg, r);
+	TAILQ_FOREACH (s, &lg->all_streams, all)
+		if (problems_hinder(lg, s))
+			tell(lg, s);
+}
+
+void
+problems_moved(struct logger *lg, struct stream *s, int64_t now)
+{
+	s->untold = 1;
+	lg->problems_due = 1;
+	lg->check_at = now;
 }

@@ -29,24 +29,25 @@ is_full(int fifo)
 	return poll(&p, 1, 0) != 1 || !(p.revents & POLLOUT);
 }
 
-/* How long the whole lines are that are there; 0: none is. *seen: how much was
- * looked at. */
-static size_t
-whole_lines(int fifo, const int scratch[2], size_t *seen)
+/* *lines: how long the whole ones are that are there; *seen: how much was
+ * looked at. -1 and errno: it could not be. */
+static int
+whole_lines(int fifo, const int scratch[2], size_t *lines, size_t *seen)
 {
 	char buf[16384];
 	ssize_t n = tee(fifo, scratch[1], CHUNK, SPLICE_F_NONBLOCK), m, i;
-	size_t lines = 0;
 
-	*seen = 0;
+	*lines = *seen = 0;
+	if (n == -1)
+		return errno == EAGAIN || errno == EINTR ? 0 : -1;
 	while (n > 0 && (m = read(scratch[0], buf, sizeof(buf))) > 0) {
 		for (i = m; i > 0 && buf[i - 1] != '\n'; i--)
 			;
 		if (i > 0)
-			lines = *seen + (size_t)i;
+			*lines = *seen + (size_t)i;
 		*seen += (size_t)m;
 	}
-	return lines;
+	return 0;
 }
 
 /* -1 and errno if nothing could be moved. */
@@ -74,9 +75,11 @@ ssize_t
 ring_capture_lines(struct cursor *c, int fifo, int ring, const int scratch[2],
     uint64_t who, int all)
 {
-	size_t seen, lines = whole_lines(fifo, scratch, &seen);
+	size_t seen, lines;
 	ssize_t n;
 
+	if (whole_lines(fifo, scratch, &lines, &seen) == -1)
+		return -1;
 	if (seen == 0)
 		return 0;
 	if (lines == 0 && (all || is_full(fifo)))

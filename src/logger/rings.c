@@ -236,6 +236,8 @@ let_go(struct logger *lg, struct ring *r)
 	names_take(&lg->rings, key, 0);
 	names_take(&lg->entries, key, 0);
 	cursors_remove(r->c);
+	/* They are to see that nothing more will come. */
+	wake_readers(lg, r->c);
 	lg->nleaving--;
 	free_ring(r);
 }

@@ -13,11 +13,14 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "logger/copier.h"
+#include "logger/problems.h"
 #include "logger/ring.h"
 #include "logger/rings.h"
 #include "logger/writers.h"
 
 #define OWN "own"
+#define AGAIN_MS 1000         /* until what failed is tried again */
+#define DRAIN_BYTES (1 << 20) /* more than that no FIFO holds, as a rule */
 
 /* --- queues --------------------------------------------------------------- */
 
@@ -122,6 +125,8 @@ forget_file(struct logger *lg, const struct stream *s)
 static void
 direct(struct logger *lg, struct stream *s, struct ring *r, int64_t now)
 {
+	int hindered;
+
 	s->leaving = 0;
 	s->table = lg->table;
 	if (s->ring != r) {
@@ -129,7 +134,10 @@ direct(struct logger *lg, struct stream *s, struct ring *r, int64_t now)
 			rings_attach(lg, r);
 		if (s->ring != NULL)
 			rings_detach(lg, s->ring, now);
+		hindered = problems_hinder(lg, s);
 		s->ring = r;
+		if (hindered || problems_hinder(lg, s))
+			problems_moved(lg, s, now);
 	}
 	watch(lg, s);
 }
@@ -229,47 +237,19 @@ apply_output(struct logger *lg, const struct output *o, int64_t now)
 	}
 }
 
-/* Read by pread: its position is shared with whoever wrote it. */
-static char *
-read_table(int fd, size_t *len)
-{
-	off_t size = lseek(fd, 0, SEEK_END);
-	char *text;
-	size_t n;
-	ssize_t got = 1;
-
-	if (size < 0 || size > OUTPUTS_MAX_BYTES)
-		return NULL;
-	text = malloc((size_t)size + 1);
-	for (n = 0; text != NULL && got > 0 && n < (size_t)size;
-	     n += (size_t)got)
-		if ((got = ring_read(fd, n, text + n, (size_t)size - n)) <= 0)
-			break;
-	if (text == NULL)
-		return NULL;
-	text[n] = '\0';
-	*len = n;
-	return text;
-}
-
 static int
 load_table(struct logger *lg)
 {
 	int fd = (int)names_take(&lg->held, "outputs", -1);
 	struct outputs o;
 	struct err e;
-	char *text;
-	size_t len;
+	int rc;
 
 	if (fd == -1)
 		return 0;
-	text = read_table(fd, &len);
+	rc = outputs_load(&o, fd, &e);
 	fd_close(&fd);
-	if (text == NULL) {
-		log_error("cannot read the table of outputs");
-		return 0;
-	}
-	if (outputs_parse(&o, text, len, &e) == -1) {
+	if (rc == -1) {
 		log_error("%s", e.text);
 		return 0;
 	}
@@ -420,7 +400,8 @@ streams_update(struct logger *lg, int64_t now)
 
 /* --- moving --------------------------------------------------------------- */
 
-/* 1: some, 0: there is nothing, or not a whole line of what is shared. */
+/* 1: some, 0: there is nothing, or not a whole line of what is shared, -1: it
+ * failed, and is tried again. */
 static int
 capture(struct logger *lg, struct stream *s, int all, int64_t now)
 {
@@ -431,22 +412,30 @@ capture(struct logger *lg, struct stream *s, int all, int64_t now)
 		    lg->scratch, names_hash(s->key), all);
 	else
 		n = ring_capture(s->fd, s->ring->fd);
-	if (n == -1 && !s->complained) {
+	if (n == -1) {
+		if (!s->complained)
+			log_error(
+			    "cannot capture '%s': %s", s->key, strerror(errno));
 		s->complained = 1;
-		log_error("cannot capture '%s': %s", s->key, strerror(errno));
+		if (lg->again_at == 0)
+			lg->again_at = now + AGAIN_MS;
+		return -1;
 	}
-	if (n <= 0)
-		return 0;
 	s->complained = 0;
+	if (n == 0)
+		return 0;
 	lg->moved += (size_t)n;
 	rings_grown(lg, s->ring, (uint64_t)n, now);
 	return 1;
 }
 
-/* What we have given to hold comes back, as a rule of use to nobody. */
+/* What we have given to hold comes back, as a rule of use to nobody; but what
+ * a writer had held is, as long as there is the ring. */
 static int
-is_echo(const char *name)
+is_echo(const struct logger *lg, const char *name)
 {
+	if (strncmp(name, "sink:", 5) == 0)
+		return names_pointer(&lg->rings, name + 5) == NULL;
 	return strncmp(name, "ring:", 5) == 0 || strcmp(name, "cursors") == 0;
 }
 
@@ -457,7 +446,7 @@ streams_handed(struct logger *lg, const char *name, int fd, int64_t now)
 	int old;
 
 	(void)now;
-	if (is_echo(name)) {
+	if (is_echo(lg, name)) {
 		fd_close(&fd);
 		return;
 	}
@@ -510,6 +499,20 @@ go_on_with_blocked(struct logger *lg)
 	}
 }
 
+/* They are not told again that there is something. */
+static void
+go_on_with_failed(struct logger *lg, int64_t now)
+{
+	struct stream *s;
+
+	if (lg->again_at == 0 || now < lg->again_at)
+		return;
+	lg->again_at = 0;
+	TAILQ_FOREACH (s, &lg->all_streams, all)
+		if (s->complained)
+			streams_ready(lg, s);
+}
+
 /* What was left in the old one is taken. */
 static void
 go_on_with_next(struct logger *lg, struct stream *s)
@@ -522,14 +525,18 @@ go_on_with_next(struct logger *lg, struct stream *s)
 static void
 serve(struct logger *lg, struct stream *s, int64_t now)
 {
+	int rc;
+
 	if (s->fd == -1 || s->ring == NULL) {
 		enqueue(lg, s, QUEUE_NONE);
 		if (s->leaving)
 			forget(lg, s, now);
 	} else if (!has_room(s->ring)) {
 		enqueue(lg, s, QUEUE_BLOCKED);
-	} else if (!capture(lg, s, s->leaving || s->replaced, now)) {
+	} else if ((rc = capture(lg, s, s->leaving || s->replaced, now)) != 1) {
 		enqueue(lg, s, QUEUE_NONE);
+		if (rc == -1)
+			return;
 		if (s->replaced)
 			go_on_with_next(lg, s);
 		else if (s->leaving)
@@ -545,6 +552,7 @@ streams_turn(struct logger *lg, int64_t now)
 	struct stream *s;
 
 	go_on_with_blocked(lg);
+	go_on_with_failed(lg, now);
 	TAILQ_INIT(&list);
 	TAILQ_CONCAT(&list, &lg->ready, queue);
 	while ((s = TAILQ_FIRST(&list)) != NULL) {
@@ -569,9 +577,13 @@ void
 streams_drain(struct logger *lg, int64_t now)
 {
 	struct stream *s;
+	uint64_t end;
 
-	TAILQ_FOREACH (s, &lg->all_streams, all)
-		if (s->fd != -1 && s->ring != NULL)
-			while (capture(lg, s, 1, now))
-				;
+	TAILQ_FOREACH (s, &lg->all_streams, all) {
+		if (s->fd == -1 || s->ring == NULL)
+			continue;
+		end = s->ring->c->pos + DRAIN_BYTES;
+		while (s->ring->c->pos < end && capture(lg, s, 1, now) == 1)
+			;
+	}
 }

@@ -2,6 +2,7 @@
 what it must have written."""
 
 import os
+import pathlib
 import shlex
 import signal
 import struct
@@ -101,3 +102,22 @@ def wait_bytes(fleet, name, count, timeout=20):
     """Waits until a worker has written so many bytes."""
     return wait_for(lambda: wrote(fleet.dir, name)[0] >= count, timeout,
                     f"{name} writes {count} bytes, not {wrote(fleet.dir, name)}")
+
+
+# --- disks -------------------------------------------------------------------
+
+def mounted(f, what):
+    """svd in a mount namespace of its own with something on DIR/disk; where
+    the test sees that."""
+    disk = f.dir / "disk"
+    disk.mkdir()
+    f.before = ["unshare", "-m", "sh", "-c",
+                f'{what} {disk} && exec "$@"', "sh"]
+    f.launch()
+    inside = pathlib.Path(f"/proc/{f.keeper}/root{disk}")
+    wait_for(f.answers)
+    return inside
+
+
+def error_of(f, name):
+    return f.worker(name)["error"] or ""

@@ -14,8 +14,9 @@ import time
 
 import pytest
 
-from output import (comm, difference, expected, kill, kill_logger, logger,
-                    numbered, rotated, wait_bytes, writers, wrote)
+from output import (comm, difference, error_of, expected, kill, kill_logger,
+                    logger, mounted, numbered, rotated, wait_bytes, writers,
+                    wrote)
 from svdtest import ROUNDS, SLOW, SVCTL, act, alive, stays, wait_for
 
 SEED = int(os.environ["SVD_TEST_SEED"])
@@ -162,23 +163,6 @@ def test_no_line_of_svds_own_log_is_lost(fleet, log):
 
 
 # --- disks that are full, or stall --------------------------------------------
-
-def mounted(f, what):
-    """svd in a mount namespace of its own with something on DIR/disk; where
-    the test sees that."""
-    disk = f.dir / "disk"
-    disk.mkdir()
-    f.before = ["unshare", "-m", "sh", "-c",
-                f'{what} {disk} && exec "$@"', "sh"]
-    f.launch()
-    inside = pathlib.Path(f"/proc/{f.keeper}/root{disk}")
-    wait_for(f.answers)
-    return inside
-
-
-def error_of(f, name):
-    return f.worker(name)["error"] or ""
-
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounts")
 
