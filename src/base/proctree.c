@@ -283,12 +283,12 @@ has_wanted_child(struct tree *t, pid_t parent)
 
 int
 proctree_kill_children(
-    pid_t parent, int (*wanted)(pid_t pid, void *arg), void *arg)
+    pid_t parent, int adopted, int (*wanted)(pid_t pid, void *arg), void *arg)
 {
 	struct tree t = {.proc = -1, .wanted = wanted, .arg = arg};
 	int killed = 0;
 
-	if (!has_wanted_child(&t, parent))
+	if (adopted && !has_wanted_child(&t, parent))
 		return 0;
 	if (tree_open(&t) == 0)
 		killed = tree_kill(&t, parent);

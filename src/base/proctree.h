@@ -19,11 +19,11 @@
 int proctree_kill(pid_t pid);
 /*
  * SIGKILL to every child of parent that wanted() says yes to, with all their
- * descendants; nothing is done unless there is one among those of its first
- * thread, who are also those that it adopts. Returns how many; none without
- * /proc.
+ * descendants. adopted: nothing is done unless there is one among the children
+ * of its first thread, to whom the kernel gives those that it adopts. Returns
+ * how many; none without /proc.
  */
 int proctree_kill_children(
-    pid_t parent, int (*wanted)(pid_t pid, void *arg), void *arg);
+    pid_t parent, int adopted, int (*wanted)(pid_t pid, void *arg), void *arg);
 
 #endif

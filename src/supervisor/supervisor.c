@@ -76,6 +76,8 @@ supervisor_spawn_turn(struct supervisor *s)
 		link_flush(&s->link);
 	if (swept || !TAILQ_EMPTY(&s->spawns) || s->sweep.n > 0)
 		supervisor_wake(s);
+	else
+		sweep_siblings(s);
 	/* A birth may have been what read the last of the dead to its end. */
 	if (!s->resumed)
 		supervisor_births_changed(s);
@@ -207,6 +209,7 @@ check_end(struct supervisor *s)
 	if (!s->stopping)
 		return;
 	sweep_run(s);
+	sweep_siblings(s);
 	control_finish(s->control);
 	output_finish(s);
 	s->quit = 1;

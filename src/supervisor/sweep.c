@@ -134,6 +134,23 @@ is_left_over(pid_t pid, void *arg)
 	return !q->sup->init_mode && came_from_dead(q, pid);
 }
 
+/* Without memory, siblings live on. */
+static void
+finish_round(struct sweep *sw)
+{
+	int *late = grow_list(
+	    sw->late, sw->nlate + sw->n, &sw->late_cap, sizeof(*late));
+	size_t i;
+
+	if (late != NULL) {
+		sw->late = late;
+		for (i = 0; i < sw->n; i++)
+			late[sw->nlate++] = sw->dead[i].sid;
+	}
+	sw->n = 0;
+	sw->rounds = 0;
+}
+
 int
 sweep_run(struct supervisor *s)
 {
@@ -145,7 +162,7 @@ sweep_run(struct supervisor *s)
 	q.fleet_len = (size_t)snprintf(q.fleet, sizeof(q.fleet), "SVD_FLEET=%s",
 			  s->fleet.name) +
 	              1;
-	n = proctree_kill_children(s->link.keeper_pid, is_left_over, &q);
+	n = proctree_kill_children(s->link.keeper_pid, 1, is_left_over, &q);
 	if (n > 0 && s->sweep.rounds == 0)
 		log_info("killed %d process%s that dead workers left", n,
 		    n == 1 ? "" : "es");
@@ -153,7 +170,37 @@ sweep_run(struct supervisor *s)
 		return 1;
 	if (n > 0)
 		log_warn("%d of them do not die", n);
-	s->sweep.n = 0;
-	s->sweep.rounds = 0;
+	finish_round(&s->sweep);
 	return 0;
+}
+
+static int
+is_sibling(pid_t pid, void *arg)
+{
+	const struct supervisor *s = arg;
+	const struct sweep *sw = &s->sweep;
+	pid_t sid;
+	size_t i;
+
+	if (roster_by_pid(&s->roster, pid) != NULL || pid == getpid())
+		return 0;
+	sid = getsid(pid);
+	for (i = 0; sid != pid && i < sw->nlate; i++)
+		if (sw->late[i] == sid)
+			return 1;
+	return 0;
+}
+
+void
+sweep_siblings(struct supervisor *s)
+{
+	int n;
+
+	if (s->sweep.nlate == 0)
+		return;
+	n = proctree_kill_children(s->link.keeper_pid, 0, is_sibling, s);
+	if (n > 0)
+		log_info("killed %d sibling%s of dead workers", n,
+		    n == 1 ? "" : "s");
+	s->sweep.nlate = 0;
 }

@@ -1,10 +1,13 @@
 /*
  * sweep: what the dead leave behind. The children of a main process that has
  * ended are the keeper's by then; they are known by their session, which was
- * the dead one's, or by the environment that they were started with. They are
- * looked for where orphans come to be, among the children of the keeper's first
- * thread: whom a worker makes with CLONE_PARENT, as a sibling of its own, dies
- * with its process group.
+ * the dead one's, or by the environment that they were started with.
+ *
+ * Before a birth they are looked for where orphans come to be, among the
+ * children of the keeper's first thread, who are few. Whom a worker makes with
+ * CLONE_PARENT, as a sibling of its own, is among the keeper's other children,
+ * who are many: those are gone through once no birth is due, for members of the
+ * session.
  */
 #ifndef SVD_SUPERVISOR_SWEEP_H
 #define SVD_SUPERVISOR_SWEEP_H
@@ -22,6 +25,8 @@ struct sweep {
 	} * dead;
 	size_t n, cap;
 	int rounds; /* that have found somebody, in a row */
+	int *late;  /* sessions whose siblings are still to be looked for */
+	size_t nlate, late_cap;
 };
 
 /*
@@ -35,5 +40,7 @@ void sweep_add(struct supervisor *s, int sid, const struct worker *w);
  * some have been killed and may not be dead yet: to be called again.
  */
 int sweep_run(struct supervisor *s);
+/* One look for siblings of the dead. */
+void sweep_siblings(struct supervisor *s);
 
 #endif

@@ -1,7 +1,9 @@
 """Stopping: one worker, its tree, the fleet."""
 
 import os
+import platform
 import signal
+import sys
 import time
 
 import pytest
@@ -91,6 +93,38 @@ stop_timeout = 1h
     new = [int(line.split()[2]) for line in f.wait_lines("n", 6)[3:]]
     f.ctl("stop", "w")
     assert not any(map(alive, new))
+
+
+SIBLING = """
+import ctypes, os, signal
+CLONE_PARENT, SYS_clone = 0x8000, %d
+pid = ctypes.CDLL(None).syscall(SYS_clone, CLONE_PARENT | signal.SIGCHLD,
+                                0, 0, 0, 0)
+if pid == 0:
+    os.setpgid(0, 0)
+    with open(%r, "a") as f:
+        print(os.getpid(), os.getppid(), file=f, flush=True)
+while True:
+    signal.pause()
+"""
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64",
+                    reason="the number of clone(2) here is not known")
+def test_what_a_worker_made_its_sibling_ends_with_it(fleet):
+    """A child of the keeper as it is itself, in its session, not its group."""
+    f = fleet("", launch=False)
+    f.path("s.py").write_text(SIBLING % (56, str(f.path("n"))))
+    f.ini.write_text(f"[worker:w]\ncommand = {sys.executable} "
+                     f"{f.path('s.py')}\n")
+    f.start()
+    pid, parent = map(int, f.wait_lines("n")[0].split())
+    assert parent == f.keeper
+    f.ctl("restart", "w")
+    wait_for(lambda: not alive(pid))
+    pid = int(f.wait_lines("n", 2)[1].split()[0])
+    f.ctl("stop", "w")
+    wait_for(lambda: not alive(pid))
 
 
 def test_children_of_a_dead_worker_are_ended_too(fleet):

@@ -241,9 +241,10 @@ proctree_kill(pid_t pid)
 
 int
 proctree_kill_children(
-    pid_t parent, int (*wanted)(pid_t pid, void *arg), void *arg)
+    pid_t parent, int adopted, int (*wanted)(pid_t pid, void *arg), void *arg)
 {
 	(void)parent;
+	(void)adopted;
 	(void)wanted;
 	(void)arg;
 	return 0;
@@ -264,6 +265,12 @@ sweep_run(struct supervisor *s)
 {
 	(void)s;
 	return 0;
+}
+
+void
+sweep_siblings(struct supervisor *s)
+{
+	(void)s;
 }
 
 /* --- spawn --- */

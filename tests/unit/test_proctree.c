@@ -269,7 +269,7 @@ kill_sessions(const pid_t *sids, size_t n)
 {
 	struct sessions s = {sids, n};
 
-	return proctree_kill_children(getpid(), is_of_session, &s);
+	return proctree_kill_children(getpid(), 1, is_of_session, &s);
 }
 
 START_TEST(test_sessions_of_the_dead)
