@@ -246,9 +246,8 @@ reload_finish(struct reload *r)
 			loop_timer_stop(&w->recycle);
 			recycle_arm(w);
 		}
-		/* Else it is once all is known of earlier lives. */
-		if (r->sup->resumed)
-			reload_reconcile(w);
+		/* Once all is known of earlier lives it is asked again. */
+		reload_reconcile(w);
 	}
 	/* What is the fleet's end may be another thing now. */
 	r->sup->may_end = 1;

@@ -4,6 +4,7 @@
 #include <check.h>
 
 #include "base/fd.h"
+#include "supervisor/reload.h"
 
 #define TOKEN (UINT64_C(1) << 32 | 7) /* of the first life */
 #define PATIENCE 10000
@@ -183,6 +184,38 @@ START_TEST(what_even_kill_does_not_end_is_left_behind)
 }
 END_TEST
 
+/* Its caller would take one that has not begun for one that was stopped. */
+START_TEST(a_reload_does_not_wait_for_what_hangs)
+{
+	struct worker_conf added = conf;
+	struct worker x;
+	struct reload_item item = {PLAN_ADD, &x};
+	struct reload r = {.sup = &sup, .items = &item, .nitems = 1};
+
+	added.autostart = 1;
+	snprintf(added.group_name, sizeof(added.group_name), "x");
+	worker_init(&x, &sup, &added);
+	ck_assert_int_eq(roster_add(&sup.roster, &x), 0);
+	sup.resumed = 0;
+	reload_finish(&r);
+	ck_assert_int_eq(sup.resumed, 0);
+	ck_assert_int_eq(x.rec.state, WS_STARTING);
+	ck_assert_int_eq(x.rec.want_up, 1);
+	ck_assert_int_eq(x.spawn_queued, 1);
+	/* Nor is it begun again. */
+	fd_close(&elder[1]);
+	supervisor_births_changed(&sup);
+	ck_assert_int_eq(sup.resumed, 1);
+	ck_assert_int_eq(x.rec.state, WS_STARTING);
+	ck_assert_ptr_eq(TAILQ_FIRST(&sup.spawns), &x);
+	supervisor_unqueue_spawn(&sup, &x);
+	supervisor_unqueue_spawn(&sup, &w);
+	ck_assert_ptr_eq(TAILQ_FIRST(&sup.spawns), NULL);
+	roster_remove(&sup.roster, &x);
+	worker_release(&x);
+}
+END_TEST
+
 START_TEST(patience_is_not_needed_once_all_is_heard)
 {
 	say(elder[1], TOKEN, BIRTH_BORN, 0);
@@ -245,6 +278,7 @@ main(void)
 	tcase_add_test(t, patience_with_a_set_up_that_hangs_ends);
 	tcase_add_test(t, patience_ends_the_last_of_its_life_only);
 	tcase_add_test(t, what_even_kill_does_not_end_is_left_behind);
+	tcase_add_test(t, a_reload_does_not_wait_for_what_hangs);
 	tcase_add_test(t, patience_is_not_needed_once_all_is_heard);
 	tcase_add_test(t, a_birth_is_recorded_before_the_keeper_is_told);
 	tcase_add_test(t, what_is_no_birth_of_ours_is_passed_over);
