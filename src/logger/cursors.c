@@ -15,7 +15,7 @@
 #define VERSION 2
 #define HEAD_BYTES 4096
 #define GROW 64     /* entries */
-#define REMOVED '-' /* in key[1]: not to be used again in this life */
+#define REMOVED '-' /* in key[1]: not to be used again yet */
 #define BYTES(n) (HEAD_BYTES + (n) * sizeof(struct cursor))
 
 _Static_assert(sizeof(struct cursors_head) <= HEAD_BYTES, "the head fits");
@@ -54,17 +54,6 @@ map(struct cursors *t, struct err *e)
 	return 0;
 }
 
-/* Who may still look at an entry that was removed is gone by now. */
-static void
-clear_removed(struct cursors *t)
-{
-	size_t i;
-
-	for (i = 0; i < t->n; i++)
-		if (t->list[i].key[0] == '\0')
-			t->list[i].key[1] = '\0';
-}
-
 int
 cursors_open(struct cursors *t, int fd, struct err *e)
 {
@@ -92,7 +81,8 @@ cursors_open(struct cursors *t, int fd, struct err *e)
 	if (t->head->magic != MAGIC || t->head->version != VERSION ||
 	    t->head->entry_size != sizeof(struct cursor))
 		return err_set(e, "the cursors are of another version");
-	clear_removed(t);
+	/* Who might have is gone by now. */
+	cursors_reclaim(t);
 	return 0;
 }
 
@@ -122,10 +112,22 @@ cursors_add(struct cursors *t, const char *key)
 }
 
 void
-cursors_remove(struct cursor *c)
+cursors_remove(struct cursors *t, struct cursor *c)
 {
 	c->key[1] = REMOVED;
 	c->key[0] = '\0';
+	t->removed++;
+}
+
+void
+cursors_reclaim(struct cursors *t)
+{
+	size_t i;
+
+	for (i = 0; i < t->n; i++)
+		if (t->list[i].key[0] == '\0')
+			t->list[i].key[1] = '\0';
+	t->used = t->removed = 0;
 }
 
 int64_t

@@ -78,14 +78,17 @@ struct cursors {
 	struct cursor *list;
 	size_t n;    /* entries there is room for */
 	size_t used; /* none is free before this one */
+	size_t removed;
 };
 
 /* Maps fd, taken; -1: a new table is made. */
 int cursors_open(struct cursors *t, int fd, struct err *e);
 /* A free entry, cleared, with that key and a new epoch. NULL: no room. */
 struct cursor *cursors_add(struct cursors *t, const char *key);
-/* Its place stays empty as long as somebody may still look at it. */
-void cursors_remove(struct cursor *c);
+/* Its place stays empty as long as somebody may still look at it... */
+void cursors_remove(struct cursors *t, struct cursor *c);
+/* ... which nobody does now. */
+void cursors_reclaim(struct cursors *t);
 /* Where the entry is in the file, for locks. */
 int64_t cursors_offset(const struct cursors *t, const struct cursor *c);
 

@@ -30,6 +30,7 @@
 #include "logger/writers.h"
 
 #define EVENTS 128
+#define RECLAIM 1024  /* places of outputs that have left */
 #define FLUSH_MS 4000 /* the keeper waits a little longer */
 #define READERS_MS 500
 #define CHECK_MS 1000   /* from the start to a look at who is behind */
@@ -241,6 +242,15 @@ go_on_quitting(struct logger *lg, int64_t now)
 	return 0;
 }
 
+/* Outputs come and go with their workers. */
+static void
+reclaim(struct logger *lg)
+{
+	if (lg->cursors.removed >= RECLAIM && writers_are_settled(lg) &&
+	    readers_count(lg) == 0)
+		cursors_reclaim(&lg->cursors);
+}
+
 static int
 turn(struct logger *lg)
 {
@@ -262,6 +272,7 @@ turn(struct logger *lg)
 	if (lg->quit_at != 0 && !go_on_quitting(lg, now))
 		return 0;
 	writers_tend(lg, now);
+	reclaim(lg);
 	pause_for_more(lg, more);
 	now = sys_now_ms();
 	n = epoll_wait(lg->epoll, events, EVENTS, time_to_wait(lg, more, now));

@@ -46,7 +46,7 @@ open_cursor(struct logger *lg, struct ring *r, const char *key)
 	if (r->c != NULL && r->c->done > (uint64_t)pos) {
 		log_error("'%s' does not go on where it was", key);
 		names_take(&lg->entries, key, 0);
-		cursors_remove(r->c);
+		cursors_remove(&lg->cursors, r->c);
 		r->c = NULL;
 	}
 	if (r->c == NULL) {
@@ -235,7 +235,7 @@ let_go(struct logger *lg, struct ring *r)
 	TAILQ_REMOVE(&lg->all_rings, r, all);
 	names_take(&lg->rings, key, 0);
 	names_take(&lg->entries, key, 0);
-	cursors_remove(r->c);
+	cursors_remove(&lg->cursors, r->c);
 	/* They are to see that nothing more will come. */
 	wake_readers(lg, r->c);
 	lg->nleaving--;

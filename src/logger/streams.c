@@ -104,7 +104,7 @@ note_file(struct logger *lg, const struct stream *s, uint64_t file)
 		if (c == NULL)
 			return;
 		if (names_put(&lg->entries, s->key, (intptr_t)c) == -1) {
-			cursors_remove(c);
+			cursors_remove(&lg->cursors, c);
 			return;
 		}
 	}
@@ -119,7 +119,7 @@ forget_file(struct logger *lg, const struct stream *s)
 	if (c == NULL || names_pointer(&lg->rings, s->key) != NULL)
 		return;
 	names_take(&lg->entries, s->key, 0);
-	cursors_remove(c);
+	cursors_remove(&lg->cursors, c);
 }
 
 static void

@@ -201,6 +201,19 @@ writers_reaped(struct logger *lg, pid_t pid, int status, int64_t now)
 	return 1;
 }
 
+/* One that hangs in a system call does not come back from there. */
+int
+writers_are_settled(const struct logger *lg)
+{
+	size_t i;
+
+	for (i = 0; i < lg->nwriters; i++)
+		if (lg->writers[i].changed ||
+		    lg->writers[i].state == WRITER_DIES)
+			return 0;
+	return 1;
+}
+
 int64_t
 writers_deadline(const struct logger *lg)
 {

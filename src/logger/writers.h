@@ -19,6 +19,8 @@ void writers_tend(struct logger *lg, int64_t now);
 int writers_reaped(struct logger *lg, pid_t pid, int status, int64_t now);
 /* The keeper has answered our PING. */
 void writers_pong(struct logger *lg, int64_t now);
+/* Does each that runs look at nothing but what is its own now? */
+int writers_are_settled(const struct logger *lg);
 /* 0: none. */
 int64_t writers_deadline(const struct logger *lg);
 

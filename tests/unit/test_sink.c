@@ -344,7 +344,7 @@ START_TEST(a_place_of_the_table_is_not_used_again_in_one_life)
 	struct cursors next;
 
 	ck_assert_str_eq(a->key, "out:a:0");
-	cursors_remove(a);
+	cursors_remove(&table, a);
 	b = cursors_add(&table, "out:b:0");
 	ck_assert_ptr_ne(a, b);
 	ck_assert_uint_ne(b->epoch, 0);
@@ -354,6 +354,24 @@ START_TEST(a_place_of_the_table_is_not_used_again_in_one_life)
 	ck_assert_int_eq(cursors_offset(&next, a),
 	    cursors_offset(&table, b) - (int64_t)sizeof(*a));
 	ck_assert_str_eq(b->key, "out:b:0");
+}
+END_TEST
+
+START_TEST(places_are_used_again_once_nobody_looks)
+{
+	struct cursor *kept = cursors_add(&table, "out:kept:0"), *c;
+	size_t n = table.n;
+	int i;
+
+	for (i = 0; i < CURSORS_MAX + 1; i++) {
+		c = cursors_add(&table, "out:a:0");
+		ck_assert_ptr_nonnull(c);
+		cursors_remove(&table, c);
+		if (table.removed == n / 2)
+			cursors_reclaim(&table);
+	}
+	ck_assert_uint_eq(table.n, n);
+	ck_assert_str_eq(kept->key, "out:kept:0");
 }
 END_TEST
 
@@ -682,6 +700,7 @@ main(void)
 	tcase_add_test(
 	    t, a_move_that_was_cut_short_is_ended_by_the_same_stream);
 	tcase_add_test(t, a_place_of_the_table_is_not_used_again_in_one_life);
+	tcase_add_test(t, places_are_used_again_once_nobody_looks);
 	tcase_add_test(t, a_table_of_another_kind_is_refused);
 	tcase_add_test(t, a_file_is_gone_on_with_at_its_end);
 	tcase_add_test(t, killed_between_write_and_note);
