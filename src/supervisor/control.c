@@ -20,6 +20,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -45,6 +46,7 @@
 #define ACCEPT_PAUSE_MS 100
 #define SWEPT_MS 1   /* between two looks whether a sweep is over */
 #define IDLE_MS 1000 /* may be closed for want of descriptors */
+#define TRIM_MS 1000 /* from a large answer until its memory is given back */
 
 struct client {
 	struct control *control;
@@ -72,7 +74,8 @@ struct control {
 	int hangups;        /* the epoll set of those that wait */
 	struct loop_io hangups_io;
 	struct loop_timer ready; /* some later answer has something to say */
-	struct clients clients;  /* the longest idle first */
+	struct loop_timer trim;
+	struct clients clients; /* the longest idle first */
 	size_t nclients;
 };
 
@@ -92,6 +95,22 @@ client_end_later(struct client *cl)
 	cl->later = NULL;
 }
 
+/* Of what an answer was made of, free() gives back only the end of the heap. */
+static void
+trim_cb(struct loop_timer *t)
+{
+	(void)t;
+	malloc_trim(0);
+}
+
+static void
+client_release_out(struct client *cl)
+{
+	if (cl->out.cap > KEEP_BYTES)
+		loop_timer_start(&cl->control->trim, TRIM_MS);
+	buf_release(&cl->out);
+}
+
 static void
 client_free(struct client *cl)
 {
@@ -105,7 +124,7 @@ client_free(struct client *cl)
 	client_end_later(cl);
 	fd_close(&cl->fd);
 	varlink_in_release(&cl->in);
-	buf_release(&cl->out);
+	client_release_out(cl);
 	free(cl);
 	if (c->spare == -1)
 		c->spare = spare_open();
@@ -150,7 +169,7 @@ client_flush(struct client *cl)
 	}
 	cl->out.len = cl->sent = 0;
 	if (cl->out.cap > KEEP_BYTES)
-		buf_release(&cl->out);
+		client_release_out(cl);
 	return 0;
 }
 
@@ -518,6 +537,7 @@ control_new(struct supervisor *s, int listener)
 	TAILQ_INIT(&c->clients);
 	loop_timer_init(s->loop, &c->accept_pause, accept_pause_cb, c);
 	loop_timer_init(s->loop, &c->ready, ready_cb, c);
+	loop_timer_init(s->loop, &c->trim, trim_cb, c);
 	loop_io_init(s->loop, &c->hangups_io, c->hangups, hangups_cb, c);
 	loop_io_set(&c->hangups_io, LOOP_READ);
 	loop_io_init(s->loop, &c->accept_io, listener, accept_cb, c);
@@ -536,6 +556,7 @@ control_free(struct control *c)
 	loop_timer_stop(&c->ready);
 	while (!TAILQ_EMPTY(&c->clients))
 		client_free(TAILQ_FIRST(&c->clients));
+	loop_timer_stop(&c->trim);
 	fd_close(&c->hangups);
 	fd_close(&c->spare);
 	free(c);

@@ -114,6 +114,11 @@ def marked(test_id):
     return found
 
 
+def rss_kb(pid):
+    with open(f"/proc/{pid}/statm") as statm:
+        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
+
+
 # --- Varlink -----------------------------------------------------------------
 
 class VarlinkError(Exception):

@@ -11,15 +11,11 @@ import time
 
 import pytest
 
-from svdtest import SLOW, SVCTL, VarlinkError, act, stays, wait_for
+from svdtest import (
+    SLOW, SVCTL, VarlinkError, act, rss_kb, stays, wait_for)
 
 ONE = (f"[worker:w]\ncommand = {act('pause')}\nnumprocs = 2\n"
        "backoff_delay = 10ms\nbackoff_factor = 1\n")
-
-
-def rss_kb(pid):
-    with open(f"/proc/{pid}/statm") as statm:
-        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 1024
 
 
 class Listener:

@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from svdtest import (ROUNDS, SLOW, act, alive, command_line, stays,
-                     wait_for)
+from svdtest import (ROUNDS, SANITIZED, SLOW, VALGRIND, act, alive,
+                     command_line, rss_kb, stays, wait_for)
 
 SEED = int(os.environ.get("SVD_TEST_SEED", "1"))
 
@@ -658,6 +658,16 @@ def test_config_is_a_file_again(fleet):
     assert f.ctl("diff").out == ""
     assert reload(f) == {}
     assert pids(f) == before
+
+
+@pytest.mark.skipif(SANITIZED or bool(VALGRIND), reason="another malloc")
+def test_memory_of_a_large_answer_is_given_back(fleet):
+    f = fleet(f"[worker:w]\ncommand = {act('pause')}\nautostart = no\n"
+              "numprocs = 2000\nstdout = null\n")
+    supervisor = f.status()["supervisor_pid"]
+    before = rss_kb(supervisor)
+    assert len(f.ctl("-j", "config").json["workers"]) == 2000
+    wait_for(lambda: rss_kb(supervisor) < before + 4096)
 
 
 def test_diff_tells_and_does_nothing(fleet):
