@@ -18,15 +18,20 @@
 #define ALIVE_MS 1000 /* a daemon that is silent for this long is not */
 #define GONE_MS 5000  /* for a killed process to be gone */
 
-/* What fn makes of a reply's parameters is the exit status. Takes msg. */
+/* What fn makes of a reply's parameters is the exit status. Takes msg, which
+ * stays until the end: to take apart what a thousand workers are told in takes
+ * as long as to print it. */
 static int
 use_reply(struct ctl *ctl, json_t *msg,
     int (*fn)(struct ctl *ctl, const json_t *parameters))
 {
+	static json_t *last;
 	struct varlink_reply reply;
 	struct err e;
 	int status;
 
+	json_decref(last);
+	last = msg;
 	if (varlink_read_reply(msg, &reply, &e) == -1) {
 		print_error("%s", e.text);
 		status = EXIT_FAILED;
@@ -37,7 +42,6 @@ use_reply(struct ctl *ctl, json_t *msg,
 			print_json(reply.parameters);
 		status = fn(ctl, reply.parameters);
 	}
-	json_decref(msg);
 	return status;
 }
 

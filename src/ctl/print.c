@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/units.h"
 #include "ctl/line.h"
 
@@ -92,19 +93,35 @@ print_member(const json_t *object, const char *key)
 	return text == NULL ? "-" : text;
 }
 
+/* As snprintf() with "%s" does, which is what svctl would spend most of its
+ * time with: a table has thousands of cells. */
+static void
+set_cell(char *out, const char *text)
+{
+	size_t len = strnlen(text, CELL_MAX - 1);
+
+	memcpy(out, text, len);
+	out[len] = '\0';
+}
+
 /* Cells of a table: what is missing or of another type is "-" or 0. */
 static void
 text_cell(const json_t *w, const char *key, char *out)
 {
-	snprintf(out, CELL_MAX, "%s", print_member(w, key));
+	set_cell(out, print_member(w, key));
 	make_safe(out);
 }
 
 static void
 number_cell(const json_t *w, const char *key, char *out)
 {
-	snprintf(out, CELL_MAX, "%" JSON_INTEGER_FORMAT,
-	    json_integer_value(json_object_get(w, key)));
+	json_int_t n = json_integer_value(json_object_get(w, key));
+
+	if (n >= 0 && n <= 9) {
+		out[0] = (char)('0' + n);
+		out[1] = '\0';
+	} else
+		snprintf(out, CELL_MAX, "%" JSON_INTEGER_FORMAT, n);
 }
 
 static void
@@ -112,14 +129,13 @@ pid_cell(const json_t *w, const char *key, char *out)
 {
 	number_cell(w, key, out);
 	if (strcmp(out, "0") == 0)
-		snprintf(out, CELL_MAX, "-");
+		set_cell(out, "-");
 }
 
 static void
 bool_cell(const json_t *w, const char *key, char *out)
 {
-	snprintf(out, CELL_MAX, "%s",
-	    json_is_true(json_object_get(w, key)) ? "yes" : "no");
+	set_cell(out, json_is_true(json_object_get(w, key)) ? "yes" : "no");
 }
 
 /* Seconds of a hostile server may be any number. */
@@ -128,27 +144,27 @@ seconds_text(const json_t *object, const char *key, char *out, size_t size)
 {
 	const json_t *value = json_object_get(object, key);
 	double s = json_number_value(value);
-	char text[DURATION_SIZE];
 
 	if (!json_is_number(value) || !(s >= 0 && s < 1e12))
 		snprintf(out, size, "-");
 	else
-		snprintf(out, size, "%s",
-		    units_format_duration(
-			(int64_t)(s * 1000 + .5), text, sizeof(text)));
+		units_format_duration((int64_t)(s * 1000 + .5), out, size);
 }
 
 static void
 seconds_cell(const json_t *w, const char *key, char *out)
 {
-	seconds_text(w, key, out, CELL_MAX);
+	if (json_is_null(json_object_get(w, key)))
+		set_cell(out, "-");
+	else
+		seconds_text(w, key, out, CELL_MAX);
 }
 
 static void
 uptime_cell(const json_t *w, const char *key, char *out)
 {
 	if (json_integer_value(json_object_get(w, "pid")) == 0)
-		snprintf(out, CELL_MAX, "-");
+		set_cell(out, "-");
 	else
 		seconds_cell(w, key, out);
 }
@@ -171,7 +187,7 @@ size_cell(const json_t *w, const char *key, char *out)
 	for (; n >= 1024 && i + 2 < sizeof(units); i++)
 		n /= 1024;
 	if (!json_is_integer(value))
-		snprintf(out, CELL_MAX, "-");
+		set_cell(out, "-");
 	else
 		snprintf(
 		    out, CELL_MAX, "%.*f%c", i > 0 && n < 100, n, units[i]);
@@ -183,7 +199,7 @@ cpu_cell(const json_t *w, const char *key, char *out)
 	const json_t *value = json_object_get(w, key);
 
 	if (!json_is_integer(value))
-		snprintf(out, CELL_MAX, "-");
+		set_cell(out, "-");
 	else
 		snprintf(out, CELL_MAX, "%.2fs",
 		    (double)json_integer_value(value) / 1000.);
@@ -223,22 +239,55 @@ text_width(const char *text)
 	return n;
 }
 
-static void
-print_row(const json_t *w, const int widths[NCOLUMNS], size_t n)
+/* A table's cells, each with its NUL, row after row. */
+struct table {
+	struct buf cells;
+	int widths[NCOLUMNS];
+	size_t n; /* of columns */
+};
+
+/* w NULL: the titles. */
+static int
+add_row(struct table *t, const json_t *w)
 {
 	char cell[CELL_MAX];
 	size_t i;
+	int width;
 
-	for (i = 0; i < n; i++) {
+	for (i = 0; i < t->n; i++) {
 		if (w == NULL)
-			snprintf(cell, sizeof(cell), "%s", columns[i].title);
+			set_cell(cell, columns[i].title);
 		else
 			columns[i].cell(w, columns[i].key, cell);
-		fputs(cell, stdout);
-		if (i + 1 < n)
-			printf("%*s", widths[i] + 2 - text_width(cell), "");
+		width = text_width(cell);
+		if (width > t->widths[i])
+			t->widths[i] = width;
+		if (buf_add(&t->cells, cell, strlen(cell) + 1) == -1)
+			return -1;
 	}
-	putchar('\n');
+	return 0;
+}
+
+static void
+print_table(const struct table *t)
+{
+	char spaces[CELL_MAX + 2];
+	const char *cell = t->cells.data, *end = cell + t->cells.len;
+	size_t i;
+
+	memset(spaces, ' ', sizeof(spaces));
+	while (cell < end) {
+		for (i = 0; i < t->n; i++) {
+			fputs(cell, stdout);
+			if (i + 1 < t->n)
+				fwrite(spaces, 1,
+				    (size_t)(t->widths[i] + 2 -
+					     text_width(cell)),
+				    stdout);
+			cell += strlen(cell) + 1;
+		}
+		putchar('\n');
+	}
 }
 
 /* Those of the usage only where that was asked for. */
@@ -256,23 +305,18 @@ void
 print_status(const json_t *parameters)
 {
 	const json_t *workers = json_object_get(parameters, "workers"), *w;
-	const size_t n = ncolumns(workers);
-	int widths[NCOLUMNS], width;
-	char cell[CELL_MAX];
-	size_t i, row;
+	struct table t = {.n = ncolumns(workers)};
+	size_t i;
+	int rc = add_row(&t, NULL);
 
-	for (i = 0; i < n; i++) {
-		widths[i] = text_width(columns[i].title);
-		json_array_foreach (workers, row, w) {
-			columns[i].cell(w, columns[i].key, cell);
-			width = text_width(cell);
-			if (width > widths[i])
-				widths[i] = width;
-		}
-	}
-	print_row(NULL, widths, n);
-	json_array_foreach (workers, row, w)
-		print_row(w, widths, n);
+	json_array_foreach (workers, i, w)
+		if (rc == 0)
+			rc = add_row(&t, w);
+	if (rc == 0)
+		print_table(&t);
+	else
+		print_error("out of memory");
+	buf_release(&t.cells);
 }
 
 /* A member on a line of its own, if it is there. */
