@@ -188,7 +188,7 @@ def test_a_full_disk_holds_up_its_own_output_only(fleet):
     assert wrote(f.dir, "full")[0] == held
     # Killed or not, it goes on where it was once there is room.
     kill_logger(f)
-    os.system(f"nsenter -t {f.keeper} -m mount -o remount,size=64m "
+    os.system(f"nsenter -t {f.keeper} -m -r mount -o remount,size=64m "
               f"{f.dir}/disk")
     wait_bytes(f, "full", held + 100_000)
     wait_for(lambda: error_of(f, "full") == "", what="the error is gone")
@@ -227,7 +227,7 @@ def test_a_stalled_disk_holds_up_nobody_else(fleet):
                  stdout=f"file:{f.dir}/other"))
     inside = mounted(f, f"mount -o loop {image}")
     wait_bytes(f, "slow", 100_000)
-    frozen = f"nsenter -t {f.keeper} -m fsfreeze"
+    frozen = f"nsenter -t {f.keeper} -m -r fsfreeze"
     assert os.system(f"{frozen} -f {f.dir}/disk") == 0
     try:
         wait_for(lambda: "stalls" in error_of(f, "slow"), 20,

@@ -37,7 +37,7 @@ def deaths(f):
 
 
 def more_room(f, size="1m"):
-    subprocess.run(["nsenter", "-t", str(f.keeper), "-m", "mount", "-o",
+    subprocess.run(["nsenter", "-t", str(f.keeper), "-m", "-r", "mount", "-o",
                     f"remount,size={size}", f.dir / "disk"], check=True)
 
 
@@ -214,7 +214,7 @@ def test_a_follower_of_a_worker_that_leaves_ends(fleet):
                               "exec sleep 1000"), stdout=f"file:{path}")
     write(f, web, worker("other", act("pause")))
     f.start()
-    wait_for(lambda: "one" in f.svctl("logs", "-n", "100000", "web").out)
+    wait_for(lambda: "last" in f.svctl("logs", "-n", "100000", "web").out)
     with f.varlink() as c:
         c.send("Logs", {"names": ["web"], "lines": 1, "follow": True},
                more=True)
