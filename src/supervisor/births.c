@@ -25,14 +25,15 @@ describe_fault(
     const struct birth *b, const struct worker *w, char *out, size_t size)
 {
 	const struct worker_conf *c = w->conf;
+	/* It may be a reload that has taken the stop_command away. */
+	char **argv = b->token == w->rec.stop_token ? c->stop_command : c->argv;
 	const char *subject = "";
 	struct err e;
 
 	if (b->stage == BIRTH_DIRECTORY)
 		subject = c->directory;
 	else if (b->stage == BIRTH_EXEC || b->stage == BIRTH_INTERPRETER)
-		subject = b->token == w->rec.stop_token ? c->stop_command[0]
-		                                        : c->argv[0];
+		subject = argv == NULL ? "" : argv[0];
 	else if (b->stage == BIRTH_USER && c->user != NULL)
 		subject = c->user;
 	else if (b->stage == BIRTH_LIMITS && b->detail < LIMIT_COUNT)

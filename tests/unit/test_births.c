@@ -151,6 +151,7 @@ START_TEST(patience_ends_the_last_of_its_life_only)
 	say(elder[1], TOKEN, BIRTH_BORN, 0);
 	births_read(&sup.births);
 	w.rec.stop_token = TOKEN + 1;
+	roster_note(&sup.roster, &w);
 	w.rec.stop_pid = WORLD_FIRST_PID + 1;
 	world->processes[1] = (struct process){
 	    .pid = WORLD_FIRST_PID + 1, .alive = 1, .dies_at = NEVER};
@@ -181,6 +182,17 @@ START_TEST(what_even_kill_does_not_end_is_left_behind)
 	ck_assert_int_eq(births_pending(&sup.births), 0);
 	ck_assert_int_eq(sup.resumed, 1);
 	ck_assert_int_eq(world->dropped[1], 0);
+}
+END_TEST
+
+START_TEST(the_program_that_fails_may_be_of_a_stanza_before)
+{
+	w.rec.stop_token = TOKEN + 1;
+	roster_note(&sup.roster, &w);
+	say(elder[1], TOKEN + 1, BIRTH_EXEC, ENOENT);
+	births_read(&sup.births);
+	ck_assert_ptr_null(conf.stop_command);
+	ck_assert_str_eq(w.rec.fault, "");
 }
 END_TEST
 
@@ -278,6 +290,7 @@ main(void)
 	tcase_add_test(t, patience_with_a_set_up_that_hangs_ends);
 	tcase_add_test(t, patience_ends_the_last_of_its_life_only);
 	tcase_add_test(t, what_even_kill_does_not_end_is_left_behind);
+	tcase_add_test(t, the_program_that_fails_may_be_of_a_stanza_before);
 	tcase_add_test(t, a_reload_does_not_wait_for_what_hangs);
 	tcase_add_test(t, patience_is_not_needed_once_all_is_heard);
 	tcase_add_test(t, a_birth_is_recorded_before_the_keeper_is_told);
