@@ -96,6 +96,23 @@ check_descriptors(struct load *l, size_t nstreams, size_t nfiles)
 	    need, (unsigned long long)limit.rlim_max);
 }
 
+/* What is captured is counted by positions in memory files, which have no end
+ * but this one. */
+static void
+check_file_size(struct load *l, size_t nstreams)
+{
+	struct rlimit limit;
+
+	if (nstreams == 0 || sources_frozen(l->src) ||
+	    getrlimit(RLIMIT_FSIZE, &limit) == -1 ||
+	    limit.rlim_max == RLIM_INFINITY)
+		return;
+	diags_add(l->d, 1, l->path, 0,
+	    "no output can be captured beyond the hard limit on the size of "
+	    "files, %llu bytes: it must be unlimited",
+	    (unsigned long long)limit.rlim_max);
+}
+
 /* All streams of w that svd captures; those of files also come to uses. */
 static size_t
 add_uses(const struct worker_conf *w, struct use *uses, size_t *nuses)
@@ -137,5 +154,6 @@ outputs_check(struct load *l)
 	}
 	free(uses);
 	check_descriptors(l, nstreams, nfiles);
+	check_file_size(l, nstreams);
 	return 0;
 }

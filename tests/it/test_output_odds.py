@@ -12,7 +12,7 @@ import time
 import pytest
 
 from output import error_of, kill, kill_logger, logger, mounted, writers
-from svdtest import IS_ROOT, SLOW, act, cpu_seconds, stays, wait_for
+from svdtest import IS_ROOT, SLOW, SVD, act, cpu_seconds, stays, wait_for
 
 needs_root = pytest.mark.skipif(not IS_ROOT, reason="mounts, strace")
 
@@ -299,3 +299,14 @@ def test_who_writes_on_at_the_fleets_end_is_not_listened_to_for_ever(fleet):
     wait_for(lambda: f.proc.poll() is not None, 15, "the end")
     assert "has not finished" not in f.log()
     assert time.monotonic() - began < 3 * SLOW
+
+
+@pytest.mark.parametrize("limit, rc", [("60000:unlimited", 0), ("60000:60000", 1)])
+def test_a_limit_on_the_size_of_files_is_refused(fleet, limit, rc):
+    """Positions in rings only ever grow; the soft limit svd raises itself."""
+    f = fleet("", launch=False)
+    write(f, worker("web", act("pause")))
+    done = subprocess.run(["prlimit", f"--fsize={limit}", SVD, "-n", f.ini],
+                          capture_output=True, text=True, check=False)
+    assert done.returncode == rc
+    assert ("must be unlimited" in done.stderr) == bool(rc)

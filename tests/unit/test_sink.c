@@ -359,7 +359,7 @@ END_TEST
 
 START_TEST(places_are_used_again_once_nobody_looks)
 {
-	struct cursor *kept = cursors_add(&table, "out:kept:0"), *c;
+	struct cursor *kept = cursors_add(&table, "out:kept:0");
 	size_t n = table.n;
 	int i;
 
