@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PL_TEXT_MAX (32 * 1024) /* bytes, without the NUL */
+#define PL_TEXT_MAX (128 * 1024) /* bytes, without the NUL: 3000 cursors */
 #define PL_DATA_MAX (16 * 1024)
 #define PL_PACKET_MAX (8 + PL_TEXT_MAX + 1 + PL_DATA_MAX)
 

@@ -510,6 +510,7 @@ def test_it_sleeps_where_nothing_is_written(fleet):
         + worker("b", act("write", 1, "here", "pause"), stdout="log"))
     f.start()
     wait_for(lambda: "Z b: here\n" in f.log())
+    wait_for((f.dir / "a").exists)
     wait_for(lambda: (f.dir / "a").read_text() == "here\n")
     pids = [logger(f), *writers(f)]
     assert len(pids) >= 2 and all(comm(p) for p in pids)

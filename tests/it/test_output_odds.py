@@ -310,3 +310,16 @@ def test_a_limit_on_the_size_of_files_is_refused(fleet, limit, rc):
                           capture_output=True, text=True, check=False)
     assert done.returncode == rc
     assert ("must be unlimited" in done.stderr) == bool(rc)
+
+
+def test_cursors_of_thousands_of_outputs(fleet):
+    """Who follows that many asks so after a death of the logger."""
+    f = fleet("", launch=False)
+    write(f, worker("web", act("write", 1, "here", "pause")))
+    f.start()
+    wait_for(lambda: "here" in f.svctl("logs", "web").out)
+    since = [f"other:{i}/stdout@123456.0123456789abcdef" for i in range(2500)]
+    with f.varlink() as c:
+        c.send("Logs", {"names": ["web"], "since": since}, more=True)
+        assert c.receive()["parameters"]["line"] == "here"
+        assert not c.receive().get("continues")
