@@ -98,8 +98,10 @@ print_member(const json_t *object, const char *key)
 static void
 set_cell(char *out, const char *text)
 {
-	size_t len = strnlen(text, CELL_MAX - 1);
+	size_t len = strlen(text);
 
+	if (len >= CELL_MAX)
+		len = CELL_MAX - 1;
 	memcpy(out, text, len);
 	out[len] = '\0';
 }

@@ -173,6 +173,24 @@ varlink_write_error(struct buf *out, const char *error, json_t *parameters)
 	    out, json_pack("{s:s}", "error", error), parameters);
 }
 
+int
+varlink_begin_reply(struct buf *out)
+{
+	return buf_adds(out, "{\"parameters\":{");
+}
+
+int
+varlink_begin_part(struct buf *out)
+{
+	return buf_adds(out, "{\"continues\":true,\"parameters\":{");
+}
+
+int
+varlink_end(struct buf *out)
+{
+	return buf_add(out, "}}", sizeof("}}"));
+}
+
 json_t *
 varlink_string(const char *text)
 {

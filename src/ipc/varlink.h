@@ -66,6 +66,12 @@ int varlink_write_reply(struct buf *out, json_t *parameters);
 int varlink_write_part(struct buf *out, json_t *parameters);
 int varlink_write_error(struct buf *out, const char *error, json_t *parameters);
 
+/* Around the members of a reply's parameters that are appended as text, see
+ * json_text.h. -1: no memory, out may end anywhere. */
+int varlink_begin_reply(struct buf *out);
+int varlink_begin_part(struct buf *out);
+int varlink_end(struct buf *out);
+
 /* A string of any bytes: those that are not UTF-8 become '?'. NULL or "":
  * JSON's null. */
 json_t *varlink_string(const char *text);

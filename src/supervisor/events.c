@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ipc/json_text.h"
 #include "ipc/varlink.h"
 #include "supervisor/call.h"
 #include "supervisor/control.h"
@@ -50,46 +51,57 @@ epoch(const struct supervisor *s, char out[EPOCH_SIZE])
 }
 
 /* What each message begins with. */
-static json_t *
-new_message(const struct supervisor *s, int snapshot, int gap)
+static int
+begin_message(
+    const struct supervisor *s, int snapshot, int gap, struct buf *out)
 {
 	char name[EPOCH_SIZE], time[TIME_SIZE];
 
-	return json_pack("{s:s, s:I, s:s, s:b, s:b}", "epoch", epoch(s, name),
-	    "seq", (json_int_t)s->events.seq, "time",
-	    units_format_time(loop_realtime(s->loop), time, sizeof(time)),
-	    "snapshot", snapshot, "gap", gap);
+	units_format_time(loop_realtime(s->loop), time, sizeof(time));
+	if (json_text_string(out, "\"epoch\":", epoch(s, name)) == -1 ||
+	    json_text_int(out, ",\"seq\":", (int64_t)s->events.seq) == -1 ||
+	    json_text_string(out, ",\"time\":", time) == -1 ||
+	    json_text_bool(out, ",\"snapshot\":", snapshot) == -1)
+		return -1;
+	return json_text_bool(out, ",\"gap\":", gap);
 }
 
-static json_t *
-new_snapshot(struct supervisor *s, const json_t *pick, int gap)
+/* The rest of a message that was begun. */
+static int
+add_snapshot(struct supervisor *s, const json_t *pick, int gap, struct buf *out)
 {
-	json_t *message = new_message(s, 1, gap), *status;
-
-	status = view_status(s, view_workers(s, pick, view_worker));
-	if (message == NULL || status == NULL ||
-	    json_object_update(message, status) == -1) {
-		json_decref(message);
-		message = NULL;
-	}
-	json_decref(status);
-	return message;
+	if (begin_message(s, 1, gap, out) == -1 || buf_adds(out, ",") == -1 ||
+	    view_status(s, pick, NULL, NULL, out) == -1)
+		return -1;
+	return varlink_end(out);
 }
 
-/* Takes message. */
+static int
+add_change(const struct supervisor *s, const struct worker *w,
+    enum worker_state from, struct buf *out)
+{
+	if (varlink_begin_part(out) == -1 ||
+	    begin_message(s, 0, 0, out) == -1 ||
+	    buf_adds(out, ",\"worker\":") == -1 ||
+	    view_worker(s, w, out) == -1 ||
+	    json_text_string(out, ",\"from\":", worker_state_name(from)) == -1)
+		return -1;
+	return varlink_end(out);
+}
+
+/* NULL: no memory, also where rc says so. */
 static struct event *
-encode(json_t *message)
+encode(struct buf *text, int rc)
 {
 	struct event *e = NULL;
-	struct buf text = {0};
 
-	if (varlink_write_part(&text, message) == 0)
-		e = malloc(sizeof(*e) + text.len);
+	if (rc == 0)
+		e = malloc(sizeof(*e) + text->len);
 	if (e != NULL) {
-		*e = (struct event){.len = text.len};
-		memcpy(e->message, text.data, text.len);
+		*e = (struct event){.len = text->len};
+		memcpy(e->message, text->data, text->len);
 	}
-	buf_release(&text);
+	buf_release(text);
 	return e;
 }
 
@@ -97,16 +109,9 @@ static struct event *
 new_event(
     const struct supervisor *s, const struct worker *w, enum worker_state from)
 {
-	json_t *message = new_message(s, 0, 0);
-	struct event *e;
+	struct buf text = {0};
+	struct event *e = encode(&text, add_change(s, w, from, &text));
 
-	if (json_object_set_new(message, "worker", view_worker(s, w)) == -1 ||
-	    json_object_set_new(
-		message, "from", json_string(worker_state_name(from))) == -1) {
-		json_decref(message);
-		return NULL;
-	}
-	e = encode(message);
 	if (e != NULL) {
 		snprintf(e->name, sizeof(e->name), "%s", w->conf->name);
 		snprintf(e->group, sizeof(e->group), "%s", w->conf->group_name);
@@ -212,13 +217,19 @@ events_fleet_changed(struct supervisor *s)
 {
 	struct events *ev = &s->events;
 	struct listener *l;
+	struct buf text;
 	struct event *e;
+	int rc;
 
 	ev->seq++;
 	LIST_FOREACH (l, &ev->listeners, link) {
 		if (l->snapshot)
 			continue;
-		e = encode(new_snapshot(s, l->pick, 0));
+		text = (struct buf){0};
+		rc = varlink_begin_part(&text);
+		if (rc == 0)
+			rc = add_snapshot(s, l->pick, 0, &text);
+		e = encode(&text, rc);
 		if (e == NULL) {
 			begin_anew(l, 1);
 			continue;
@@ -240,9 +251,8 @@ listener_ready(const struct answer *a)
 static enum answer_written
 write_snapshot(struct listener *l, struct buf *out)
 {
-	json_t *message = new_snapshot(l->sup, l->pick, l->gap);
-
-	if (varlink_write_part(out, message) == -1)
+	if (varlink_begin_part(out) == -1 ||
+	    add_snapshot(l->sup, l->pick, l->gap, out) == -1)
 		return ANSWER_FAILED;
 	l->snapshot = l->gap = 0;
 	return ANSWER_MORE;
@@ -309,7 +319,11 @@ events_listen(struct call *c, json_t *pick)
 	struct listener *l;
 
 	if (!c->more)
-		return call_reply(c, new_snapshot(c->sup, pick, has_gap(c)));
+		return varlink_begin_reply(c->out) == -1 ||
+		               add_snapshot(c->sup, pick, has_gap(c), c->out) ==
+		                   -1
+		           ? -1
+		           : 0;
 	l = calloc(1, sizeof(*l));
 	if (l == NULL)
 		return call_no_memory(c);

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "ipc/json_text.h"
 #include "ipc/varlink.h"
 #include "supervisor/call.h"
 #include "supervisor/control.h"
@@ -23,48 +24,35 @@ usage_ready(const struct answer *a)
 	return measure_done(((const struct usage *)a)->measure);
 }
 
-static json_t *
-number(int64_t n)
-{
-	return n == -1 ? json_null() : json_integer(n);
-}
-
 /* A pid that the worker still has is still the process that was measured. */
 static int
-add_usage(json_t *worker, const struct measure *m)
+add_usage(const struct worker *w, struct buf *out, void *arg)
 {
 	static const struct measured unknown = {0, -1, -1, -1, -1, -1};
-	json_t *pid = json_object_get(worker, "pid"), *members;
-	const struct measured *u;
-	int rc;
+	const struct measured *u = measure_find(arg, w->rec.pid);
 
-	u = measure_find(m, (int)json_integer_value(pid));
 	if (u == NULL)
 		u = &unknown;
-	members = json_pack("{s:o, s:o, s:o, s:o, s:o}", "rss_kb",
-	    number(u->rss_kb), "pss_kb", number(u->pss_kb), "private_kb",
-	    number(u->private_kb), "shared_kb", number(u->shared_kb), "cpu_ms",
-	    number(u->cpu_ms));
-	rc = members == NULL ? -1 : json_object_update(worker, members);
-	json_decref(members);
-	return rc;
+	if (json_text_int_unless(out, ",\"rss_kb\":", u->rss_kb, -1) == -1 ||
+	    json_text_int_unless(out, ",\"pss_kb\":", u->pss_kb, -1) == -1 ||
+	    json_text_int_unless(out, ",\"private_kb\":", u->private_kb, -1) ==
+		-1 ||
+	    json_text_int_unless(out, ",\"shared_kb\":", u->shared_kb, -1) ==
+		-1)
+		return -1;
+	return json_text_int_unless(out, ",\"cpu_ms\":", u->cpu_ms, -1);
 }
 
 static enum answer_written
 usage_write(struct answer *a, struct buf *out)
 {
 	struct usage *u = (struct usage *)a;
-	json_t *workers = view_workers(u->sup, u->pick, view_worker), *worker;
-	size_t i;
 
-	json_array_foreach (workers, i, worker)
-		if (add_usage(worker, u->measure) == -1) {
-			json_decref(workers);
-			return ANSWER_FAILED;
-		}
-	return varlink_write_reply(out, view_status(u->sup, workers)) == -1
-	           ? ANSWER_FAILED
-	           : ANSWER_LAST;
+	if (varlink_begin_reply(out) == -1 ||
+	    view_status(u->sup, u->pick, add_usage, u->measure, out) == -1 ||
+	    varlink_end(out) == -1)
+		return ANSWER_FAILED;
+	return ANSWER_LAST;
 }
 
 static void

@@ -1,4 +1,5 @@
 /* verbs_show: the verbs that look and change nothing; see call.h. */
+#include "ipc/varlink.h"
 #include "supervisor/call.h"
 #include "supervisor/events.h"
 #include "supervisor/usage.h"
@@ -8,19 +9,20 @@
 static int
 verb_status(struct call *c)
 {
-	json_t *pick, *workers;
+	json_t *pick;
 	int rc;
 
 	if (call_check_names(c, &pick, &rc) == -1)
 		return rc;
-	if (json_is_true(json_object_get(c->parameters, "long"))) {
+	if (json_is_true(json_object_get(c->parameters, "long")))
 		rc = usage_answer(c, pick);
-		json_decref(pick);
-		return rc;
-	}
-	workers = view_workers(c->sup, pick, view_worker);
+	else if (varlink_begin_reply(c->out) == -1 ||
+		 view_status(c->sup, pick, NULL, NULL, c->out) == -1)
+		rc = -1;
+	else
+		rc = varlink_end(c->out);
 	json_decref(pick);
-	return call_reply(c, view_status(c->sup, workers));
+	return rc;
 }
 
 static int

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "core/backoff.h"
+#include "ipc/json_text.h"
 #include "ipc/varlink.h"
 #include "supervisor/pick.h"
 #include "supervisor/supervisor.h"
@@ -77,54 +78,77 @@ death_known(const struct death *d)
 	return d->code != -1 || d->signal != 0 || d->fault[0] != '\0';
 }
 
-static json_t *
-view_exit(const struct death *d)
+static int
+add_exit(struct buf *out, const struct death *d)
 {
 	char reason[REASON_SIZE], at[TIME_SIZE];
+	int none = d->signal != 0 || d->fault[0] != '\0';
 
 	if (d->at == 0)
-		return json_null();
-	return json_pack("{s:o, s:o, s:o, s:s, s:b}", "code", death_code(d),
-	    "signal", number_unless(d->signal, 0), "reason",
-	    varlink_string(death_describe(d, reason, sizeof(reason))), "at",
-	    units_format_time(d->at_rt, at, sizeof(at)), "known",
-	    death_known(d));
+		return buf_adds(out, ",\"last_exit\":null");
+	death_describe(d, reason, sizeof(reason));
+	units_format_time(d->at_rt, at, sizeof(at));
+	if (json_text_int_unless(out,
+		",\"last_exit\":{\"code\":", none ? -1 : d->code, -1) == -1 ||
+	    json_text_int_unless(out, ",\"signal\":", d->signal, 0) == -1 ||
+	    json_text_string(out, ",\"reason\":", reason) == -1 ||
+	    json_text_string(out, ",\"at\":", at) == -1 ||
+	    json_text_bool(out, ",\"known\":", death_known(d)) == -1)
+		return -1;
+	return buf_adds(out, "}");
 }
 
-static json_t *
-view_next_start(const struct worker *w, int64_t now)
+static int
+has_next_start(const struct worker *w)
 {
-	if (w->rec.state != WS_BACKOFF || w->rec.deadline == 0)
-		return json_null();
-	return seconds(w->rec.deadline - now);
+	return w->rec.state == WS_BACKOFF && w->rec.deadline != 0;
 }
 
 /* Where nothing worse is wrong: its output. */
-static json_t *
-view_error(const struct worker *w)
+static const char *
+error_of(const struct worker *w)
 {
 	const char *problem = output_problem(w);
 
-	return varlink_string(
-	    w->error[0] == '\0' && problem != NULL ? problem : w->error);
+	return w->error[0] == '\0' && problem != NULL ? problem : w->error;
 }
 
-json_t *
-view_worker(const struct supervisor *s, const struct worker *w)
+static int
+add_next_start(
+    const struct supervisor *s, const struct worker *w, struct buf *out)
+{
+	static const char key[] = ",\"next_start\":";
+
+	if (!has_next_start(w))
+		return json_text_string(out, key, NULL);
+	return json_text_seconds(out, key, w->rec.deadline - loop_now(s->loop));
+}
+
+int
+view_worker(const struct supervisor *s, const struct worker *w, struct buf *out)
 {
 	const struct worker_record *r = &w->rec;
-	int64_t now = loop_now(s->loop);
+	int64_t age = r->pid == 0 ? 0 : loop_now(s->loop) - r->born;
 	char since[TIME_SIZE];
 
-	return json_pack("{s:s, s:s, s:s, s:b, s:i, s:I, s:s, s:o, s:I, s:o, "
-			 "s:o, s:n, s:o}",
-	    "name", w->conf->name, "state", worker_state_name(r->state), "want",
-	    want_name(w), "ready", worker_ready(w), "pid", r->pid, "generation",
-	    (json_int_t)r->generation, "since",
-	    units_format_time(r->since_rt, since, sizeof(since)), "uptime",
-	    seconds(r->pid == 0 ? 0 : now - r->born), "restarts",
-	    (json_int_t)r->restarts, "next_start", view_next_start(w, now),
-	    "last_exit", view_exit(&r->last), "floor", "error", view_error(w));
+	units_format_time(r->since_rt, since, sizeof(since));
+	if (json_text_string(out, "{\"name\":", w->conf->name) == -1 ||
+	    json_text_string(out, ",\"state\":", worker_state_name(r->state)) ==
+		-1 ||
+	    json_text_string(out, ",\"want\":", want_name(w)) == -1 ||
+	    json_text_bool(out, ",\"ready\":", worker_ready(w)) == -1 ||
+	    json_text_int(out, ",\"pid\":", r->pid) == -1 ||
+	    json_text_int(out, ",\"generation\":", (int64_t)r->generation) ==
+		-1 ||
+	    json_text_string(out, ",\"since\":", since) == -1 ||
+	    json_text_seconds(out, ",\"uptime\":", age) == -1 ||
+	    json_text_int(out, ",\"restarts\":", (int64_t)r->restarts) == -1 ||
+	    add_next_start(s, w, out) == -1 || add_exit(out, &r->last) == -1)
+		return -1;
+	return json_text_string(
+		   out, ",\"floor\":null,\"error\":", error_of(w)) == -1
+	           ? -1
+	           : buf_add(out, "}", 1);
 }
 
 static json_t *
@@ -252,8 +276,9 @@ view_reason(const struct supervisor *s, const struct worker *w)
 	    want_name(w), "pid", r->pid, "since",
 	    units_format_time(r->since_rt, since, sizeof(since)), "waiting_for",
 	    varlink_string(waiting), "until", varlink_string(until),
-	    "next_start", view_next_start(w, now), "deaths", view_deaths(w),
-	    "error", view_error(w));
+	    "next_start",
+	    has_next_start(w) ? seconds(r->deadline - now) : json_null(),
+	    "deaths", view_deaths(w), "error", varlink_string(error_of(w)));
 }
 
 struct list {
@@ -283,10 +308,43 @@ view_workers(struct supervisor *s, const json_t *pick, view_fn *view)
 	return l.all;
 }
 
-json_t *
-view_status(const struct supervisor *s, json_t *workers)
+struct status {
+	struct supervisor *sup;
+	struct buf *out;
+	view_more_fn *more;
+	void *arg;
+	size_t n;
+	int rc;
+};
+
+static void
+status_cb(struct worker *w, void *arg)
 {
-	return json_pack("{s:s, s:i, s:i, s:i, s:o}", "fleet", s->fleet.name,
-	    "keeper_pid", s->link.keeper_pid, "supervisor_pid", (int)getpid(),
-	    "logger_pid", (int)s->output.logger, "workers", workers);
+	struct status *st = arg;
+
+	if (st->rc == -1 || (st->n++ > 0 && buf_add(st->out, ",", 1) == -1) ||
+	    view_worker(st->sup, w, st->out) == -1)
+		st->rc = -1;
+	else if (st->more != NULL) {
+		st->out->len--; /* the object goes on */
+		if (st->more(w, st->out, st->arg) == -1 ||
+		    buf_add(st->out, "}", 1) == -1)
+			st->rc = -1;
+	}
+}
+
+int
+view_status(struct supervisor *s, const json_t *pick, view_more_fn *more,
+    void *arg, struct buf *out)
+{
+	struct status st = {s, out, more, arg, 0, 0};
+
+	if (json_text_string(out, "\"fleet\":", s->fleet.name) == -1 ||
+	    json_text_int(out, ",\"keeper_pid\":", s->link.keeper_pid) == -1 ||
+	    json_text_int(out, ",\"supervisor_pid\":", getpid()) == -1 ||
+	    json_text_int(out, ",\"logger_pid\":", s->output.logger) == -1 ||
+	    buf_adds(out, ",\"workers\":[") == -1)
+		return -1;
+	pick_each(s, pick, status_cb, &st);
+	return st.rc == -1 ? -1 : buf_add(out, "]", 1);
 }

@@ -7,6 +7,8 @@
 
 #include <jansson.h>
 
+#include "base/buf.h"
+
 struct supervisor;
 struct worker;
 
@@ -24,14 +26,22 @@ extern const char view_types[];
  * Each returns a new reference, or NULL without memory; view_unready null for a
  * worker that is ready or need not be.
  */
-json_t *view_worker(const struct supervisor *s, const struct worker *w);
 json_t *view_unready(const struct supervisor *s, const struct worker *w);
 json_t *view_reason(const struct supervisor *s, const struct worker *w);
 
 /* A list of what view makes of each worker that is picked (see pick.h; NULL:
  * all), but for null. */
 json_t *view_workers(struct supervisor *s, const json_t *pick, view_fn *view);
-/* Takes workers. */
-json_t *view_status(const struct supervisor *s, json_t *workers);
+
+/* Appends an object: what is told of every worker of a large fleet is text.
+ * -1: no memory, out may end anywhere; so with view_status. */
+int view_worker(
+    const struct supervisor *s, const struct worker *w, struct buf *out);
+/* Appends more members of a worker's object, each after a comma. */
+typedef int view_more_fn(const struct worker *w, struct buf *out, void *arg);
+/* Appends the members of VIEW_STATUS, with the workers picked; more may be
+ * NULL. */
+int view_status(struct supervisor *s, const json_t *pick, view_more_fn *more,
+    void *arg, struct buf *out);
 
 #endif

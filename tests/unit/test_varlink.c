@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ipc/json_text.h"
 #include "ipc/varlink.h"
 
 static struct varlink_in in;
@@ -261,6 +262,79 @@ END_TEST
 
 #define COUNT(a) ((int)(sizeof(a) / sizeof(*(a))))
 
+/* What json_text.h writes of v is what jansson does. Takes v. */
+static void
+same_text(struct buf *out, int rc, json_t *v)
+{
+	char *text = json_dumps(
+	    v, JSON_COMPACT | JSON_REAL_PRECISION(15) | JSON_ENCODE_ANY);
+
+	ck_assert_int_eq(rc, 0);
+	ck_assert_ptr_nonnull(text);
+	ck_assert_int_eq(out->data[0], ':');
+	ck_assert_str_eq(out->data + 1, text);
+	out->len = 0;
+	free(text);
+	json_decref(v);
+}
+
+START_TEST(test_text_of_strings)
+{
+	static const char *const texts[] = {"", "web:0", "a \"b\" \\ /",
+	    "\x01\t\r\n\x1b\x7f", "caf\xc3\xa9", "\xff\xfe x", NULL};
+	struct buf out = {0};
+	size_t i;
+
+	for (i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+		same_text(&out, json_text_string(&out, ":", texts[i]),
+		    varlink_string(texts[i]));
+	buf_release(&out);
+}
+END_TEST
+
+START_TEST(test_text_of_numbers)
+{
+	static const int64_t numbers[] = {
+	    0, 7, -1, 10, 4711, INT64_MAX, INT64_MIN};
+	static const int64_t ms[] = {
+	    0, 1, 10, 100, 999, 1000, 1001, 1010, 86400500, 99999999999999};
+	struct buf out = {0};
+	size_t i;
+
+	for (i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
+		same_text(&out, json_text_int(&out, ":", numbers[i]),
+		    json_integer(numbers[i]));
+	for (i = 0; i < sizeof(ms) / sizeof(*ms); i++)
+		same_text(&out, json_text_seconds(&out, ":", ms[i]),
+		    json_real((double)ms[i] / 1000.));
+	same_text(&out, json_text_seconds(&out, ":", -5), json_real(0));
+	same_text(&out, json_text_int_unless(&out, ":", 3, 3), json_null());
+	same_text(&out, json_text_int_unless(&out, ":", 3, 4), json_integer(3));
+	same_text(&out, json_text_bool(&out, ":", 1), json_true());
+	same_text(&out, json_text_bool(&out, ":", 0), json_false());
+	buf_release(&out);
+}
+END_TEST
+
+START_TEST(test_message_of_text)
+{
+	struct buf text = {0}, tree = {0};
+
+	ck_assert_int_eq(varlink_begin_reply(&text), 0);
+	ck_assert_int_eq(json_text_int(&text, "\"n\":", 1), 0);
+	ck_assert_int_eq(varlink_end(&text), 0);
+	ck_assert_int_eq(varlink_begin_part(&text), 0);
+	ck_assert_int_eq(varlink_end(&text), 0);
+	ck_assert_int_eq(
+	    varlink_write_reply(&tree, json_pack("{s:i}", "n", 1)), 0);
+	ck_assert_int_eq(varlink_write_part(&tree, json_object()), 0);
+	ck_assert_uint_eq(text.len, tree.len);
+	ck_assert_mem_eq(text.data, tree.data, tree.len);
+	buf_release(&text);
+	buf_release(&tree);
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -268,6 +342,9 @@ suite(void)
 	TCase *t = tcase_create("varlink");
 
 	tcase_add_checked_fixture(t, set_up, tear_down);
+	tcase_add_test(t, test_text_of_strings);
+	tcase_add_test(t, test_text_of_numbers);
+	tcase_add_test(t, test_message_of_text);
 	tcase_add_test(t, test_nothing_is_no_message);
 	tcase_add_test(t, test_two_and_a_half_messages_in_one_read);
 	tcase_add_test(t, test_byte_by_byte);
