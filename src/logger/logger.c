@@ -189,14 +189,14 @@ now_ns(void)
  * ends.
  */
 static void
-pause_for_more(const struct logger *lg, int more)
+pause_for_more(const struct logger *lg)
 {
 	static size_t before;
 	static int64_t last;
 	struct timespec t = {.tv_nsec = PAUSE_NS};
 	int64_t now = now_ns(), fills;
 
-	if (before > 0 && lg->moved > 0 && lg->moved < FEW && !more) {
+	if (before > 0 && lg->moved > 0 && lg->moved < FEW) {
 		fills = (now - last) * FEW / (int64_t)lg->moved;
 		if (fills < t.tv_nsec)
 			t.tv_nsec = fills;
@@ -273,7 +273,7 @@ turn(struct logger *lg)
 		return 0;
 	writers_tend(lg, now);
 	reclaim(lg);
-	pause_for_more(lg, more);
+	pause_for_more(lg);
 	now = sys_now_ms();
 	n = epoll_wait(lg->epoll, events, EVENTS, time_to_wait(lg, more, now));
 	dispatch_all(lg, events, n);

@@ -13,7 +13,10 @@
 #include "logger/cursors.h"
 
 /* A ring takes no more while so much, or its log_tail, is not delivered. */
-#define RING_MAX (256 * 1024) /* bytes */
+#define RING_MAX (512 * 1024) /* bytes */
+/* Who waits for room waits until no more than this is left: not for each
+ * little that is delivered. */
+#define RING_GO_ON (RING_MAX / 2)
 
 /*
  * Moves what is in the FIFO to the ring: the bytes moved, 0: there is nothing

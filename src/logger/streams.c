@@ -476,13 +476,19 @@ has_room(const struct ring *r)
 	return r->c->pos - r->c->done < limit;
 }
 
+static int
+can_go_on(const struct ring *r)
+{
+	return r->c->pos - r->c->done <= RING_GO_ON;
+}
+
 int
 streams_can_go_on(const struct logger *lg)
 {
 	const struct stream *s;
 
 	TAILQ_FOREACH (s, &lg->blocked, queue)
-		if (has_room(s->ring))
+		if (can_go_on(s->ring))
 			return 1;
 	return 0;
 }
@@ -494,7 +500,7 @@ go_on_with_blocked(struct logger *lg)
 
 	for (s = TAILQ_FIRST(&lg->blocked); s != NULL; s = next) {
 		next = TAILQ_NEXT(s, queue);
-		if (has_room(s->ring))
+		if (can_go_on(s->ring))
 			enqueue(lg, s, QUEUE_READY);
 	}
 }

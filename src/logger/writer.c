@@ -9,15 +9,18 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/sys.h"
 #include "logger/delivery.h"
 #include "logger/forward.h"
+#include "logger/ring.h"
 #include "logger/sink.h"
 
-#define TRIM_MS 50 /* of quiet, then memory is given back */
+#define PAUSE_NS 200000L /* for more to come, while more comes */
+#define TRIM_MS 50       /* of quiet, then memory is given back */
 
 struct writing {
 	struct cursors_head *head;
@@ -27,6 +30,7 @@ struct writing {
 	size_t n;
 	int64_t next; /* the first retry; 0: none */
 	int untrimmed;
+	int moved; /* since the last pause */
 };
 
 static delivery_fn *const steps[] = {
@@ -42,12 +46,22 @@ wake_main(const struct writing *w)
 	eventfd_write(w->main_fd, 1);
 }
 
+/*
+ * Main's wish to hear of it is kept until there is much room again. Looked at
+ * after the delivery is noted: main looks at that after its wish.
+ */
+static int
+is_room_for_main(const struct delivery *d)
+{
+	return d->c->pos - d->c->done <= RING_GO_ON;
+}
+
 /* One round over all: 1 if any got on. */
 static int
 turn(struct writing *w, int64_t now)
 {
 	uint64_t troubles = w->head->troubles;
-	int rc, moved = 0;
+	int rc, moved = 0, room = 0;
 	size_t i;
 
 	w->next = 0;
@@ -59,6 +73,7 @@ turn(struct writing *w, int64_t now)
 		if (d->retry_at <= now) {
 			rc = steps[d->kind](d);
 			moved |= rc == 1;
+			room |= rc == 1 && is_room_for_main(d);
 			if (rc == 0)
 				delivery_rests(d);
 			if (rc != -1)
@@ -67,10 +82,11 @@ turn(struct writing *w, int64_t now)
 		if (w->next == 0 || d->retry_at < w->next)
 			w->next = d->retry_at;
 	}
-	if ((moved && atomic_exchange(&w->head->main_waits, 0) != 0) ||
+	if ((room && atomic_exchange(&w->head->main_waits, 0) != 0) ||
 	    troubles != w->head->troubles)
 		wake_main(w);
 	w->untrimmed |= moved;
+	w->moved |= moved;
 	return moved;
 }
 
@@ -94,6 +110,19 @@ trim_all(struct writing *w)
 	for (i = 0; i < w->n; i++)
 		delivery_trim(&w->list[i]);
 	w->untrimmed = 0;
+}
+
+/*
+ * While data keeps coming main need not wake us for each piece of it: we look
+ * again by ourselves, once after each time that there was some.
+ */
+static void
+pause_for_more(struct writing *w)
+{
+	struct timespec t = {.tv_nsec = PAUSE_NS};
+
+	w->moved = 0;
+	nanosleep(&t, NULL);
 }
 
 /*
@@ -206,7 +235,12 @@ writer_run(struct logger *lg, struct writer *w, pid_t main_pid)
 		_exit(0);
 	prctl(PR_SET_NAME, "svd: writer");
 	take_all(lg, w, &writing);
-	for (;;)
-		if (!turn(&writing, sys_now_ms()))
+	for (;;) {
+		if (turn(&writing, sys_now_ms()))
+			continue;
+		if (writing.moved)
+			pause_for_more(&writing);
+		else
 			rest(&writing);
+	}
 }
