@@ -23,7 +23,8 @@ struct answer_kind {
 	int (*ready)(const struct answer *a);
 	/* w has changed; returns as ready does. NULL: nothing to it. */
 	int (*look)(struct answer *a, const struct worker *w);
-	/* Appends one message. */
+	/* Appends one message, or a part of one that takes long to make: the
+	 * loop does other things before it asks for the next. */
 	enum answer_written (*write)(struct answer *a, struct buf *out);
 	void (*free)(struct answer *a);
 	/*

@@ -5,8 +5,9 @@
  *
  *	reading	  nothing to answer: LOOP_READ
  *	writing	  its reply is not sent yet: LOOP_WRITE
- *	pending	  a call was read together with another: its timer, so that a
- *		  turn of the loop serves one call of it. (Not LOOP_WRITE: a
+ *	pending	  a call was read together with another, or an answer has more
+ *		  pieces: its timer, so that a turn of the loop serves one call
+ *		  of it, or one piece. (Not LOOP_WRITE: a
  *		  socket with room for a reply is not yet a writable one.)
  *	waiting	  its answer comes later: only its hang-up counts. The loop
  *		  knows no such event (a readable one would be ready for ever
@@ -216,17 +217,23 @@ client_write_later(struct client *cl)
 	return rc == ANSWER_FAILED ? -1 : 0;
 }
 
-/* Says what there is to say, for as long as the client takes it at once. -1:
- * it is gone. */
+/* It has something to say, and its client would take it. */
+static int
+has_answer(const struct client *cl)
+{
+	return cl->later != NULL && cl->out.len == 0 &&
+	       cl->later->kind->ready(cl->later);
+}
+
+/* Says one piece of what there is to say: the next is for the next turn of the
+ * loop, however fast the client is. -1: it is gone. */
 static int
 client_answer(struct client *cl)
 {
 	client_touch(cl);
-	while (cl->later != NULL && cl->out.len == 0 &&
-	       cl->later->kind->ready(cl->later))
-		if (client_write_later(cl) == -1 || client_flush(cl) == -1)
-			return -1;
-	return 0;
+	if (!has_answer(cl))
+		return 0;
+	return client_write_later(cl) == -1 ? -1 : client_flush(cl);
 }
 
 /* Gives the connection to whoever answers. -1: it is theirs, or of no use: no
@@ -268,6 +275,12 @@ client_serve(struct client *cl)
 	return client_answer(cl);
 }
 
+static int
+waits_for_sweep(const struct client *cl)
+{
+	return cl->later->kind->after_sweep && cl->control->sup->sweep.n > 0;
+}
+
 /* Watches for what its state asks for. */
 static void
 client_watch(struct client *cl)
@@ -276,9 +289,11 @@ client_watch(struct client *cl)
 
 	if (cl->out.len > 0)
 		events = LOOP_WRITE;
-	else if (cl->later != NULL)
+	else if (cl->later != NULL) {
 		events = 0;
-	else if (varlink_pending(&cl->in)) {
+		if (has_answer(cl) && !waits_for_sweep(cl))
+			loop_timer_start(&cl->turn, 0);
+	} else if (varlink_pending(&cl->in)) {
 		events = 0;
 		loop_timer_start(&cl->turn, 0);
 	}
@@ -332,10 +347,14 @@ hangups_cb(struct loop_io *io, int events)
 		client_free(ev[i].data.ptr);
 }
 
+/* All that it takes at once: there is no next turn. */
 static int
-waits_for_sweep(const struct control *c, const struct client *cl)
+client_finish(struct client *cl)
 {
-	return cl->later->kind->after_sweep && c->sup->sweep.n > 0;
+	while (has_answer(cl))
+		if (client_answer(cl) == -1)
+			return -1;
+	return 0;
 }
 
 /* Once around: an answered client goes to the end of the list. Returns whether
@@ -349,12 +368,11 @@ answer_ready(struct control *c, int finish)
 
 	for (cl = TAILQ_FIRST(&c->clients); n > 0; cl = next, n--) {
 		next = TAILQ_NEXT(cl, link);
-		if (cl->later == NULL || cl->out.len > 0 ||
-		    !cl->later->kind->ready(cl->later))
+		if (!has_answer(cl))
 			continue;
-		if (!finish && waits_for_sweep(c, cl))
+		if (!finish && waits_for_sweep(cl))
 			waiting = 1;
-		else if (client_answer(cl) == -1)
+		else if ((finish ? client_finish(cl) : client_answer(cl)) == -1)
 			client_free(cl);
 		else
 			client_watch(cl);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "supervisor/call.h"
+#include "supervisor/config.h"
 #include "supervisor/pick.h"
 #include "supervisor/reload.h"
 #include "supervisor/view_conf.h"
@@ -233,8 +234,8 @@ static int
 verb_config(struct call *c)
 {
 	struct sources *src;
-	json_t *pick, *reply;
 	struct err e;
+	json_t *pick;
 	int rc;
 
 	if (c->sup->fleet_path == NULL)
@@ -242,15 +243,10 @@ verb_config(struct call *c)
 	if (call_check_names(c, &pick, &rc) == -1)
 		return rc;
 	src = snapshot_sources(c->sup, &e);
-	if (src == NULL) {
-		json_decref(pick);
-		return call_fail(c, ERROR_FAILED, e.text);
-	}
-	reply =
-	    view_config(c->sup->fleet_path, src, pick, c->access < ACCESS_ACT);
+	rc = src == NULL ? call_fail(c, ERROR_FAILED, e.text)
+	                 : config_answer(c, src, pick);
 	json_decref(pick);
-	sources_free(src);
-	return reply == NULL ? call_no_memory(c) : call_reply(c, reply);
+	return rc;
 }
 
 #define RELOADED                                                    \

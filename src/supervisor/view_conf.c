@@ -5,7 +5,6 @@
 
 #include "conf/plan.h"
 #include "ipc/varlink.h"
-#include "supervisor/pick.h"
 #include "supervisor/reload.h"
 #include "supervisor/supervisor.h"
 
@@ -144,72 +143,5 @@ view_diff(const struct reload *r, int masked)
 		    workers, "warnings", view_diags(&r->diags, 0));
 	json_decref(workers);
 	json_decref(fleet);
-	return NULL;
-}
-
-/* A configuration as it is told. */
-struct config {
-	const json_t *pick;
-	json_t *fleet, *workers;
-	json_t *values; /* of whom it is about now; borrowed */
-};
-
-static int
-config_wants(const struct worker_conf *w, void *arg)
-{
-	struct config *c = arg;
-	char id[WORKER_ID_SIZE];
-
-	c->values = NULL;
-	if (w == NULL) {
-		c->values = c->fleet;
-		return 1;
-	}
-	worker_conf_id(w, id);
-	if (!pick_has(c->pick, w->name, w->group_name, id))
-		return 0;
-	c->values = json_array();
-	/* Without memory there are no values, which is seen then. */
-	if (json_array_append_new(
-		c->workers, json_pack("{s:s, s:o}", "name", w->name, "values",
-				c->values)) == -1)
-		c->values = NULL;
-	return 1;
-}
-
-static int
-config_value(const struct conf_value *v, void *arg)
-{
-	struct config *c = arg;
-
-	return json_array_append_new(c->values,
-	    json_pack("{s:s, s:o, s:o}", "key", v->key, "value",
-		value_or_null(v->text), "origin", varlink_string(v->origin)));
-}
-
-json_t *
-view_config(
-    const char *path, struct sources *src, const json_t *pick, int masked)
-{
-	struct config c = {
-	    .pick = pick, .fleet = json_array(), .workers = json_array()};
-	struct conf_sink sink = {.wants = config_wants,
-	    .value = config_value,
-	    .arg = &c,
-	    .masked = masked};
-	struct diags d = {0};
-	struct fleet f;
-	int rc = -1;
-
-	if (c.fleet != NULL && c.workers != NULL)
-		rc = conf_explain(&f, path, src, &d, &sink);
-	diags_release(&d);
-	if (rc == 0) {
-		fleet_release(&f);
-		return json_pack(
-		    "{s:o, s:o}", "fleet", c.fleet, "workers", c.workers);
-	}
-	json_decref(c.fleet);
-	json_decref(c.workers);
 	return NULL;
 }

@@ -22,8 +22,5 @@ json_t *view_diags(const struct diags *d, int errors);
 json_t *view_notes(const struct fleet *was, const struct fleet *is);
 /* Of a reload that is loaded. masked: variables are "K=***". */
 json_t *view_diff(const struct reload *r, int masked);
-/* What src says of [fleet] and the workers that are picked. */
-json_t *view_config(
-    const char *path, struct sources *src, const json_t *pick, int masked);
 
 #endif

@@ -660,6 +660,28 @@ def test_config_is_a_file_again(fleet):
     assert pids(f) == before
 
 
+def test_config_of_a_large_fleet_is_whole(fleet):
+    """It is made in pieces, between which the loop serves others."""
+    f = fleet(f"[worker:w]\ncommand = {act('pause')}\nautostart = no\n"
+              "numprocs = 1500\ndescription =\n[worker:x]\n"
+              f"command = {act('pause')}\nautostart = no\n")
+    with f.varlink() as slow, f.varlink() as quick:
+        slow.send("Config")
+        slow.sock.setblocking(False)
+        while b"\0" not in slow.buffer[-1:]:
+            quick.call("Ping")
+            with contextlib.suppress(BlockingIOError):
+                slow.buffer += slow.sock.recv(1 << 20)
+        reply = slow.receive()["parameters"]
+        names = [w["name"] for w in reply["workers"]]
+        assert names == [f"w:{i}" for i in range(1500)] + ["x"]
+        some = quick.call("Config", {"names": ["w:0", "w:1499", "x"]})
+    assert some["fleet"] == reply["fleet"]
+    assert some["workers"] == [reply["workers"][i] for i in (0, 1499, 1500)]
+    assert {len(w["values"]) for w in reply["workers"]} == {
+        len(some["workers"][0]["values"])}
+
+
 @pytest.mark.skipif(SANITIZED or bool(VALGRIND), reason="another malloc")
 def test_memory_of_a_large_answer_is_given_back(fleet):
     f = fleet(f"[worker:w]\ncommand = {act('pause')}\nautostart = no\n"

@@ -1382,6 +1382,26 @@ START_TEST(test_a_listener_that_falls_behind)
 }
 END_TEST
 
+START_TEST(test_each_turn_sends_one_piece)
+{
+	int fd = new_client(), i;
+	size_t all;
+
+	ask(fd, EVENTS "\"parameters\":{}}");
+	expect_snapshot(fd, 0);
+	flap(WEB0, 150);
+	all = sup.events.bytes;
+	while (sup.events.bytes == all)
+		pump(0);
+	ck_assert_uint_gt(sup.events.bytes, all / 3);
+	for (i = 0; i < 300; i++)
+		expect_event(fd, WEB0, i % 2 ? "RUNNING" : "STOPPED",
+		    i % 2 ? "STOPPED" : "RUNNING");
+	expect_nothing(fd);
+	close(fd);
+}
+END_TEST
+
 START_TEST(test_other_workers_are_a_snapshot_without_a_gap)
 {
 	int fd = new_client();
@@ -1501,6 +1521,7 @@ suite(void)
 	tcase_add_test(t, test_a_snapshot_and_what_follows);
 	tcase_add_test(t, test_events_of_some);
 	tcase_add_test(t, test_a_listener_that_falls_behind);
+	tcase_add_test(t, test_each_turn_sends_one_piece);
 	tcase_add_test(t, test_other_workers_are_a_snapshot_without_a_gap);
 	tcase_add_test(t, test_whoever_comes_back_is_told_of_a_gap);
 	return s;
