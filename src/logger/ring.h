@@ -38,7 +38,7 @@ void ring_recover_lines(struct cursor *c, int fifo, int ring, uint64_t who);
  * that is `worth` bytes at least: it keeps out who writes to the ring.
  */
 void ring_trim(struct cursor *c, int ring, uint64_t keep, uint64_t worth);
-#define RING_WORTH_BUSY (256 * 1024)
+#define RING_WORTH_BUSY (64 * 1024)
 #define RING_WORTH_AT_REST (8 * 1024)
 /* After a restart: gives back what is below low, in case that was not done. */
 void ring_trim_again(const struct cursor *c, int ring);
