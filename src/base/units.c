@@ -402,6 +402,32 @@ units_format_duration(int64_t ms, char *out, size_t size)
 	return out;
 }
 
+/* n in width digits, and what stands behind it; returns where that ends. */
+static char *
+put_digits(char *p, int n, size_t width, char behind)
+{
+	size_t i;
+
+	for (i = width; i > 0; i--, n /= 10)
+		p[i - 1] = (char)('0' + n % 10);
+	p[width] = behind;
+	return p + width + 1;
+}
+
+/* What snprintf() would make of it, in a tenth of the time: a status tells two
+ * times of each worker. */
+static void
+put_time(const struct tm *tm, int ms, char *out)
+{
+	out = put_digits(out, tm->tm_year + 1900, 4, '-');
+	out = put_digits(out, tm->tm_mon + 1, 2, '-');
+	out = put_digits(out, tm->tm_mday, 2, 'T');
+	out = put_digits(out, tm->tm_hour, 2, ':');
+	out = put_digits(out, tm->tm_min, 2, ':');
+	out = put_digits(out, tm->tm_sec, 2, '.');
+	*put_digits(out, ms, 3, 'Z') = '\0';
+}
+
 const char *
 units_format_time(int64_t realtime_ms, char *out, size_t size)
 {
@@ -414,6 +440,11 @@ units_format_time(int64_t realtime_ms, char *out, size_t size)
 	t = (time_t)((realtime_ms - ms) / 1000);
 	if (gmtime_r(&t, &tm) == NULL) {
 		snprintf(out, size, "-");
+		return out;
+	}
+	if (size >= sizeof("0000-00-00T00:00:00.000Z") && tm.tm_year >= -1900 &&
+	    tm.tm_year < 10000 - 1900) {
+		put_time(&tm, (int)ms, out);
 		return out;
 	}
 	snprintf(out, size, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ",
