@@ -44,7 +44,8 @@ add_base64(const char *text, struct buf *out)
 		if (buf_add(out, bytes, n) == -1)
 			return -1;
 	}
-	return 0;
+	/* Also where there was nothing to add. */
+	return buf_add(out, "", 0);
 }
 
 int

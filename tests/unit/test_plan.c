@@ -114,7 +114,24 @@ parse(const struct conf_key *key, const char *text, union any *section)
 	    value_parse(key, &expansion, text, section, &e) == 0, "%s", e.text);
 }
 
-/* What the field owns is not freed: each test is a process of its own. */
+static void
+release(const struct conf_key *key, union any *section)
+{
+	if (strcmp(key->section, "worker") == 0) {
+		worker_conf_release(&section->worker.conf);
+		words_free(section->worker.environment);
+		free(section->worker.env_file.path);
+		return;
+	}
+	free(section->fleet.name);
+	free(section->fleet.runtime_dir);
+	free(section->fleet.control_group);
+	words_free(section->fleet.include);
+	free(section->fleet.user);
+	words_free(section->fleet.environment);
+	free(section->fleet.log.path);
+}
+
 START_TEST(a_value_is_written_as_it_would_be_read)
 {
 	const struct conf_key *key =
@@ -132,6 +149,10 @@ START_TEST(a_value_is_written_as_it_would_be_read)
 	/* Where there is no pointer, the bytes are the same too. */
 	if (!value_owns_memory(key->type))
 		ck_assert_mem_eq(&a, &b, sizeof(a));
+	buf_release(&first);
+	buf_release(&second);
+	release(key, &a);
+	release(key, &b);
 }
 END_TEST
 
@@ -173,7 +194,9 @@ START_TEST(a_default_is_written_as_in_the_table)
 		b.len = 0;
 		ck_assert_int_eq(value_format(key, &a, 0, &b), 1);
 		ck_assert_str_eq(b.data, key->def);
+		release(key, &a);
 	}
+	buf_release(&b);
 }
 END_TEST
 
@@ -203,6 +226,8 @@ START_TEST(values_of_variables_are_masked)
 	parse(key, "A=1 B= C=x=y \"D=e f\"", &a);
 	ck_assert_int_eq(value_format(key, &a, 1, &b), 1);
 	ck_assert_str_eq(b.data, "A=*** B=*** C=*** D=***");
+	buf_release(&b);
+	release(key, &a);
 }
 END_TEST
 
