@@ -369,7 +369,7 @@ def test_a_flood_holds_up_nobody_and_costs_no_memory(fleet):
         + worker("quiet", act("write", 1, "here", "sleep", 20),
                  stdout=f"file:{f.dir}/quiet", restart="no", autostart="no"))
     f.start()
-    pids = [f.supervisor(), logger(f)]
+    pids = [f.supervisor(), wait_for(lambda: logger(f))]
 
     def rss(pid):
         text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
