@@ -175,6 +175,9 @@ grown_cb(struct state *st, void *arg)
 {
 	struct supervisor *s = arg;
 
+	/* At the end a few records a worker are all that will come. */
+	if (s->stopping && !state_degraded(st))
+		return;
 	if (!s->state_retry.active)
 		loop_timer_start(
 		    &s->state_retry, state_degraded(st) ? STATE_RETRY_MS : 0);

@@ -76,7 +76,7 @@ supervisor_spawn_turn(struct supervisor *s)
 		link_flush(&s->link);
 	if (swept || !TAILQ_EMPTY(&s->spawns) || s->sweep.n > 0)
 		supervisor_wake(s);
-	else
+	else if (!s->stopping) /* then once, at the end */
 		sweep_siblings(s);
 	/* A birth may have been what read the last of the dead to its end. */
 	if (!s->resumed)
