@@ -10,6 +10,7 @@ same thing of all.
 
 import os
 import pathlib
+import select
 import shutil
 import signal
 import struct
@@ -31,6 +32,18 @@ MS = 1e6  # ns
 
 class CannotMeasure(Exception):
     """What was to be measured did not happen."""
+
+
+def wait_for_end(proc, timeout):
+    """Popen.wait() with a timeout looks ever more rarely: 64 ms, 114 ms."""
+    pidfd = os.pidfd_open(proc.pid)
+    try:
+        poll = select.poll()
+        poll.register(pidfd, select.POLLIN)
+        poll.poll(timeout * 1000)
+    finally:
+        os.close(pidfd)
+    proc.wait(1)
 
 
 def scratch():
@@ -205,7 +218,7 @@ class Fleet:
         """From the request until nothing is left; ns."""
         since = time.monotonic_ns()
         self.proc.send_signal(signal.SIGTERM)
-        self.proc.wait(self.timeout)
+        wait_for_end(self.proc, self.timeout)
         return time.monotonic_ns() - since
 
 
