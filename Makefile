@@ -98,7 +98,7 @@ $(B)/src/%.o: src/%.c $(B)/flags | deps-build
 # follow: what runs there is left out. Its vfork() loses the way back where one
 # is called within another.
 ifdef SANITIZE
-$(B)/src/supervisor/child.o $(B)/src/supervisor/spawn.o: \
+$(B)/src/supervisor/child.o $(B)/src/supervisor/spawn.o $(B)/src/lib/set_up.o: \
 	override CFLAGS += -fno-sanitize=all
 $(B)/src/supervisor/spawn.o: override CPPFLAGS += -Dvfork=fork
 endif

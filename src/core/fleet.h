@@ -23,8 +23,9 @@
 /* Where a command without a slash is looked for, if PATH is not set. */
 #define FLEET_PATH_DEFAULT \
 	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-/* "NAME:9999" and its NUL */
-#define WORKER_NAME_SIZE (FLEET_NAME_MAX + 6)
+#define FLEET_SPARES_MAX 1000
+/* "floor:NAME:9999" and its NUL */
+#define WORKER_NAME_SIZE (FLEET_NAME_MAX + 12)
 #define WORKER_ID_SIZE WORKER_NAME_SIZE
 
 enum worker_type {
@@ -90,10 +91,33 @@ struct limit_conf {
 	uint64_t soft, hard; /* LIMIT_INFINITY: unlimited */
 };
 
+enum floor_runtime {
+	FLOOR_NATIVE, /* svd's own role */
+	FLOOR_PYTHON,
+	FLOOR_COMMAND
+};
+
+/*
+ * What a [floor:F] says beside what any process has. A floor is run as two
+ * instances, "@F:0" and "@F:1", of which one serves; the other takes its turn
+ * as the next generation, so that the old one serves until the new one can.
+ */
+struct floor_conf {
+	enum floor_runtime runtime;
+	char **preload; /* modules, or files; NULL: none */
+	char *python;   /* interpreter; NULL: python3 along PATH */
+	char **path;    /* directories in front of sys.path; NULL: none */
+	char *init;     /* called once all is loaded; NULL: nothing */
+	int spares;     /* workers that are kept ready */
+	int64_t preload_timeout, fork_timeout;
+	uint64_t max_private; /* bytes of a worker, 0: any; a warning */
+};
+
 /* One instance: %n, %N and %F are already expanded. */
 struct worker_conf {
-	char name[WORKER_NAME_SIZE];         /* "web:0", or "web" */
-	char group_name[FLEET_NAME_MAX + 1]; /* "web": the section's name */
+	char name[WORKER_NAME_SIZE];         /* "web:0", or "web"; "floor:F" */
+	char group_name[FLEET_NAME_MAX + 2]; /* "web": the section's name, or
+	                                        "@F" */
 	int instance;                        /* 0 to numprocs-1 */
 	int numprocs;
 	const char *file; /* where its section stands; owned by the fleet, NULL
@@ -104,7 +128,12 @@ struct worker_conf {
 
 	/* process */
 	char *description; /* or NULL */
-	char **argv;       /* NULL-terminated, at least one word */
+	char **argv;       /* NULL-terminated, at least one word; NULL where it
+	                      stands on a floor, or is one that is no command */
+	char *floor; /* the name of the floor that it stands on, or NULL */
+	char *entry; /* what it calls there */
+	char **args; /* of entry; or NULL */
+	struct floor_conf *as_floor; /* NULL: it is a worker */
 	int autostart;
 	enum worker_type type;
 	char *user, *group; /* names or numbers as written; NULL: svd's own */

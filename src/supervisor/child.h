@@ -7,15 +7,8 @@
 #define SVD_SUPERVISOR_CHILD_H
 
 #include <stdint.h>
-#include <sys/resource.h>
-#include <sys/types.h>
 
-#include "core/fleet.h"
-
-#define CHILD_GROUPS_MAX 1024
-/* What a set-up may take, ms: less than the keeper's patience with a supervisor
- * that waits for it (LIFE_ANSWER_MS). */
-#define CHILD_SET_UP_MS 8000
+#include "lib/set_up.h"
 
 /* Everything a child needs, made ready before. */
 struct child_job {
@@ -23,26 +16,8 @@ struct child_job {
 	int birth_write;
 	char **paths; /* to be tried in turn, as PATH says */
 	char **argv, **envp;
-	int streams[3];        /* become 0, 1, 2; -1: leave */
-	const char *directory; /* NULL: leave */
-	unsigned int umask;    /* CHILD_UMASK_LEAVE */
-	struct {
-		int set;
-		struct rlimit value;
-	} limits[LIMIT_COUNT];
-	int nice, nice_set;
-	const char *oom_score_adj; /* as text, NULL: leave */
-	int set_user;
-	uid_t uid;
-	gid_t gid;
-	gid_t groups[CHILD_GROUPS_MAX];
-	size_t ngroups;
-	int job_control;     /* a group of its own instead of a session */
-	int terminal;        /* with job_control: hand it over, or -1 */
-	pid_t terminal_from; /* if this group has it */
+	struct set_up to;
 };
-
-#define CHILD_UMASK_LEAVE (~0U)
 
 /* All that a supervisor ignores. Only that is to be undone in a child: execve
  * does it for what has a handler, and the rest was made default when the

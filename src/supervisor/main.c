@@ -281,7 +281,7 @@ command_fleet(struct supervisor *s, char **command, struct err *e)
 	c->autostart = c->essential = 1;
 	c->restart = RESTART_NO;
 	c->environment = no_environment;
-	c->umask = CHILD_UMASK_LEAVE;
+	c->umask = SET_UP_UMASK_LEAVE;
 	c->std_in.kind = c->std_out.kind = c->std_err.kind = STREAM_INHERIT;
 	c->stop_signal = SIGTERM;
 	c->stop_timeout = 15000;

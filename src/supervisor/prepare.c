@@ -52,9 +52,9 @@ find_user(const char *name, struct passwd *pw, struct err *e)
 static int
 prepare_user(struct preparation *p, const struct worker_conf *c, struct err *e)
 {
-	struct child_job *j = &p->job;
+	struct set_up *j = &p->job.to;
 	struct passwd pw = {.pw_uid = geteuid(), .pw_gid = getegid()};
-	int n = CHILD_GROUPS_MAX;
+	int n = SET_UP_GROUPS_MAX;
 
 	if (c->user == NULL && c->group == NULL)
 		return 0;
@@ -72,7 +72,7 @@ prepare_user(struct preparation *p, const struct worker_conf *c, struct err *e)
 		return 0;
 	if (getgrouplist(pw.pw_name, j->gid, j->groups, &n) == -1)
 		return err_set(e, "user: '%s' is in more than %d groups",
-		    c->user, CHILD_GROUPS_MAX);
+		    c->user, SET_UP_GROUPS_MAX);
 	j->ngroups = (size_t)n;
 	return 0;
 }
@@ -221,13 +221,13 @@ open_stream(struct preparation *p, const struct spawner *sp, int i,
 {
 	switch (s->kind) {
 	case STREAM_NULL:
-		p->job.streams[i] = sp->null[i != 0];
+		p->job.to.fds[i] = sp->null[i != 0];
 		p->borrowed[i] = 1;
 		return 0;
 	case STREAM_FILE:
 		return open_file(s->path,
 		    i == 0 ? O_RDONLY : O_WRONLY | O_APPEND | O_CREAT,
-		    &p->job.streams[i], e);
+		    &p->job.to.fds[i], e);
 	default:
 		return 0;
 	}
@@ -239,14 +239,14 @@ static int
 open_output(struct preparation *p, const struct spawner *sp,
     const struct spawn_request *r, enum output_stream stream, struct err *e)
 {
-	const struct child_job *j = &p->job;
+	const struct set_up *j = &p->job.to;
 	int i = stream == OUTPUT_OUT ? 1 : 2;
 	int fd = r->fifos == NULL ? -1 : r->fifos[stream];
 
 	if (fd == -1)
 		return open_stream(p, sp, i,
 		    i == 1 ? &r->conf->std_out : &r->conf->std_err, e);
-	p->job.streams[i] = fd;
+	p->job.to.fds[i] = fd;
 	p->borrowed[i] = 1;
 	if (geteuid() != 0 || fchown(fd, j->set_user ? j->uid : 0,
 				  j->set_user ? j->gid : getegid()) == 0)
@@ -259,7 +259,7 @@ prepare_streams(struct preparation *p, const struct spawner *sp,
     const struct spawn_request *r, struct err *e)
 {
 	const struct worker_conf *c = r->conf;
-	int *fds = p->job.streams;
+	int *fds = p->job.to.fds;
 
 	if (open_stream(p, sp, 0, &c->std_in, e) == -1 ||
 	    open_output(p, sp, r, OUTPUT_OUT, e) == -1)
@@ -275,7 +275,7 @@ static void
 prepare_limits(struct preparation *p, const struct spawner *sp,
     const struct worker_conf *c)
 {
-	struct child_job *j = &p->job;
+	struct set_up *j = &p->job.to;
 	int i;
 
 	j->limits[LIMIT_NOFILE].set = 1;
@@ -304,9 +304,9 @@ prepare_limits(struct preparation *p, const struct spawner *sp,
 static void
 prepare_session(struct preparation *p, const struct spawner *sp)
 {
-	p->job.job_control = sp->init_mode;
-	p->job.terminal = sp->init_mode ? sp->terminal : -1;
-	p->job.terminal_from = sp->init_mode ? getpgid(sp->keeper) : 0;
+	p->job.to.job_control = sp->init_mode;
+	p->job.to.terminal = sp->init_mode ? sp->terminal : -1;
+	p->job.to.terminal_from = sp->init_mode ? getpgid(sp->keeper) : 0;
 }
 
 int
@@ -314,15 +314,16 @@ prepare(struct preparation *p, const struct spawner *sp,
     const struct spawn_request *r, struct err *e)
 {
 	const struct worker_conf *c = r->conf;
-	int *fds = p->job.streams;
+	int *fds = p->job.to.fds, i;
 
 	memset(p, 0, sizeof(*p));
-	fds[0] = fds[1] = fds[2] = -1;
+	for (i = 0; i < SET_UP_FDS; i++)
+		fds[i] = -1;
 	p->job.token = r->token;
 	p->job.birth_write = sp->birth_write;
 	p->job.argv = r->argv;
-	p->job.directory = c->directory;
-	p->job.umask = c->umask;
+	p->job.to.directory = c->directory;
+	p->job.to.umask = c->umask;
 	prepare_limits(p, sp, c);
 	prepare_session(p, sp);
 	if (prepare_user(p, c, e) == -1 ||
@@ -339,8 +340,8 @@ prepare_release(struct preparation *p)
 	int i;
 
 	for (i = 0; i < 3; i++)
-		if (!p->borrowed[i] && p->job.streams[i] > 2)
-			fd_close(&p->job.streams[i]);
+		if (!p->borrowed[i] && p->job.to.fds[i] > 2)
+			fd_close(&p->job.to.fds[i]);
 	free(p->paths);
 	free(p->envp);
 	buf_release(&p->path_text);

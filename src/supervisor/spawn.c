@@ -102,7 +102,7 @@ make_process(struct spawner *sp, const struct child_job *job, int *pidfd)
 	error = errno;
 	sys_sigmask(0);
 	/* A child that became another user cleared this for both of us. */
-	if (job->set_user)
+	if (job->to.set_user)
 		prctl(PR_SET_DUMPABLE, 1);
 	errno = error;
 	return pid;

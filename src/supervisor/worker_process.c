@@ -270,7 +270,7 @@ attend_birth(struct worker *w, int pid, const struct identity *id, int hung)
 	births_read(&s->births);
 	if (hung && w->rec.fault[0] == '\0') {
 		snprintf(fault, sizeof(fault), "%s: hung for %d s", w->stage,
-		    CHILD_SET_UP_MS / 1000);
+		    SET_UP_MS / 1000);
 		worker_set_up_failed(w, w->rec.token, fault);
 	}
 	if (w->rec.fault[0] == '\0' && w->rec.pid == pid)
@@ -314,8 +314,7 @@ worker_spawn(struct worker *w)
 		unborn(w, e.text);
 		return;
 	}
-	attend_birth(
-	    w, pid, &id, loop_now(w->sup->loop) - begun >= CHILD_SET_UP_MS);
+	attend_birth(w, pid, &id, loop_now(w->sup->loop) - begun >= SET_UP_MS);
 }
 
 int
