@@ -108,8 +108,9 @@ sys_pidfd_inode(int pidfd)
 	return st.st_ino;
 }
 
-uint64_t
-sys_start_time(pid_t pid)
+/* A number of /proc/PID/stat, from the third on; 0 if unreadable. */
+static uint64_t
+stat_field(pid_t pid, int wanted)
 {
 	char path[40], text[1024], *p;
 	ssize_t n;
@@ -126,9 +127,39 @@ sys_start_time(pid_t pid)
 	text[n] = '\0';
 	/* Field 2 is the name in parentheses and may hold anything. */
 	p = strrchr(text, ')');
-	for (field = 2; p != NULL && field < 22; field++)
+	for (field = 2; p != NULL && field < wanted; field++)
 		p = strchr(p + 1, ' ');
 	return p == NULL ? 0 : strtoull(p + 1, NULL, 10);
+}
+
+uint64_t
+sys_start_time(pid_t pid)
+{
+	return stat_field(pid, 22);
+}
+
+pid_t
+sys_parent(pid_t pid)
+{
+	return (pid_t)stat_field(pid, 4);
+}
+
+pid_t
+sys_pidfd_pid(int pidfd)
+{
+	char path[40], text[512], *p;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd == -1)
+		return 0;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	p = strstr(text, "\nPid:");
+	return p == NULL ? 0 : (pid_t)strtol(p + strlen("\nPid:"), NULL, 10);
 }
 
 int

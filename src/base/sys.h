@@ -35,6 +35,10 @@ int sys_pidfd_send_signal(int pidfd, int sig);
 uint64_t sys_pidfd_inode(int pidfd);
 /* Field 22 of /proc/PID/stat, in clock ticks since boot; 0 if unreadable. */
 uint64_t sys_start_time(pid_t pid);
+/* Who its parent is, field 4 there; 0 if unreadable. */
+pid_t sys_parent(pid_t pid);
+/* The process behind a pidfd, as /proc has it; 0: ended, or not known. */
+pid_t sys_pidfd_pid(int pidfd);
 /* A memfd, O_CLOEXEC. */
 int sys_memfd(const char *name);
 uint64_t sys_random(void);

@@ -35,9 +35,15 @@ backoff_wait(const struct worker_conf *c, uint32_t run, uint32_t random)
 }
 
 int
+death_is_unborn(const struct death *d)
+{
+	return d->fault[0] != '\0' && !d->raised;
+}
+
+int
 death_is_success(const struct worker_conf *c, const struct death *d)
 {
-	if (d->fault[0] != '\0')
+	if (death_is_unborn(d))
 		return 0;
 	if (d->signal != 0)
 		return exit_set_has_signal(&c->success, d->signal);
@@ -47,7 +53,7 @@ death_is_success(const struct worker_conf *c, const struct death *d)
 static int
 is_permanent(const struct worker_conf *c, const struct death *d)
 {
-	if (d->fault[0] != '\0')
+	if (death_is_unborn(d))
 		return 0;
 	if (d->signal != 0)
 		return exit_set_has_signal(&c->permanent, d->signal);
@@ -104,7 +110,7 @@ death_describe(const struct death *d, char *out, size_t size)
 {
 	char name[16];
 
-	if (d->fault[0] != '\0')
+	if (death_is_unborn(d))
 		snprintf(out, size, "%s", d->fault);
 	else if (d->signal != 0)
 		snprintf(out, size, "killed by %s%s",
@@ -113,6 +119,7 @@ death_describe(const struct death *d, char *out, size_t size)
 	else if (d->code < 0)
 		snprintf(out, size, "status unknown");
 	else
-		snprintf(out, size, "exit status %d", d->code);
+		snprintf(out, size, "exit status %d%s%s", d->code,
+		    d->raised ? ": " : "", d->raised ? d->fault : "");
 	return out;
 }

@@ -34,6 +34,8 @@ struct verdict_input {
 enum worker_event backoff_verdict(const struct verdict_input *in);
 /* Did it end as success_exit_status says? */
 int death_is_success(const struct worker_conf *c, const struct death *d);
+/* It was not born, or its set-up failed; the rest says how. */
+int death_is_unborn(const struct death *d);
 /* "exit status 3", "killed by SEGV (core dumped)", the fault. */
 const char *death_describe(const struct death *d, char *out, size_t size);
 

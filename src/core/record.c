@@ -49,7 +49,7 @@ struct field {
 	    FIELD(prefix "generation", m.generation),                       \
 	    FIELD(prefix "pid", m.pid), FIELD(prefix "code", m.code),       \
 	    FIELD(prefix "signal", m.signal), FIELD(prefix "core", m.core), \
-	    FIELD(prefix "fault", m.fault)
+	    FIELD(prefix "raised", m.raised), FIELD(prefix "fault", m.fault)
 
 static const struct field fleet_fields[] = {
     FIELD("schema", fleet.schema),
@@ -83,6 +83,10 @@ static const struct field worker_fields[] = {
     FIELD("deadline", worker.deadline),
     FIELD("conf", worker.conf),
     FIELD("leaving", worker.leaving),
+    FIELD("line", worker.line),
+    FIELD("stands_on", worker.stands_on),
+    FIELD("rolls", worker.rolls),
+    FIELD("raised", worker.raised),
     FIELD("fault", worker.fault),
     DEATH_FIELDS("last_", worker.last),
 };

@@ -42,6 +42,7 @@ struct death {
 	int code;   /* exit status, -1 if killed by a signal or unborn */
 	int signal; /* 0 if none */
 	int core;   /* it left a core */
+	int raised; /* fault is an exception, which it ended of */
 	char fault[RECORD_FAULT_MAX]; /* set-up failure, "" if none: "directory
 	                                 '/x': No such file or directory" */
 };
@@ -79,6 +80,13 @@ struct worker_record {
 	int64_t deadline;        /* of state's timer; 0: none */
 	uint64_t conf; /* fingerprint of the stanza it was last born by */
 	int leaving;   /* the fleet file no longer names it */
+	uint64_t line; /* of a floor's process: the token of its present birth,
+	                  by which its socket is held; 0: none */
+	uint64_t
+	    stands_on; /* generation of the floor that it was forked from */
+	int rolls;  /* a floor: its workers are to be replaced by those of this
+	               generation, one by one */
+	int raised; /* fault is an exception */
 	char fault[RECORD_FAULT_MAX]; /* why the present set-up failed; its
 	                                 death is still to come */
 	struct death last;            /* .at == 0: none yet */

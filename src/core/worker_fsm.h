@@ -32,6 +32,7 @@
 #define WORKER_ACTIONS(X)                              \
 	X(NONE)                                        \
 	X(SPAWN)   /* queue a birth */                 \
+	X(AWAIT)   /* arm the deadline of its start */ \
 	X(TERM)    /* begin the stop, arm the grace */ \
 	X(KILL)    /* KILL the whole tree */           \
 	X(BACKOFF) /* arm the delay */                 \

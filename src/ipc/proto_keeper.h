@@ -11,8 +11,8 @@
 #include <stdint.h>
 
 #define KEEPER_PROTO_VERSION 1
-#define KEEPER_NAME_MAX 63    /* bytes of a held descriptor's name */
-#define KEEPER_TEXT_MAX 16000 /* bytes: 250 names with their NULs */
+#define KEEPER_NAME_MAX 95    /* bytes of a held descriptor's name */
+#define KEEPER_TEXT_MAX 24000 /* bytes: 250 names with their NULs */
 #define KEEPER_PACKET_MAX (KEEPER_TEXT_MAX + 64)
 #define KEEPER_PIDS_MAX 32 /* in one message */
 

@@ -20,8 +20,8 @@
 #define PATIENCE_MS 10000
 #define GIVE_UP_MS 1000 /* from its KILL */
 
-static void
-describe_fault(
+void
+births_describe(
     const struct birth *b, const struct worker *w, char *out, size_t size)
 {
 	const struct worker_conf *c = w->conf;
@@ -60,7 +60,7 @@ obey(struct births *births, const struct birth *b)
 	if (w == NULL)
 		return; /* the probe's, or of a life that is over */
 	if (b->error != 0) {
-		describe_fault(b, w, fault, sizeof(fault));
+		births_describe(b, w, fault, sizeof(fault));
 		worker_set_up_failed(w, b->token, fault);
 	} else if (b->stage == BIRTH_BORN)
 		worker_born(w, b->token, b->pid, NULL);

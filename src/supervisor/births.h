@@ -12,7 +12,9 @@
 #include "ipc/proto_keeper.h"
 #include "supervisor/loop.h"
 
+struct birth;
 struct supervisor;
+struct worker;
 struct births;
 
 /* The birth socket of a supervisor before us. */
@@ -44,5 +46,9 @@ int births_pending(const struct births *b);
 size_t births_unread_bytes(const struct births *b);
 /* Takes the next packet of our own, whose effect is recorded. */
 void births_take(struct births *b);
+
+/* A failed stage of w's set-up, for people. */
+void births_describe(
+    const struct birth *b, const struct worker *w, char *out, size_t size);
 
 #endif

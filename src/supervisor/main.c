@@ -18,6 +18,7 @@
 #include "supervisor/control.h"
 #include "supervisor/reload.h"
 #include "supervisor/supervisor.h"
+#include "supervisor/trace.h"
 
 #define KEEPER_BATCH 32 /* messages read in one turn of the loop */
 #define STATE_RETRY_MS 1000
@@ -42,6 +43,8 @@ on_exit_msg(struct supervisor *s, const struct keeper_msg *m)
 	w = roster_by_pid(&s->roster, m->pid);
 	if (w != NULL)
 		worker_ended(w, m->pid, &d);
+	else
+		floors_spare_ended(s, m->pid);
 	link_ack(&s->link, m->pid);
 	supervisor_wake(s);
 	if (!s->resumed)
@@ -362,6 +365,7 @@ init(struct supervisor *s, const struct supervisor_options *o, struct err *e)
 	s->runtime_dir = o->runtime_dir;
 	s->init_mode = o->fleet_path == NULL;
 	TAILQ_INIT(&s->spawns);
+	LIST_INIT(&s->floors);
 	raise_nofile(&s->spawner.nofile);
 	if (link_open(&s->link, o->keeper_fd, e) == -1)
 		return -1;
@@ -383,6 +387,8 @@ init(struct supervisor *s, const struct supervisor_options *o, struct err *e)
 	    spawner_init(&s->spawner, s->link.keeper_pid, o->birth_read_fd,
 		o->birth_write_fd, e) == -1)
 		return -1;
+	floors_adopt(s);
+	trace_adopt(s);
 	output_init(s);
 	return open_control(s, e);
 }

@@ -13,6 +13,7 @@
 
 #include "base/fd.h"
 #include "base/group.h"
+#include "ipc/proto_floor.h"
 
 #define OWN_VARIABLES 6
 
@@ -114,6 +115,21 @@ is_ours(const char *entry)
 	return strncmp(entry, "SVD_", 4) == 0;
 }
 
+static int
+floor_variables(
+    struct buf *b, const struct spawner *sp, const struct spawn_request *r)
+{
+	/* "@py": its section's name. */
+	return buf_addf(b, "SVD_FLEET=%s%c", sp->fleet_name, 0) == -1 ||
+	               buf_addf(b, "SVD_FLOOR=%s%c", r->conf->group_name + 1,
+			   0) == -1 ||
+	               buf_addf(b, "SVD_FLOOR_GENERATION=%llu%c",
+			   (unsigned long long)r->generation, 0) == -1 ||
+	               buf_addf(b, FLOOR_FD_ENV "=3%c", 0) == -1
+	           ? -1
+	           : 4;
+}
+
 /* svd's own variables, NUL after NUL in env_text; the count is returned. */
 static int
 own_variables(struct preparation *p, const struct spawner *sp,
@@ -122,6 +138,8 @@ own_variables(struct preparation *p, const struct spawner *sp,
 	struct buf *b = &p->env_text;
 	int n = 4;
 
+	if (r->conf->as_floor != NULL)
+		return floor_variables(b, sp, r);
 	if (buf_addf(b, "SVD_FLEET=%s%c", sp->fleet_name, 0) == -1 ||
 	    buf_addf(b, "SVD_WORKER=%s%c", r->conf->name, 0) == -1 ||
 	    buf_addf(b, "SVD_INSTANCE=%d%c", r->conf->instance, 0) == -1 ||
@@ -176,12 +194,18 @@ search_path(char *const *envp)
 /* Where the program may be: itself if it has a slash, else along the worker's
  * own PATH. The text moves while it grows: pointers come last. */
 static int
-prepare_paths(struct preparation *p, const char *command, struct err *e)
+prepare_paths(
+    struct preparation *p, const struct spawn_request *r, struct err *e)
 {
+	const char *command = r->program;
 	const char *path = search_path(p->envp), *s;
 	size_t n = 1, i, len;
 	char *at;
 
+	if (r->argv == NULL)
+		return 0;
+	if (command == NULL)
+		command = r->argv[0];
 	if (strchr(command, '/') != NULL)
 		path = NULL;
 	for (s = path; s != NULL && *s != '\0'; s++)
@@ -302,11 +326,16 @@ prepare_limits(struct preparation *p, const struct spawner *sp,
 }
 
 static void
-prepare_session(struct preparation *p, const struct spawner *sp)
+prepare_session(struct preparation *p, const struct spawner *sp,
+    const struct spawn_request *r)
 {
 	p->job.to.job_control = sp->init_mode;
 	p->job.to.terminal = sp->init_mode ? sp->terminal : -1;
 	p->job.to.terminal_from = sp->init_mode ? getpgid(sp->keeper) : 0;
+	/* A floor without its fleet would be of no use. The intermediate of a
+	 * double vfork is no parent to die with. */
+	if (r->conf->as_floor != NULL && !sp->double_vfork)
+		p->job.to.die_with = sp->keeper;
 }
 
 int
@@ -319,17 +348,20 @@ prepare(struct preparation *p, const struct spawner *sp,
 	memset(p, 0, sizeof(*p));
 	for (i = 0; i < SET_UP_FDS; i++)
 		fds[i] = -1;
+	if (r->pass > 2) {
+		fds[3] = r->pass;
+		p->borrowed[3] = 1;
+	}
 	p->job.token = r->token;
 	p->job.birth_write = sp->birth_write;
 	p->job.argv = r->argv;
 	p->job.to.directory = c->directory;
 	p->job.to.umask = c->umask;
 	prepare_limits(p, sp, c);
-	prepare_session(p, sp);
+	prepare_session(p, sp, r);
 	if (prepare_user(p, c, e) == -1 ||
 	    prepare_environment(p, sp, r, e) == -1 ||
-	    prepare_paths(p, r->argv[0], e) == -1 ||
-	    prepare_streams(p, sp, r, e) == -1)
+	    prepare_paths(p, r, e) == -1 || prepare_streams(p, sp, r, e) == -1)
 		return -1;
 	return 0;
 }
@@ -339,7 +371,7 @@ prepare_release(struct preparation *p)
 {
 	int i;
 
-	for (i = 0; i < 3; i++)
+	for (i = 0; i < SET_UP_FDS; i++)
 		if (!p->borrowed[i] && p->job.to.fds[i] > 2)
 			fd_close(&p->job.to.fds[i]);
 	free(p->paths);

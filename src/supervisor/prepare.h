@@ -13,7 +13,7 @@
 
 struct preparation {
 	struct child_job job;
-	int borrowed[3];      /* job.to.fds that are not ours to close */
+	int borrowed[SET_UP_FDS]; /* job.to.fds that are not ours to close */
 	char **paths, **envp; /* arrays; their strings are in the texts, in the
 	                         configuration or in environ */
 	struct buf path_text, env_text;

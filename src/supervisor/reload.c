@@ -357,6 +357,8 @@ reload_reconcile(struct worker *w)
 		return;
 	if (w->snapshot != 0)
 		leave(w);
+	else if (w->conf->as_floor != NULL)
+		floor_reconcile_slot(w);
 	else if (w->rec.leaving || !worker_known(w))
 		begin(w);
 	else if (worker_outdated(w)) {
@@ -369,7 +371,7 @@ static int
 at_rest(const struct worker *w)
 {
 	return !worker_alive(w) && w->rec.pid == 0 && w->rec.stop_pid == 0 &&
-	       !w->spawn_queued;
+	       w->queue == NULL;
 }
 
 static void

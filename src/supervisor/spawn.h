@@ -31,7 +31,10 @@ struct spawner {
 struct spawn_request {
 	uint64_t token;
 	const struct worker_conf *conf;
-	char **argv; /* conf->argv, or conf->stop_command */
+	char **argv; /* conf->argv, or conf->stop_command; NULL: nothing is
+	                executed */
+	const char *program; /* NULL: argv[0], along PATH */
+	int pass;            /* becomes descriptor 3; 0: none */
 	uint64_t generation;
 	pid_t main_pid;   /* stop_command: the process to be stopped */
 	const int *fifos; /* a description for each captured stream, of

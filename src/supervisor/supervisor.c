@@ -32,20 +32,21 @@ supervisor_wake(struct supervisor *s)
 void
 supervisor_queue_spawn(struct supervisor *s, struct worker *w)
 {
-	if (w->spawn_queued)
+	if (w->queue == &s->spawns)
 		return;
-	w->spawn_queued = 1;
+	supervisor_unqueue_spawn(w);
+	w->queue = &s->spawns;
 	TAILQ_INSERT_TAIL(&s->spawns, w, spawn_link);
 	supervisor_wake(s);
 }
 
 void
-supervisor_unqueue_spawn(struct supervisor *s, struct worker *w)
+supervisor_unqueue_spawn(struct worker *w)
 {
-	if (!w->spawn_queued)
+	if (w->queue == NULL)
 		return;
-	w->spawn_queued = 0;
-	TAILQ_REMOVE(&s->spawns, w, spawn_link);
+	TAILQ_REMOVE(w->queue, w, spawn_link);
+	w->queue = NULL;
 }
 
 static void check_end(struct supervisor *s);
@@ -67,7 +68,7 @@ supervisor_spawn_turn(struct supervisor *s)
 		w = TAILQ_FIRST(&s->spawns);
 		if (w == NULL)
 			break;
-		supervisor_unqueue_spawn(s, w);
+		supervisor_unqueue_spawn(w);
 		worker_spawn(w);
 	}
 	/* A successor is born in the next turn; it need not wait for what the
@@ -102,7 +103,7 @@ supervisor_each_named(struct supervisor *s, const char *name,
 	int n = 0;
 
 	ROSTER_EACH (&s->roster, i, w) {
-		if (!is_named(w, name))
+		if (w->conf->as_floor != NULL || !is_named(w, name))
 			continue;
 		n++;
 		if (fn != NULL)
@@ -130,6 +131,7 @@ supervisor_stop(struct supervisor *s, int with_grace, int exit_code)
 		s->stopping = 1;
 		s->exit_code = exit_code;
 		log_info("stopping the fleet");
+		floors_stop(s);
 	}
 	/* Said each time: a successor of ours is asked again. */
 	say_stopping(s);
@@ -149,7 +151,7 @@ essential_status(const struct worker *w)
 	const struct death *d = &w->rec.last;
 
 	/* What a failed set-up leaves is a status only for an init. */
-	if (d->fault[0] != '\0' && !w->sup->init_mode)
+	if (death_is_unborn(d) && !w->sup->init_mode)
 		return EXIT_NO_STATUS;
 	if (d->signal != 0)
 		return 128 + d->signal;
@@ -172,8 +174,10 @@ count_alive(const struct supervisor *s)
 	size_t i;
 	int n = 0;
 
+	/* A floor is there for its workers. */
 	ROSTER_EACH (&s->roster, i, w)
-		n += worker_alive(w);
+		n += (s->stopping || w->conf->as_floor == NULL) &&
+		     worker_alive(w);
 	return n;
 }
 
@@ -236,6 +240,8 @@ supervisor_worker_changed(struct supervisor *s, struct worker *w)
 {
 	if (s->control != NULL)
 		control_worker_changed(s->control, w);
+	if (!LIST_EMPTY(&s->floors))
+		floor_worker_changed(w);
 	if (worker_alive(w))
 		return;
 	s->may_end = 1;
@@ -250,6 +256,7 @@ settle(struct supervisor *s)
 	size_t i;
 
 	s->resumed = 1;
+	floors_read(s);
 	ROSTER_EACH (&s->roster, i, w) {
 		if (worker_known(w)) {
 			/* A predecessor may not have come to it. */

@@ -11,6 +11,7 @@
 #include "core/fleet.h"
 #include "supervisor/births.h"
 #include "supervisor/events.h"
+#include "supervisor/floor.h"
 #include "ipc/link.h"
 #include "supervisor/loop.h"
 #include "supervisor/output.h"
@@ -22,8 +23,6 @@
 #include "supervisor/worker.h"
 
 struct control;
-
-TAILQ_HEAD(spawn_queue, worker);
 
 struct supervisor {
 	struct loop *loop;
@@ -37,7 +36,8 @@ struct supervisor {
 	struct control *control; /* NULL in init mode without -r */
 	struct events events;
 	int measurers; /* children that measure workers */
-	struct spawn_queue spawns;
+	struct worker_queue spawns;
+	struct floor_list floors;
 	struct loop_timer spawn_turn;
 	const char *runtime_dir; /* NULL in init mode without -r */
 	const char *fleet_path;  /* NULL in init mode */
@@ -87,6 +87,7 @@ void supervisor_wake(struct supervisor *s);
 /* Sweeps, makes a bounded number of the queued births, looks for the end. */
 void supervisor_spawn_turn(struct supervisor *s);
 void supervisor_queue_spawn(struct supervisor *s, struct worker *w);
-void supervisor_unqueue_spawn(struct supervisor *s, struct worker *w);
+/* Out of whichever queue it is in. */
+void supervisor_unqueue_spawn(struct worker *w);
 
 #endif

@@ -67,7 +67,7 @@ want_name(const struct worker *w)
 static json_t *
 death_code(const struct death *d)
 {
-	if (d->signal != 0 || d->fault[0] != '\0')
+	if (d->signal != 0 || death_is_unborn(d))
 		return json_null();
 	return number_unless(d->code, -1);
 }
@@ -75,14 +75,14 @@ death_code(const struct death *d)
 static int
 death_known(const struct death *d)
 {
-	return d->code != -1 || d->signal != 0 || d->fault[0] != '\0';
+	return d->code != -1 || d->signal != 0 || death_is_unborn(d);
 }
 
 static int
 add_exit(struct buf *out, const struct death *d)
 {
 	char reason[REASON_SIZE], at[TIME_SIZE];
-	int none = d->signal != 0 || d->fault[0] != '\0';
+	int none = d->signal != 0 || death_is_unborn(d);
 
 	if (d->at == 0)
 		return buf_adds(out, ",\"last_exit\":null");

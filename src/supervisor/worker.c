@@ -13,6 +13,7 @@
 #include "core/backoff.h"
 #include "supervisor/recycle.h"
 #include "supervisor/supervisor.h"
+#include "supervisor/trace.h"
 
 /* What was sent in STOPPING: worker_record.told. */
 enum {
@@ -32,9 +33,14 @@ worker_new(struct supervisor *s, struct worker_conf *conf)
 {
 	struct worker *w = malloc(sizeof(*w));
 
-	if (w != NULL)
-		worker_init(w, s, conf);
-	return w;
+	if (w == NULL)
+		return NULL;
+	worker_init(w, s, conf);
+	if (conf->as_floor == NULL || floor_attach(w) == 0)
+		return w;
+	worker_release(w);
+	free(w);
+	return NULL;
 }
 
 static void
@@ -95,6 +101,7 @@ worker_init(struct worker *w, struct supervisor *s, struct worker_conf *conf)
 	loop_timer_init(s->loop, &w->deadline, deadline_cb, w);
 	recycle_init(w);
 	output_worker_init(w);
+	w->trace = -1;
 }
 
 void
@@ -104,6 +111,10 @@ worker_release(struct worker *w)
 	loop_timer_stop(&w->recycle);
 	output_worker_release(w);
 	history_release(&w->history);
+	trace_close(w);
+	if (w->line != NULL)
+		line_end(w->line);
+	floor_detach(w);
 }
 
 void
@@ -170,6 +181,26 @@ plan_running(struct worker *w)
 	}
 }
 
+/* What takes longer has hung; 0: anything may take as long as it likes. */
+static int64_t
+start_patience(const struct worker *w)
+{
+	const struct floor *f = floor_of(w);
+	const struct worker *slot = f == NULL ? NULL : floor_newest(f);
+
+	if (w->conf->as_floor != NULL)
+		return w->conf->as_floor->preload_timeout;
+	return slot == NULL ? 0 : slot->conf->as_floor->fork_timeout;
+}
+
+static void
+plan_await(struct worker *w)
+{
+	int64_t patience = start_patience(w);
+
+	w->rec.deadline = patience == 0 ? 0 : loop_now(w->sup->loop) + patience;
+}
+
 static void
 plan_stop(struct worker *w)
 {
@@ -213,7 +244,14 @@ worker_send_stop_signal(struct worker *w)
 {
 	pid_t to =
 	    w->conf->kill_mode == KILL_MODE_GROUP ? -w->rec.pid : w->rec.pid;
+	struct floor_socket *fs =
+	    w->conf->as_floor == NULL ? NULL : floor_socket_of(w);
 
+	/* While it loads it does not listen. */
+	if (fs != NULL && fs->load != -1) {
+		floor_socket_retire(fs);
+		return;
+	}
 	kill(to, w->conf->stop_signal);
 	kill(to, SIGCONT);
 }
@@ -241,9 +279,26 @@ do_stop(struct worker *w)
 	}
 	if (w->unsettled)
 		return; /* worker_resume() knows more later */
-	supervisor_unqueue_spawn(w->sup, w);
+	supervisor_unqueue_spawn(w);
 	worker_forget_intent(w);
 	worker_handle(w, w->rec.want_up ? EV_DIED_RETRY : EV_DIED_DONE);
+}
+
+static void
+start_has_hung(struct worker *w)
+{
+	char wait[32];
+
+	units_format_duration(start_patience(w), wait, sizeof(wait));
+	if (w->rec.fault[0] == '\0')
+		snprintf(w->rec.fault, sizeof(w->rec.fault),
+		    w->conf->as_floor != NULL
+			? "preload: not loaded within %s"
+			: "not started within %s of its fork: is a lock held "
+			  "across it?",
+		    wait);
+	worker_record(w);
+	log_error("%s: %s, KILL", w->conf->name, w->rec.fault);
 }
 
 static void
@@ -251,7 +306,11 @@ do_kill(struct worker *w)
 {
 	struct err e;
 
-	log_warn("%s: did not stop within its grace, KILL", w->conf->name);
+	if (w->rec.state == WS_STARTING)
+		start_has_hung(w);
+	else
+		log_warn(
+		    "%s: did not stop within its grace, KILL", w->conf->name);
 	if (w->conf->kill_mode == KILL_MODE_TREE)
 		worker_kill(w, &e);
 	else if (w->rec.pid != 0)
@@ -285,6 +344,7 @@ static const struct {
 } actions[] = {
     [ACT_NONE] = {plan_nothing, do_nothing},
     [ACT_SPAWN] = {plan_rest, do_spawn},
+    [ACT_AWAIT] = {plan_await, arm},
     [ACT_TERM] = {plan_stop, do_stop},
     [ACT_KILL] = {plan_kill, do_kill},
     [ACT_BACKOFF] = {plan_backoff, do_backoff},
@@ -474,6 +534,28 @@ worker_known(const struct worker *w)
 	return w->rec.since != 0;
 }
 
+/* One that was executed runs. One from a floor may have been told to start or
+ * not, and have said so. */
+static void
+resume_start(struct worker *w)
+{
+	struct err e;
+
+	if (w->conf->as_floor == NULL && w->rec.line == 0) {
+		worker_handle(w, EV_READY);
+		return;
+	}
+	arm(w);
+	if (w->line == NULL)
+		return;
+	line_finish(w->line);
+	if (w->rec.state != WS_STARTING || w->rec.fault[0] != '\0')
+		return;
+	if (line_start(w->line, &e) == -1)
+		log_error("%s: %s", w->conf->name, e.text);
+	line_watch(w->line);
+}
+
 /*
  * What a predecessor may have recorded and not yet done is done again, where
  * that does no harm.
@@ -486,7 +568,7 @@ resume_state(struct worker *w)
 		if (w->rec.pid == 0)
 			supervisor_queue_spawn(w->sup, w);
 		else if (w->rec.fault[0] == '\0')
-			worker_handle(w, EV_READY);
+			resume_start(w);
 		break;
 	case WS_RUNNING:
 		recycle_arm(w);

@@ -19,11 +19,15 @@
 #include "supervisor/output.h"
 #include "supervisor/roster.h"
 
+TAILQ_HEAD(worker_queue, worker);
+
 #define WORKER_HISTORY_MIN 10 /* deaths that `why` shows */
 #define WORKER_INTERRUPTED_MAX                        \
 	2 /* set-ups that took a supervisor with them \
 	   */
 
+struct floor;
+struct line;
 struct supervisor;
 struct state;
 
@@ -44,7 +48,10 @@ struct worker {
 	struct loop_timer deadline; /* of rec.state */
 	struct loop_timer recycle;  /* max_age, max_memory */
 	struct worker_output output;
-	int spawn_queued;
+	struct floor *floor; /* that it is a process of, or waits for */
+	struct line *line;   /* from a floor: its socket, see line.h */
+	int trace;           /* what it last ended of, see trace.h; or -1 */
+	struct worker_queue *queue; /* that spawn_link is in, or NULL */
 	struct roster_node nodes[ROSTER_KEYS];
 	TAILQ_ENTRY(worker) spawn_link;
 };
@@ -82,6 +89,10 @@ void worker_set_up_failed(struct worker *w, uint64_t token, const char *fault);
 void worker_ended(struct worker *w, int pid, const struct death *d);
 /* The queued birth: called by the spawn queue. */
 void worker_spawn(struct worker *w);
+/* A process forked from a floor is w's from here on, and is recorded. */
+void worker_take_line(struct worker *w, struct line *l);
+/* There will be no process this time, and why. */
+void worker_unborn(struct worker *w, const char *fault);
 /* Starts its stop_command. -1: it could not be. */
 int worker_spawn_stop(struct worker *w);
 void worker_send_stop_signal(struct worker *w);

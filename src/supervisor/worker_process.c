@@ -15,7 +15,9 @@
 #include "core/backoff.h"
 #include "ipc/proto_birth.h"
 #include "supervisor/child.h"
+#include "supervisor/floor_argv.h"
 #include "supervisor/supervisor.h"
+#include "supervisor/trace.h"
 #include "supervisor/worker.h"
 
 static size_t
@@ -131,13 +133,15 @@ judge(struct worker *w)
 	w->rec.fresh = in.stopping ? 0 : w->rec.fresh + 1;
 	worker_remember(w, &w->rec.last);
 	if (w->rec.last.uptime >= w->conf->backoff_reset &&
-	    w->rec.last.fault[0] == '\0')
+	    !death_is_unborn(&w->rec.last))
 		w->rec.run = 0;
 	in.recent = worker_recent_deaths(w);
 	w->rec.pid = 0;
 	w->rec.token = 0;
+	w->rec.line = 0;
 	w->rec.id = (struct identity){0};
 	w->rec.fault[0] = '\0';
+	w->rec.raised = 0;
 	ev = backoff_verdict(&in);
 	worker_handle(w, ev);
 }
@@ -151,8 +155,8 @@ worker_forget_intent(struct worker *w)
 }
 
 /* Nothing was born at all: a death without a life. */
-static void
-unborn(struct worker *w, const char *fault)
+void
+worker_unborn(struct worker *w, const char *fault)
 {
 	w->rec.last = (struct death){.at = loop_now(w->sup->loop),
 	    .at_rt = loop_realtime(w->sup->loop),
@@ -194,7 +198,7 @@ worker_count_interruption(struct worker *w)
 		return;
 	w->rec.interrupted++;
 	if (w->rec.interrupted >= WORKER_INTERRUPTED_MAX)
-		unborn(w, "its set-up has ended the supervisor twice");
+		worker_unborn(w, "its set-up has ended the supervisor twice");
 }
 
 /* What the dead leader leaves: its group at once, while its pid is still its
@@ -228,9 +232,26 @@ stop_command_ended(struct worker *w, const struct death *d)
 	worker_record(w);
 }
 
+/* What it ended of may still be in its socket. */
+static void
+hear_last_words(struct worker *w)
+{
+	struct floor_socket *fs =
+	    w->conf->as_floor == NULL ? NULL : floor_socket_of(w);
+
+	if (fs != NULL)
+		floor_socket_read(fs);
+	if (w->line != NULL)
+		line_finish(w->line);
+	if (w->rec.fault[0] == '\0')
+		trace_put(w, NULL);
+}
+
 void
 worker_ended(struct worker *w, int pid, const struct death *d)
 {
+	struct line *line;
+
 	if (pid == w->rec.stop_pid) {
 		end_left_over(w, pid);
 		stop_command_ended(w, d);
@@ -238,14 +259,20 @@ worker_ended(struct worker *w, int pid, const struct death *d)
 	}
 	if (pid != w->rec.pid)
 		return;
+	line = w->line;
 	w->rec.last = *d;
 	w->rec.last.generation = w->rec.generation;
 	w->rec.last.uptime = d->at - w->rec.born;
+	hear_last_words(w);
+	w->rec.last.raised = w->rec.raised;
 	memcpy(w->rec.last.fault, w->rec.fault, sizeof(w->rec.last.fault));
 	end_left_over(w, pid);
 	if (w->rec.stop_pid != 0)
 		proctree_kill(w->rec.stop_pid);
 	judge(w);
+	/* Only now that it is on record. */
+	if (line != NULL)
+		line_end(line);
 }
 
 /*
@@ -260,7 +287,9 @@ attend_birth(struct worker *w, int pid, const struct identity *id, int hung)
 
 	if (!hung && births_unread_bytes(&s->births) == BIRTH_PACKET_BYTES) {
 		note_birth(w, pid, id);
-		worker_handle(w, EV_READY);
+		/* A floor is ready once it is loaded. */
+		worker_handle(
+		    w, w->conf->as_floor == NULL ? EV_READY : EV_BORN);
 		births_take(&s->births);
 		link_born(&s->link, pid);
 		supervisor_wake(s);
@@ -273,21 +302,64 @@ attend_birth(struct worker *w, int pid, const struct identity *id, int hung)
 		    SET_UP_MS / 1000);
 		worker_set_up_failed(w, w->rec.token, fault);
 	}
-	if (w->rec.fault[0] == '\0' && w->rec.pid == pid)
+	if (w->rec.fault[0] == '\0' && w->rec.pid == pid &&
+	    w->conf->as_floor == NULL)
 		worker_handle(w, EV_READY);
+}
+
+void
+worker_take_line(struct worker *w, struct line *l)
+{
+	struct err e;
+
+	w->rec.generation++;
+	w->rec.token = w->rec.line = l->token;
+	w->rec.stands_on = l->generation;
+	w->rec.conf = w->conf->print;
+	w->rec.fault[0] = '\0';
+	w->stage = "set-up";
+	l->worker = w;
+	w->line = l;
+	note_birth(w, l->pid, &l->id);
+	worker_handle(w, EV_BORN);
+	if (line_start(l, &e) == -1) {
+		worker_set_up_failed(w, w->rec.token, e.text);
+		kill(l->pid, SIGKILL);
+	} else
+		line_watch(l);
+}
+
+/* What a process of a floor needs beside what any has. */
+static int
+prepare_floor(struct worker *w, struct spawn_request *r, struct floor_argv *a,
+    struct err *e)
+{
+	if (w->conf->as_floor == NULL)
+		return 0;
+	if (floor_argv_make(a, w->conf, e) == -1 ||
+	    floor_socket_make(w, &r->pass, e) == -1)
+		return -1;
+	r->argv = a->argv;
+	r->program = a->program;
+	return 0;
 }
 
 static int
 spawn(struct worker *w, struct spawn_request *r, pid_t *pid,
     struct identity *id, struct err *e)
 {
-	int fds[OUTPUT_STREAMS], rc;
+	int fds[OUTPUT_STREAMS], rc = -1;
+	struct floor_argv argv = {0};
 
 	if (output_open(w, fds, e) == -1)
 		return -1;
 	r->fifos = fds;
-	rc = spawn_process(&w->sup->spawner, r, pid, id, e);
+	if (prepare_floor(w, r, &argv, e) == 0)
+		rc = spawn_process(&w->sup->spawner, r, pid, id, e);
 	output_close(fds);
+	floor_argv_release(&argv);
+	if (r->pass > 2)
+		fd_close(&r->pass);
 	return rc;
 }
 
@@ -300,10 +372,17 @@ worker_spawn(struct worker *w)
 	struct err e;
 	pid_t pid;
 
+	if (w->conf->floor != NULL) {
+		floor_spawn(w);
+		return;
+	}
 	/* The same generation again where the last intent came to nothing. */
 	if (w->rec.token == 0)
-		w->rec.generation++;
+		w->rec.generation = w->conf->as_floor == NULL
+		                        ? w->rec.generation + 1
+		                        : floor_next_generation(w->floor);
 	w->rec.token = supervisor_new_token(w->sup);
+	w->rec.line = w->conf->as_floor == NULL ? 0 : w->rec.token;
 	w->rec.conf = w->conf->print;
 	w->rec.fault[0] = '\0';
 	w->stage = "birth";
@@ -311,7 +390,7 @@ worker_spawn(struct worker *w)
 	r.token = w->rec.token;
 	r.generation = w->rec.generation;
 	if (spawn(w, &r, &pid, &id, &e) == -1) {
-		unborn(w, e.text);
+		worker_unborn(w, e.text);
 		return;
 	}
 	attend_birth(w, pid, &id, loop_now(w->sup->loop) - begun >= SET_UP_MS);

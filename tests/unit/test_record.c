@@ -293,7 +293,7 @@ static const char *const bad_bodies[] = {
     "worker name=w%2g",
     "worker name=w%2A",
     "worker name=w%00",
-    "worker name=0123456789012345678901234567890123456789:99999",
+    "worker name=@0123456789012345678901234567890123456789:999999999999",
     "death at=5",
 };
 

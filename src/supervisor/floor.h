@@ -1,0 +1,86 @@
+/*
+ * floor: a floor of the fleet. Its processes are run as two workers, its slots
+ * (core/fleet.h), one of which serves; here is what makes a floor of the two:
+ * the spares that were forked, who waits for one, which slot is to serve, and
+ * the replacement of its workers, one by one, by those of a new generation.
+ */
+#ifndef SVD_SUPERVISOR_FLOOR_H
+#define SVD_SUPERVISOR_FLOOR_H
+
+#include <stddef.h>
+#include <sys/queue.h>
+
+#include "core/fleet.h"
+#include "supervisor/floor_socket.h"
+#include "supervisor/line.h"
+#include "supervisor/loop.h"
+#include "supervisor/worker.h"
+
+#define FLOOR_SLOTS 2
+
+LIST_HEAD(floor_list, floor);
+
+struct floor {
+	LIST_ENTRY(floor) link; /* of the supervisor */
+	struct supervisor *sup;
+	char name[FLEET_NAME_MAX + 1];
+	struct worker *slots[FLOOR_SLOTS]; /* NULL: not (any more) */
+	struct worker_queue waiting;       /* for a spare */
+	struct line_list spares;
+	struct floor_socket_list sockets;
+	struct loop_timer turn;
+	int64_t not_before;            /* no FORK is sent */
+	char halted[RECORD_FAULT_MAX]; /* why the last replacement was not
+	                                  brought to its end, "" */
+};
+
+/* w is one of its slots, from the beginning of its life to its end. 0, or -1:
+ * no memory. */
+int floor_attach(struct worker *w);
+void floor_detach(struct worker *w);
+/* NULL: there is none of that name. */
+struct floor *floor_find(struct supervisor *s, const char *name);
+/* That w stands on; NULL: on none. */
+struct floor *floor_of(const struct worker *w);
+/* The slot that serves, NULL: none does. */
+struct worker *floor_serving(const struct floor *f);
+/* Its socket. NULL: it has none. */
+struct floor_socket *floor_socket_of(const struct worker *slot);
+/* The one that is, or shall be, the newest generation. */
+struct worker *floor_newest(const struct floor *f);
+uint64_t floor_next_generation(const struct floor *f);
+/* Does the floor's process have the user that w shall have? */
+int floor_has_user_of(const struct worker *w);
+
+/* w's queued birth: a spare becomes w, or w waits for one. */
+void floor_spawn(struct worker *w);
+void floor_add_spare(struct floor *f, struct line *l);
+size_t floor_count_spares(const struct floor *f);
+/* Is pid a spare's, or a worker's that stands on it? */
+int floor_knows(const struct floor *f, int pid);
+/* A fork did not succeed: so does the birth of who waits first. */
+void floor_fork_failed(struct floor *f, const char *what);
+/* Something has changed: f is looked at from the next turn of the loop. */
+void floor_wake(struct floor *f);
+void floor_worker_changed(struct worker *w);
+/* Why those that wait for it do so in vain; NULL: they do not. */
+const char *floor_failure(const struct floor *f);
+
+/*
+ * A new generation is loaded; once it serves, all workers are replaced, one
+ * after the other. Returns the slot of the new one.
+ */
+struct worker *floor_renew(struct floor *f);
+/* What its stanza asks for after a (re)load: see reload_reconcile(). */
+void floor_reconcile_slot(struct worker *slot);
+
+/* Reads all that floors say now. */
+void floors_read(struct supervisor *s);
+/* pid has ended. Returns whether it was a spare. */
+int floors_spare_ended(struct supervisor *s, int pid);
+/* The fleet goes down: spares end. */
+void floors_stop(struct supervisor *s);
+/* A successor's, after the replay. */
+void floors_adopt(struct supervisor *s);
+
+#endif

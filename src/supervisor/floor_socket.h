@@ -1,0 +1,54 @@
+/*
+ * floor_socket: our end of the socket of one process of a floor, from its birth
+ * until all that it and its intermediates have said is read. The keeper holds
+ * it as "floor:TOKEN:FLOOR:SLOT:GENERATION", and beside it what the floor said
+ * when it was loaded ("load:...") and the memory in which its workers note what
+ * they load later ("late:...").
+ */
+#ifndef SVD_SUPERVISOR_FLOOR_SOCKET_H
+#define SVD_SUPERVISOR_FLOOR_SOCKET_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/err.h"
+#include "core/fleet.h"
+#include "ipc/proto_keeper.h"
+#include "supervisor/loop.h"
+
+struct floor;
+struct supervisor;
+struct worker;
+
+LIST_HEAD(floor_socket_list, floor_socket);
+
+struct floor_socket {
+	LIST_ENTRY(floor_socket) link; /* of the floor */
+	struct floor *floor;
+	uint64_t token; /* of the process's birth: worker_record.line */
+	int slot;
+	uint64_t generation;
+	char suffix[KEEPER_NAME_MAX + 1]; /* of the names in the keeper */
+	int fd;
+	struct loop_io io;
+	struct loop_timer deadline; /* of the oldest FORK, or its retry */
+	unsigned int asked;         /* FORKs that are not answered */
+	int load, late;             /* memfds, -1: not loaded, or none */
+};
+
+/* Makes the pair for the birth that w's record intends; the keeper holds our
+ * end, *end is the process's, to be closed by the caller. */
+int floor_socket_make(struct worker *w, int *end, struct err *e);
+/* A successor's: one that the keeper holds. -1: it is not the name of one, or
+ * nobody's any more. fd is taken. */
+int floor_socket_adopt(struct supervisor *s, const char *held, int fd);
+/* Drops and frees it; what it has not said is lost. */
+void floor_socket_end(struct floor_socket *fs);
+/* Reads all that it says now; at its end it is freed. */
+void floor_socket_read(struct floor_socket *fs);
+/* One worker more. -1: not now. */
+int floor_socket_ask(struct floor_socket *fs);
+void floor_socket_retire(struct floor_socket *fs);
+
+#endif
