@@ -429,7 +429,9 @@ worker_handle(struct worker *w, enum worker_event ev)
 	worker_record(w);
 	if (from != step->next) {
 		say_step(w, from);
-		events_note(w->sup, w, from);
+		/* Floors have a list of their own, no events. */
+		if (w->conf->as_floor == NULL)
+			events_note(w->sup, w, from);
 	}
 	actions[step->action].perform(w);
 	supervisor_worker_changed(w->sup, w);
