@@ -12,36 +12,33 @@
 #include "conf/check.h"
 #include "conf/env.h"
 #include "conf/explain.h"
+#include "conf/floors.h"
 #include "conf/grow.h"
 #include "conf/plan.h"
 #include "conf/source.h"
 #include "conf/value.h"
 
+#define FLOOR_STOP_MS 5000 /* a floor has nothing to finish */
+
 /* What the instances of a section share. */
 struct group {
 	struct load *l;
-	const struct raw_section *s;
+	struct raw_section *s;
 	struct expansion x;
-	int numprocs;
+	int numprocs, instance;
+	int is_floor;
 };
 
-static void
-complain(const struct group *g, const struct raw_value *v, const char *text)
+static int
+complain(const struct group *g, const char *key, const char *text)
 {
-	diags_add(g->l->d, 1, g->s->file, v == NULL ? g->s->line : v->line,
-	    "%s", text);
-}
-
-static const struct raw_value *
-value_of(const struct group *g, const char *key)
-{
-	return raw_find(g->s, conf_key_find("worker", key));
+	return raw_complain(g->s, key, g->l->d, "%s", text);
 }
 
 static int
-is_worker_key(const struct conf_key *key)
+no_memory(const struct group *g)
 {
-	return strcmp(key->section, "worker") == 0 && !key->later;
+	return complain(g, NULL, "out of memory");
 }
 
 void
@@ -52,11 +49,13 @@ build_defaults(struct load *l)
 	struct err e;
 	size_t i;
 
+	l->defaults.conf.as_floor = &l->floor_defaults;
 	for (i = 0; (key = conf_key_at(i)) != NULL; i++)
-		if (is_worker_key(key) && key->def != NULL &&
+		if (strcmp(key->section, "fleet") != 0 && key->def != NULL &&
 		    !value_owns_memory(key->type) &&
 		    value_parse(key, &x, key->def, &l->defaults, &e) == -1)
 			diags_add(l->d, 1, l->path, 0, "default of %s", e.text);
+	l->defaults.conf.as_floor = NULL;
 	l->defaults.conf.restart = RESTART_DEFAULT;
 }
 
@@ -80,22 +79,18 @@ parse_keys(const struct group *g, struct worker_section *w)
 	int rc = 0;
 
 	for (i = 0; (key = conf_key_at(i)) != NULL; i++) {
-		if (!is_worker_key(key))
+		if (strcmp(key->section, g->s->kind->name) != 0 || key->later)
 			continue;
 		v = raw_find(g->s, key);
 		text = v != NULL ? v->text : NULL;
 		if (v == NULL && value_owns_memory(key->type))
 			text = key->def; /* the others are set already */
-		if (text != NULL &&
-		    value_parse(key, &g->x, text, w, &e) == -1) {
-			complain(g, v, e.text);
-			rc = -1;
-		}
+		if (text != NULL && value_parse(key, &g->x, text, w, &e) == -1)
+			rc = complain(g, key->name, e.text);
 		if (v == NULL && key->required) {
-			err_set(&e, "[worker:%s] has no '%s'", g->s->name,
-			    key->name);
-			complain(g, NULL, e.text);
-			rc = -1;
+			err_set(&e, "[%s:%s] has no '%s'", g->s->kind->name,
+			    g->s->name, key->name);
+			rc = complain(g, NULL, e.text);
 		}
 	}
 	return rc;
@@ -113,10 +108,7 @@ check_identity(const struct group *g, const struct worker_conf *w)
 	if (sources_frozen(g->l->src))
 		return 0;
 	key = check_identity_of(w, &e);
-	if (key == NULL)
-		return 0;
-	complain(g, value_of(g, key), e.text);
-	return -1;
+	return key == NULL ? 0 : complain(g, key, e.text);
 }
 
 /* What the table cannot say: one key against another. */
@@ -125,21 +117,35 @@ check_worker(const struct group *g, struct worker_conf *w)
 {
 	if (w->user == NULL && g->l->fleet.user != NULL) {
 		w->user = strdup(g->l->fleet.user);
-		if (w->user == NULL) {
-			complain(g, NULL, "out of memory");
-			return -1;
-		}
+		if (w->user == NULL)
+			return no_memory(g);
 	}
 	if (w->restart == RESTART_DEFAULT)
 		w->restart =
 		    w->type == WORKER_ONESHOT ? RESTART_NO : RESTART_ALWAYS;
-	if (w->type == WORKER_ONESHOT && w->restart == RESTART_ALWAYS) {
-		complain(g, value_of(g, "restart"),
+	if (w->type == WORKER_ONESHOT && w->restart == RESTART_ALWAYS)
+		return complain(g, "restart",
 		    "restart: a oneshot cannot be restarted always, use "
 		    "on-failure or no");
+	if (g->is_floor && floors_check_keys(g->s, w->as_floor, g->l->d) == -1)
 		return -1;
-	}
 	return check_identity(g, w);
+}
+
+/* What a floor's process has that no key says. */
+static int
+prepare_floor(const struct group *g, struct worker_conf *w)
+{
+	w->as_floor = malloc(sizeof(*w->as_floor));
+	w->directory = strdup("/");
+	if (w->as_floor != NULL)
+		*w->as_floor = g->l->floor_defaults;
+	if (w->as_floor == NULL || w->directory == NULL)
+		return no_memory(g);
+	w->std_out.kind = STREAM_LOG;
+	w->std_err.kind = STREAM_STDOUT;
+	w->stop_timeout = FLOOR_STOP_MS;
+	return 0;
 }
 
 void
@@ -166,13 +172,12 @@ read_env_file(const struct group *g, const struct env_file_conf *conf,
 		if (conf->optional && errno == ENOENT)
 			return 0;
 		err_set(&e, "env_file: %s", why.text);
-		complain(g, value_of(g, "env_file"), e.text);
-		return -1;
+		return complain(g, "env_file", e.text);
 	}
 	f = env_cache_get(&g->l->env_files, conf->path, text, len, g->l->d);
 	if (f == NULL)
-		complain(g, NULL, "out of memory");
-	if (f == NULL || f->words == NULL)
+		return no_memory(g);
+	if (f->words == NULL)
 		return -1;
 	*words = f->words;
 	return 0;
@@ -187,47 +192,63 @@ merge_environment(const struct group *g, struct worker_section *w)
 	if (read_env_file(g, &w->env_file, &lists[1]) == -1)
 		return -1;
 	w->conf.environment = env_merge(lists, 3, &g->l->budget, &e);
-	if (w->conf.environment != NULL)
-		return 0;
-	complain(g, NULL, e.text);
-	return -1;
+	return w->conf.environment != NULL ? 0 : complain(g, NULL, e.text);
 }
 
 static void
 set_identity(const struct group *g, struct worker_conf *w)
 {
-	snprintf(w->group_name, sizeof(w->group_name), "%s", g->s->name);
-	if (g->numprocs == 1)
-		snprintf(w->name, sizeof(w->name), "%s", g->s->name);
-	else
-		snprintf(w->name, sizeof(w->name), "%s:%d", g->s->name,
-		    g->x.instance);
-	w->instance = g->x.instance;
+	const char *name = g->s->name;
+
+	if (g->is_floor) {
+		snprintf(w->group_name, sizeof(w->group_name), "@%s", name);
+		snprintf(w->name, sizeof(w->name), "floor:%s", name);
+	} else {
+		snprintf(w->group_name, sizeof(w->group_name), "%s", name);
+		if (g->numprocs == 1)
+			snprintf(w->name, sizeof(w->name), "%s", name);
+		else
+			snprintf(w->name, sizeof(w->name), "%s:%d", name,
+			    g->instance);
+	}
+	w->instance = g->instance;
 	w->numprocs = g->numprocs;
 	w->file = g->s->file;
 	w->line = g->s->line;
 }
 
-/* Makes the instance g->x.instance the next of the fleet. */
+/* From the section's keys; what is wrong is reported. */
+static int
+make_instance(const struct group *g, struct worker_section *w)
+{
+	int rc = 0;
+
+	if (g->is_floor && prepare_floor(g, &w->conf) == -1)
+		return -1;
+	if (!g->is_floor)
+		rc = floors_check_choice(g->s, g->l->d);
+	if (parse_keys(g, w) == -1 || rc == -1 ||
+	    check_worker(g, &w->conf) == -1 || merge_environment(g, w) == -1)
+		return -1;
+	set_identity(g, &w->conf);
+	return plan_fingerprint(&w->conf, &w->conf.print) == -1 ? no_memory(g)
+	                                                        : 0;
+}
+
+/* Makes the instance g->instance the next of the fleet. */
 static int
 build_instance(const struct group *g)
 {
 	struct worker_section w = g->l->defaults;
 	struct fleet *f = g->l->f;
 
-	if (parse_keys(g, &w) == -1 || check_worker(g, &w.conf) == -1 ||
-	    merge_environment(g, &w) == -1) {
-		section_release(&w);
-		return -1;
-	}
-	set_identity(g, &w.conf);
-	if (plan_fingerprint(&w.conf, &w.conf.print) == -1) {
-		complain(g, NULL, "out of memory");
+	if (make_instance(g, &w) == -1) {
 		section_release(&w);
 		return -1;
 	}
 	explain_worker(g->l, g->s, &w);
 	f->workers[f->nworkers++] = w.conf;
+	g->s->n_built++;
 	words_free(w.environment);
 	free(w.env_file.path);
 	return 0;
@@ -266,28 +287,30 @@ count_instances(struct group *g)
 }
 
 int
-build_worker(struct load *l, const struct raw_section *s)
+build_section(struct load *l, struct raw_section *s)
 {
 	struct group g = {.l = l,
 	    .s = s,
+	    .is_floor = strcmp(s->kind->name, "floor") == 0,
 	    .x = {
 		.worker = s->name, .fleet = l->f->name, .budget = &l->budget}};
 
-	g.numprocs = count_instances(&g);
+	g.numprocs = g.is_floor ? FLOOR_SLOTS : count_instances(&g);
 	if ((size_t)g.numprocs > FLEET_WORKERS_MAX - l->f->nworkers) {
 		diags_add(l->d, 1, s->file, s->line,
-		    "[worker:%s] brings the fleet to %zu instances, at most %d "
+		    "[%s:%s] brings the fleet to %zu instances, at most %d "
 		    "are allowed",
-		    s->name, l->f->nworkers + (size_t)g.numprocs,
+		    s->kind->name, s->name, l->f->nworkers + (size_t)g.numprocs,
 		    FLEET_WORKERS_MAX);
 		return 0;
 	}
-	if (reserve_workers(l, (size_t)g.numprocs) == -1) {
-		complain(&g, NULL, "out of memory");
-		return -1;
-	}
-	for (; g.x.instance < g.numprocs; g.x.instance++)
+	if (reserve_workers(l, (size_t)g.numprocs) == -1)
+		return no_memory(&g);
+	s->first = l->f->nworkers;
+	for (; g.instance < g.numprocs; g.instance++) {
+		g.x.instance = g.is_floor ? -1 : g.instance;
 		if (build_instance(&g) == -1)
 			break;
+	}
 	return 0;
 }

@@ -1,6 +1,6 @@
 /*
- * build: from a raw [worker:W] to its instances. Part of conf_load, and used
- * by nobody else.
+ * build: from a raw [worker:W] or [floor:F] to its instances. Part of
+ * conf_load, and used by nobody else.
  */
 #ifndef SVD_CONF_BUILD_H
 #define SVD_CONF_BUILD_H
@@ -24,8 +24,9 @@ struct load {
 	struct raw_conf raw;
 	struct fleet_section fleet;
 	struct worker_section defaults; /* of what owns no memory */
-	size_t workers_cap, files_cap;  /* of f's lists */
-	size_t budget;                  /* what is left of CONF_VALUES_MAX */
+	struct floor_conf floor_defaults;
+	size_t workers_cap, files_cap; /* of f's lists */
+	size_t budget;                 /* what is left of CONF_VALUES_MAX */
 	struct env_cache env_files;
 	const struct conf_sink *sink; /* or NULL */
 };
@@ -33,7 +34,7 @@ struct load {
 void build_defaults(struct load *l);
 /* Adds the instances of s to l->f; what is wrong with it to l->d. -1 where
  * going on with other workers makes no sense. */
-int build_worker(struct load *l, const struct raw_section *s);
+int build_section(struct load *l, struct raw_section *s);
 /* Frees what building needed. */
 void build_release(struct load *l);
 

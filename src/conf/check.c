@@ -57,13 +57,71 @@ group_id(const char *group)
 	return group_find(group, &gid) == -1 ? -1 : (int64_t)gid;
 }
 
+/* The group that a user's processes have if nothing else is said; -1: nobody
+ * knows. */
+static int64_t
+group_of_user(const char *user)
+{
+	int64_t id = user_id(user), gid = id;
+	struct passwd pw, *found = NULL;
+	char *buf;
+
+	if (id == -1 || (buf = malloc(LOOKUP_MAX)) == NULL)
+		return -1;
+	if (getpwuid_r((uid_t)id, &pw, buf, LOOKUP_MAX, &found) == 0 &&
+	    found != NULL)
+		gid = pw.pw_gid;
+	free(buf);
+	return gid;
+}
+
+/* NULL: svd's own. */
+static int
+is_same_user(const char *a, const char *b)
+{
+	int64_t x, y;
+
+	if (a != NULL && b != NULL && strcmp(a, b) == 0)
+		return 1;
+	x = a == NULL ? geteuid() : user_id(a);
+	y = b == NULL ? geteuid() : user_id(b);
+	return x == y && x != -1;
+}
+
+const char *
+check_stands_on(
+    const struct worker_conf *w, const struct worker_conf *floor, struct err *e)
+{
+	const char *name = floor->group_name + 1;
+	int64_t gid;
+
+	if (floor->user != NULL && user_id(floor->user) == 0)
+		return NULL;
+	if (!is_same_user(w->user, floor->user)) {
+		err_set(e,
+		    "user: [floor:%s] runs as %s: only a floor with user = "
+		    "root can have workers of other users",
+		    name, floor->user == NULL ? "svd does" : floor->user);
+		return "user";
+	}
+	gid = floor->user == NULL ? getegid() : group_of_user(floor->user);
+	if (w->group == NULL || group_id(w->group) == gid)
+		return NULL;
+	err_set(e,
+	    "group: [floor:%s] runs as another: only a floor with user = root "
+	    "can have workers of other groups",
+	    name);
+	return "group";
+}
+
 const char *
 check_identity_of(const struct worker_conf *w, struct err *e)
 {
 	if (geteuid() == 0)
 		return NULL;
 	if (w->user != NULL && user_id(w->user) != geteuid()) {
-		err_set(e, "user: only root can run a worker as another user");
+		err_set(e, "user: only root can run a %s as another user",
+		    w->as_floor != NULL ? "floor" : "worker");
 		return "user";
 	}
 	if (w->group != NULL && group_id(w->group) != getegid()) {
@@ -152,11 +210,12 @@ check_stdin(const struct worker_conf *w, struct err *e)
 	return err_sys(e, errno, "stdin '%s'", w->std_in.path);
 }
 
-/* Where the PATH of the worker, or else of svd, has it. -1: nowhere. */
+/* Where the PATH of the worker, or else of svd, has name. -1: nowhere. */
 static int
-search_path(const struct worker_conf *w, char *out, size_t size)
+search_path(
+    const struct worker_conf *w, const char *name, char *out, size_t size)
 {
-	const char *path = NULL, *name = w->argv[0];
+	const char *path = NULL;
 	size_t i, len;
 
 	for (i = 0; w->environment[i] != NULL; i++)
@@ -213,18 +272,63 @@ check_interpreter(const char *path, struct err *e)
 }
 
 static int
-check_command(const struct worker_conf *w, struct err *e)
+check_program(const struct worker_conf *w, const char *what, const char *name,
+    struct err *e)
 {
 	char path[PATH_MAX];
 
-	if (*w->argv[0] == '/')
-		snprintf(path, sizeof(path), "%s", w->argv[0]);
-	else if (search_path(w, path, sizeof(path)) == -1)
-		return err_set(
-		    e, "command '%s' is not found in PATH", w->argv[0]);
-	if (check_executable("command", path, e) == -1)
+	if (*name == '/')
+		snprintf(path, sizeof(path), "%s", name);
+	else if (search_path(w, name, path, sizeof(path)) == -1)
+		return err_set(e, "%s '%s' is not found in PATH", what, name);
+	if (check_executable(what, path, e) == -1)
 		return -1;
 	return check_interpreter(path, e);
+}
+
+static int
+check_command(const struct worker_conf *w, struct err *e)
+{
+	return w->argv == NULL ? 0 : check_program(w, "command", w->argv[0], e);
+}
+
+static int
+check_python(const struct worker_conf *w, struct err *e)
+{
+	const struct floor_conf *f = w->as_floor;
+
+	if (f == NULL || f->runtime != FLOOR_PYTHON)
+		return 0;
+	return check_program(w, "python",
+	    f->python != NULL ? f->python : FLOOR_PYTHON_DEFAULT, e);
+}
+
+/* Those that are absolute; others are no files, or looked for. */
+static int
+check_files(const char *what, char *const *files, struct err *e)
+{
+	struct stat st;
+
+	for (; files != NULL && *files != NULL; files++)
+		if (**files == '/' && stat(*files, &st) == -1)
+			return err_sys(e, errno, "%s '%s'", what, *files);
+	return 0;
+}
+
+static int
+check_preload(const struct worker_conf *w, struct err *e)
+{
+	return w->as_floor == NULL
+	           ? 0
+	           : check_files("preload", w->as_floor->preload, e);
+}
+
+/* Python takes archives too. */
+static int
+check_python_path(const struct worker_conf *w, struct err *e)
+{
+	return w->as_floor == NULL ? 0
+	                           : check_files("path", w->as_floor->path, e);
 }
 
 static int
@@ -285,6 +389,9 @@ check_oom_score(const struct worker_conf *w, struct err *e)
 
 static int (*const checks[])(const struct worker_conf *, struct err *) = {
     check_command,
+    check_python,
+    check_preload,
+    check_python_path,
     check_user,
     check_group,
     check_directory,
@@ -302,16 +409,19 @@ conf_check_machine(const struct fleet *f, struct diags *d)
 	const struct worker_conf *w;
 	struct err e;
 	size_t i, j;
+	int is_floor;
 
 	if (check_log(f, &e) == -1)
 		diags_add(d, 0, f->files[0], 0, "%s", e.text);
 	for (i = 0; i < f->nworkers; i++) {
 		w = &f->workers[i];
+		is_floor = w->as_floor != NULL; /* "@NAME" */
 		if (w->instance != 0)
 			continue;
 		for (j = 0; j < sizeof(checks) / sizeof(checks[0]); j++)
 			if (checks[j](w, &e) == -1)
-				diags_add(d, 0, w->file, w->line,
-				    "[worker:%s] %s", w->group_name, e.text);
+				diags_add(d, 0, w->file, w->line, "[%s:%s] %s",
+				    is_floor ? "floor" : "worker",
+				    w->group_name + is_floor, e.text);
 	}
 }

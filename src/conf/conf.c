@@ -11,6 +11,7 @@
 #include "base/group.h"
 #include "conf/build.h"
 #include "conf/explain.h"
+#include "conf/floors.h"
 #include "conf/grow.h"
 #include "conf/keys.h"
 #include "conf/outputs.h"
@@ -230,8 +231,9 @@ load(struct load *l)
 	for (i = 0; i < l->raw.n; i++)
 		if (l->raw.sections[i]->kind->named &&
 		    !l->raw.sections[i]->unusable &&
-		    build_worker(l, l->raw.sections[i]) == -1)
+		    build_section(l, l->raw.sections[i]) == -1)
 			return -1;
+	floors_check(l);
 	return outputs_check(l);
 }
 

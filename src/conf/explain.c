@@ -52,7 +52,7 @@ add_fleet_line(struct telling *t, const char *key)
 		           : add_origin(&t->origin, t->w->env_file.path);
 	}
 	if (strcmp(key, "user") == 0 &&
-	    raw_find(t->s, conf_key_find("worker", key)) == NULL)
+	    raw_find(t->s, conf_key_find(t->s->kind->name, key)) == NULL)
 		return add_line(&t->origin, fleet, key);
 	return 0;
 }
@@ -136,5 +136,5 @@ explain_worker(const struct load *l, const struct raw_section *s,
 	struct telling t = {.l = l, .s = s, .w = w};
 
 	if (l->sink != NULL && l->sink->wants(&w->conf, l->sink->arg))
-		tell_section(&t, "worker");
+		tell_section(&t, s->kind->name);
 }

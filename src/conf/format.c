@@ -297,6 +297,9 @@ static const struct {
     [TYPE_GLOBS] = {format_words, has_pointer},
     [TYPE_USER] = {format_text, has_pointer},
     [TYPE_COMMAND] = {format_words, has_pointer},
+    [TYPE_WORDS] = {format_words, has_pointer},
+    [TYPE_PATHS] = {format_words, has_pointer},
+    [TYPE_PROGRAM] = {format_text, has_pointer},
     [TYPE_ENVIRONMENT] = {format_environment, has_pointer},
     [TYPE_BOOL] = {format_bool, NULL},
     [TYPE_INT] = {format_int, NULL},
@@ -318,7 +321,7 @@ value_format(const struct conf_key *key, const void *section, int masked,
     struct buf *out)
 {
 	struct job j = {.key = key,
-	    .field = (const char *)section + key->offset,
+	    .field = conf_key_field(key, section),
 	    .masked = masked,
 	    .out = out};
 

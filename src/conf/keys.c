@@ -1,13 +1,14 @@
 /*
- * keys: see keys.h. The table, and what is nearest to a name that is not in it.
+ * keys: see keys.h.
  */
 #include "conf/keys.h"
 
 #include <string.h>
 
+#include "conf/nearest.h"
+
 #define DAY (INT64_C(24) * 60 * 60 * 1000) /* ms */
 #define YEAR (365 * DAY)
-#define NAME_MAX_LEN 49 /* no longer name is ever asked for */
 
 #define FLEET(n, t, field)                        \
 	.section = "fleet", .name = n, .type = t, \
@@ -15,6 +16,12 @@
 #define WORKER(n, t, field)                        \
 	.section = "worker", .name = n, .type = t, \
 	.offset = offsetof(struct worker_section, field)
+#define FLOOR(n, t, field)                        \
+	.section = "floor", .name = n, .type = t, \
+	.offset = offsetof(struct worker_section, field)
+#define IN_FLOOR(n, t, field)                     \
+	.section = "floor", .name = n, .type = t, \
+	.offset = offsetof(struct floor_conf, field), .in_floor = 1
 #define LATER(s, n)                                             \
 	{                                                       \
 		.section = s, .name = n, .later = 1, .help = "" \
@@ -30,7 +37,7 @@ _Static_assert(offsetof(struct worker_conf, oom_score_adj_set) ==
 static const struct conf_section sections[] = {
     {"fleet", 0, 0},
     {"worker", 1, 0},
-    {"floor", 1, 1},
+    {"floor", 1, 0},
     {"socket", 1, 1},
 };
 
@@ -59,8 +66,13 @@ static const struct conf_key keys[] = {
 	.choices = "text|json|logfmt", .def = "text",
 	.help = "form of the lines of svd's own log"},
     LATER("fleet", "metrics"),
-    {WORKER("command", TYPE_COMMAND, conf.argv), .required = 1,
+    {WORKER("command", TYPE_COMMAND, conf.argv),
 	.help = "the program and its arguments"},
+    {WORKER("floor", TYPE_NAME, conf.floor),
+	.help = "floor that it is forked from, in place of a command"},
+    {WORKER("entry", TYPE_TEXT, conf.entry),
+	.help = "what it calls on its floor"},
+    {WORKER("args", TYPE_WORDS, conf.args), .help = "arguments of entry"},
     {WORKER("numprocs", TYPE_INT, conf.numprocs), .def = "1", .min = 1,
 	.max = FLEET_NUMPROCS_MAX, .live = 1, .help = "number of instances"},
     {WORKER("autostart", TYPE_BOOL, conf.autostart), .def = "yes", .live = 1,
@@ -149,9 +161,6 @@ static const struct conf_key keys[] = {
     {WORKER("oom_score_adj", TYPE_OPTIONAL_INT, conf.oom_score_adj),
 	.min = -1000, .max = 1000,
 	.help = "how soon it is killed when memory runs out"},
-    LATER("worker", "floor"),
-    LATER("worker", "entry"),
-    LATER("worker", "args"),
     LATER("worker", "tty"),
     LATER("worker", "ready"),
     LATER("worker", "start_timeout"),
@@ -170,19 +179,32 @@ static const struct conf_key keys[] = {
     LATER("worker", "capabilities"),
     LATER("worker", "read_only_paths"),
     LATER("worker", "private_tmp"),
-    LATER("floor", "runtime"),
-    LATER("floor", "preload"),
-    LATER("floor", "python"),
-    LATER("floor", "path"),
-    LATER("floor", "command"),
-    LATER("floor", "init"),
-    LATER("floor", "environment"),
-    LATER("floor", "user"),
-    LATER("floor", "spares"),
-    LATER("floor", "preload_timeout"),
-    LATER("floor", "fork_timeout"),
-    LATER("floor", "max_private"),
-    LATER("floor", "description"),
+    {IN_FLOOR("runtime", TYPE_CHOICE, runtime),
+	.choices = "native|python|command", .required = 1,
+	.help = "what loads and forks"},
+    {IN_FLOOR("preload", TYPE_WORDS, preload),
+	.help = "modules or files that are loaded once"},
+    {IN_FLOOR("python", TYPE_PROGRAM, python),
+	.help = "interpreter of a python floor; default: python3"},
+    {IN_FLOOR("path", TYPE_PATHS, path),
+	.help = "directories where modules are looked for first"},
+    {FLOOR("command", TYPE_COMMAND, conf.argv),
+	.help = "program of a command floor, and its arguments"},
+    {IN_FLOOR("init", TYPE_TEXT, init), .help = "called once all is loaded"},
+    {FLOOR("environment", TYPE_ENVIRONMENT, environment),
+	.help = "variables of the floor itself"},
+    {FLOOR("user", TYPE_USER, conf.user),
+	.help = "user to run as, and its workers"},
+    {IN_FLOOR("spares", TYPE_INT, spares), .def = "0", .max = FLEET_SPARES_MAX,
+	.live = 1, .help = "workers that are forked ahead"},
+    {IN_FLOOR("preload_timeout", TYPE_DURATION, preload_timeout), .def = "60s",
+	.min = 1, .max = YEAR, .live = 1, .help = "longest time of loading"},
+    {IN_FLOOR("fork_timeout", TYPE_DURATION, fork_timeout), .def = "10s",
+	.min = 1, .max = YEAR, .live = 1, .help = "longest time of a fork"},
+    {IN_FLOOR("max_private", TYPE_SIZE, max_private), .def = "0", .live = 1,
+	.help = "warn when a worker's own memory is larger, 0: never"},
+    {FLOOR("description", TYPE_TEXT, conf.description), .live = 1,
+	.help = "what it is, for people"},
     LATER("socket", "listen"),
     LATER("socket", "backlog"),
     LATER("socket", "mode"),
@@ -198,6 +220,15 @@ const struct conf_key *
 conf_key_at(size_t n)
 {
 	return n < NKEYS ? &keys[n] : NULL;
+}
+
+void *
+conf_key_field(const struct conf_key *key, const void *section)
+{
+	const struct worker_conf *w = section;
+	const void *base = key->in_floor ? w->as_floor : section;
+
+	return (char *)(uintptr_t)base + key->offset;
 }
 
 const struct conf_key *
@@ -248,89 +279,27 @@ conf_check_name(const char *name, struct err *e)
 	    name);
 }
 
-static unsigned int
-least(unsigned int a, unsigned int b)
-{
-	return a < b ? a : b;
-}
-
-/* One row of the table of distances: b's prefixes against a's first i. */
-static void
-distance_row(unsigned int (*row)[NAME_MAX_LEN + 1], const char *a, size_t i,
-    const char *b, size_t blen)
-{
-	unsigned int *now = row[i % 3], *last = row[(i + 2) % 3];
-	unsigned int *before = row[(i + 1) % 3];
-	size_t j;
-
-	now[0] = (unsigned int)i;
-	for (j = 1; j <= blen; j++) {
-		now[j] = last[j - 1] + (a[i - 1] != b[j - 1]);
-		now[j] = least(now[j], least(last[j], now[j - 1]) + 1);
-		if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
-		    a[i - 2] == b[j - 1])
-			now[j] = least(now[j], before[j - 2] + 1);
-	}
-}
-
-/* How many letters were added, left out, changed or swapped. */
-static unsigned int
-distance(const char *a, size_t alen, const char *b, size_t blen)
-{
-	unsigned int row[3][NAME_MAX_LEN + 1];
-	size_t i;
-
-	if (alen > NAME_MAX_LEN || blen > NAME_MAX_LEN)
-		return NAME_MAX_LEN;
-	for (i = 0; i <= blen; i++)
-		row[0][i] = (unsigned int)i;
-	for (i = 1; i <= alen; i++)
-		distance_row(row, a, i, b, blen);
-	return row[alen % 3][blen];
-}
-
-/* As near as this a name must be to be worth a guess. */
-static unsigned int
-guess_limit(size_t len)
-{
-	return len < 4 ? 2 : len < 10 ? 3 : 4;
-}
-
 const char *
 conf_key_suggest(const char *section, const char *name)
 {
-	size_t len = strlen(name), i;
-	unsigned int best = guess_limit(len), d;
-	const char *found = NULL;
+	struct nearest n = {.name = name, .len = strlen(name)};
+	size_t i;
 
-	for (i = 0; i < NKEYS; i++) {
-		if (keys[i].later || strcmp(keys[i].section, section) != 0)
-			continue;
-		d = distance(name, len, keys[i].name, strlen(keys[i].name));
-		if (d < best) {
-			best = d;
-			found = keys[i].name;
-		}
-	}
-	return found;
+	for (i = 0; i < NKEYS; i++)
+		if (!keys[i].later && strcmp(keys[i].section, section) == 0)
+			nearest_try(&n, keys[i].name);
+	return n.found;
 }
 
 const struct conf_section *
 conf_section_suggest(const char *name, size_t len)
 {
-	unsigned int best = guess_limit(len), d;
-	const struct conf_section *found = NULL;
+	struct nearest n = {.name = name, .len = len};
 	size_t i;
 
-	for (i = 0; i < NSECTIONS; i++) {
-		if (sections[i].later)
-			continue;
-		d = distance(
-		    name, len, sections[i].name, strlen(sections[i].name));
-		if (d < best) {
-			best = d;
-			found = &sections[i];
-		}
-	}
-	return found;
+	for (i = 0; i < NSECTIONS; i++)
+		if (!sections[i].later)
+			nearest_try(&n, sections[i].name);
+	return n.found == NULL ? NULL
+	                       : conf_section_find(n.found, strlen(n.found));
 }

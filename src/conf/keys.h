@@ -15,12 +15,15 @@
 /* What a value is; value.c parses each. */
 enum value_type {
 	TYPE_TEXT,
-	TYPE_NAME,         /* a fleet's */
+	TYPE_NAME,         /* a fleet's or floor's */
 	TYPE_PATH,         /* absolute */
 	TYPE_ENV_FILE,     /* absolute, "-" in front: may be missing */
 	TYPE_GLOBS,        /* words */
 	TYPE_USER,         /* or group */
 	TYPE_COMMAND,      /* words */
+	TYPE_WORDS,        /* any */
+	TYPE_PATHS,        /* words, absolute */
+	TYPE_PROGRAM,      /* absolute, or a name along PATH */
 	TYPE_ENVIRONMENT,  /* words K=V */
 	TYPE_BOOL,         /* int */
 	TYPE_INT,          /* int */
@@ -42,9 +45,11 @@ struct conf_key {
 	const char *section; /* "fleet", "worker" ... */
 	const char *name;
 	enum value_type type;
-	size_t offset;       /* in struct fleet_section or worker_section */
-	int64_t min, max;    /* in the type's own unit */
-	const char *choices; /* "a|b"; for a stream's message only */
+	size_t offset; /* in struct fleet_section or worker_section, or where
+	                  in_floor: in struct floor_conf, at conf.as_floor */
+	int in_floor;
+	int64_t min, max;          /* in the type's own unit */
+	const char *choices;       /* "a|b"; for a stream's message only */
 	const char *later_choices; /* those of later versions */
 	const char *def;           /* as it would be written; NULL: none */
 	int live; /* a change needs no restart: of the worker; for [fleet], of
@@ -80,7 +85,8 @@ struct fleet_section {
 	enum logline_format log_format;
 };
 
-/* What [worker:W] is parsed into; conf.environment is then put together. */
+/* What [worker:W] or [floor:F] is parsed into; conf.environment is then put
+ * together. */
 struct worker_section {
 	struct worker_conf conf;
 	char **environment;
@@ -91,6 +97,9 @@ struct worker_section {
 int conf_check_name(const char *name, struct err *e);
 /* The n-th from 0; NULL behind the last. Keys of a section stand together. */
 const struct conf_key *conf_key_at(size_t n);
+/* The key's field in a struct fleet_section or worker_section, or in the
+ * worker_conf that this begins with, if it is in there. */
+void *conf_key_field(const struct conf_key *key, const void *section);
 /* NULL where there is none. */
 const struct conf_key *conf_key_find(const char *section, const char *name);
 const struct conf_section *conf_section_find(const char *name, size_t len);

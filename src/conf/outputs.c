@@ -79,20 +79,37 @@ check_own_log(struct load *l, const struct use *u)
 		    u->key);
 }
 
-/* Streams and rings, and sinks of files. */
+/* What the keeper holds for floors: a socket and the list of what workers
+ * loaded late for each slot, a line for each spare and each worker. */
+static size_t
+count_floors(const struct fleet *f)
+{
+	const struct worker_conf *w;
+	size_t i, n = 0;
+
+	for (i = 0; i < f->nworkers; i++) {
+		w = &f->workers[i];
+		n += w->floor != NULL;
+		if (w->as_floor != NULL)
+			n += 2 + (size_t)w->as_floor->spares;
+	}
+	return n;
+}
+
+/* Streams and rings, sinks of files, and what floors need. */
 static void
 check_descriptors(struct load *l, size_t nstreams, size_t nfiles)
 {
-	size_t need = 2 * nstreams + nfiles + FDS_FIXED;
+	size_t need = 2 * nstreams + nfiles + count_floors(l->f) + FDS_FIXED;
 	struct rlimit limit;
 
 	/* A restarted supervisor goes on with what was good enough. */
-	if (nstreams == 0 || sources_frozen(l->src) ||
+	if (need == FDS_FIXED || sources_frozen(l->src) ||
 	    getrlimit(RLIMIT_NOFILE, &limit) == -1 || need <= limit.rlim_max)
 		return;
 	diags_add(l->d, 1, l->path, 0,
-	    "the output of this fleet needs %zu descriptors, the hard limit is "
-	    "%llu",
+	    "the outputs and floors of this fleet need %zu descriptors, the "
+	    "hard limit is %llu",
 	    need, (unsigned long long)limit.rlim_max);
 }
 

@@ -14,17 +14,18 @@ static const struct conf_key environment_key = {.section = "worker",
 
 /* The next key that an instance is known by, from *i on; NULL: no more. */
 static const struct conf_key *
-next_key(size_t *i)
+next_key(const struct worker_conf *c, size_t *i)
 {
+	const char *section = c->as_floor != NULL ? "floor" : "worker";
 	const struct conf_key *key;
 
 	while ((key = conf_key_at((*i)++)) != NULL) {
-		if (strcmp(key->section, "worker") != 0 || key->later ||
+		if (strcmp(key->section, section) != 0 || key->later ||
 		    strcmp(key->name, "numprocs") == 0)
 			continue;
 		if (key->type == TYPE_ENVIRONMENT)
 			return &environment_key;
-		if (key->offset < sizeof(struct worker_conf))
+		if (key->in_floor || key->offset < sizeof(struct worker_conf))
 			return key;
 	}
 	return NULL;
@@ -75,7 +76,7 @@ plan_changes(const struct worker_conf *was, const struct worker_conf *is,
 	size_t i = 0;
 	int rc = 0;
 
-	while (rc == 0 && (key = next_key(&i)) != NULL) {
+	while (rc == 0 && (key = next_key(is, &i)) != NULL) {
 		if (format(key, was, 0, &a, &x) == -1 ||
 		    format(key, is, 0, &b, &y) == -1)
 			rc = -1;
@@ -159,7 +160,7 @@ plan_fingerprint(const struct worker_conf *c, uint64_t *print)
 	size_t i = 0;
 	int rc = 0;
 
-	while (rc == 0 && (key = next_key(&i)) != NULL) {
+	while (rc == 0 && (key = next_key(c, &i)) != NULL) {
 		if (key->live)
 			continue;
 		rc = format(key, c, 0, &b, &text);

@@ -4,6 +4,9 @@
 #include "conf/raw.h"
 
 #include <search.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -87,6 +90,33 @@ raw_index(struct raw_conf *rc, struct raw_section *s)
 	void *node = tsearch(s, &rc->tree, compare);
 
 	return node == NULL ? NULL : *(struct raw_section **)node;
+}
+
+const struct raw_section *
+raw_lookup(const struct raw_conf *rc, const char *kind, const char *name)
+{
+	struct raw_section key = {.kind = conf_section_find(kind, strlen(kind)),
+	    .name = (char *)(uintptr_t)name}; /* only compared */
+	void *node = tfind(&key, &rc->tree, compare);
+
+	return node == NULL ? NULL : *(struct raw_section **)node;
+}
+
+int
+raw_complain(const struct raw_section *s, const char *key, struct diags *d,
+    const char *fmt, ...)
+{
+	const struct raw_value *v = NULL;
+	struct err e;
+	va_list ap;
+
+	if (key != NULL)
+		v = raw_find(s, conf_key_find(s->kind->name, key));
+	va_start(ap, fmt);
+	vsnprintf(e.text, sizeof(e.text), fmt, ap);
+	va_end(ap);
+	diags_add(d, 1, s->file, v == NULL ? s->line : v->line, "%s", e.text);
+	return -1;
 }
 
 int

@@ -21,7 +21,8 @@ struct raw_section {
 	char *name;       /* of [worker:NAME], else "" */
 	const char *file; /* borrowed */
 	int line;
-	int unusable; /* reported; here for its keys to be checked */
+	int unusable;          /* reported; here for its keys to be checked */
+	size_t first, n_built; /* where its instances are in the fleet */
 	struct raw_value *values;
 	size_t n, cap;
 };
@@ -52,6 +53,13 @@ int raw_read(struct raw_conf *rc, const char *file, const char *text,
 /* The value of key, or NULL. */
 const struct raw_value *
 raw_find(const struct raw_section *s, const struct conf_key *key);
+/* The first usable section of that kind and name, or NULL. */
+const struct raw_section *
+raw_lookup(const struct raw_conf *rc, const char *kind, const char *name);
+/* Reports to d what is wrong with s: a line of key's, if that stands in s, else
+ * of s itself (key NULL: so too). Returns -1. */
+int raw_complain(const struct raw_section *s, const char *key, struct diags *d,
+    const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 /* The [fleet] section, or NULL. */
 const struct raw_section *raw_fleet(const struct raw_conf *rc);
 void raw_release(struct raw_conf *rc);

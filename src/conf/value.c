@@ -311,10 +311,8 @@ parse_limit(
 }
 
 static int
-check_command(char *const *words, struct err *e)
+check_program(const char *name, struct err *e)
 {
-	const char *name = words[0];
-
 	if (name == NULL || *name == '\0')
 		return err_set(e, "no program is named");
 	if (*name != '/' && strchr(name, '/') != NULL)
@@ -322,6 +320,39 @@ check_command(char *const *words, struct err *e)
 		    "'%s' is neither an absolute path nor a name to be found "
 		    "in PATH",
 		    name);
+	return 0;
+}
+
+static int
+parse_program(
+    const struct conf_key *key, const char *s, void *field, struct err *e)
+{
+	(void)key;
+	if (check_program(s, e) == -1)
+		return -1;
+	return take_text(field, s, e);
+}
+
+static int
+check_command(char *const *words, struct err *e)
+{
+	return check_program(words[0], e);
+}
+
+static int
+check_words(char *const *words, struct err *e)
+{
+	(void)words;
+	(void)e;
+	return 0;
+}
+
+static int
+check_paths(char *const *words, struct err *e)
+{
+	for (; *words != NULL; words++)
+		if (check_path(*words, e) == -1)
+			return -1;
 	return 0;
 }
 
@@ -358,6 +389,9 @@ static const struct {
     [TYPE_GLOBS] = {"patterns", NULL, check_globs, 1},
     [TYPE_USER] = {"user", parse_user, NULL, 1},
     [TYPE_COMMAND] = {"command", NULL, check_command, 1},
+    [TYPE_WORDS] = {"words", NULL, check_words, 1},
+    [TYPE_PATHS] = {"paths", NULL, check_paths, 1},
+    [TYPE_PROGRAM] = {"program", parse_program, NULL, 1},
     [TYPE_ENVIRONMENT] = {"variables", NULL, check_environment, 1},
     [TYPE_BOOL] = {"yes or no", parse_bool, NULL, 0},
     [TYPE_INT] = {"number", parse_int, NULL, 0},
@@ -419,7 +453,7 @@ int
 value_parse(const struct conf_key *key, const struct expansion *x,
     const char *text, void *section, struct err *e)
 {
-	void *field = (char *)section + key->offset;
+	void *field = conf_key_field(key, section);
 	struct err why = {0};
 	char *expanded = NULL;
 	int rc = -1;

@@ -230,6 +230,9 @@ expand_percent(const struct expansion *x, const char *s, size_t left,
 		value = x->worker;
 	else if (c == 'F')
 		value = x->fleet;
+	else if (c == 'n' && x->instance == -1)
+		return err_set(
+		    e, "'%%n' is of workers only: a floor has no instances");
 	else if (c == 'n') {
 		snprintf(number, sizeof(number), "%d", x->instance);
 		value = number;

@@ -16,12 +16,12 @@
 #define WORDS_WORD_MAX (128 * 1024 - 1)
 #define WORDS_VALUE_MAX (1 << 20) /* bytes of all words of one value */
 
-/* What %n, %N and %F stand for. worker is NULL outside of workers: there, only
- * "%%" means something. */
+/* What %n, %N and %F stand for. worker is NULL outside of workers and floors:
+ * there, only "%%" means something. */
 struct expansion {
-	const char *worker;
+	const char *worker; /* or floor */
 	const char *fleet;
-	int instance;
+	int instance;   /* -1: there are none, and no %n */
 	size_t *budget; /* bytes that may still be made; less afterwards */
 };
 

@@ -30,6 +30,18 @@ limit_name(enum limit_id id)
 }
 
 const char *
+floor_runtime_name(enum floor_runtime runtime)
+{
+	static const char *const names[] = {
+	    [FLOOR_NATIVE] = "native",
+	    [FLOOR_PYTHON] = "python",
+	    [FLOOR_COMMAND] = "command",
+	};
+
+	return names[runtime];
+}
+
+const char *
 stream_kind_name(enum stream_kind kind)
 {
 	static const char *const names[] = {
@@ -73,11 +85,27 @@ words_free(char **words)
 	free(words);
 }
 
+static void
+floor_conf_free(struct floor_conf *f)
+{
+	if (f == NULL)
+		return;
+	words_free(f->preload);
+	free(f->python);
+	words_free(f->path);
+	free(f->init);
+	free(f);
+}
+
 void
 worker_conf_release(struct worker_conf *w)
 {
 	free(w->description);
 	words_free(w->argv);
+	free(w->floor);
+	free(w->entry);
+	words_free(w->args);
+	floor_conf_free(w->as_floor);
 	free(w->user);
 	free(w->group);
 	free(w->directory);

@@ -24,6 +24,8 @@
 #define FLEET_PATH_DEFAULT \
 	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define FLEET_SPARES_MAX 1000
+#define FLOOR_SLOTS 2 /* instances of a floor */
+#define FLOOR_PYTHON_DEFAULT "python3"
 /* "floor:NAME:9999" and its NUL */
 #define WORKER_NAME_SIZE (FLEET_NAME_MAX + 12)
 #define WORKER_ID_SIZE WORKER_NAME_SIZE
@@ -105,10 +107,10 @@ enum floor_runtime {
 struct floor_conf {
 	enum floor_runtime runtime;
 	char **preload; /* modules, or files; NULL: none */
-	char *python;   /* interpreter; NULL: python3 along PATH */
-	char **path;    /* directories in front of sys.path; NULL: none */
-	char *init;     /* called once all is loaded; NULL: nothing */
-	int spares;     /* workers that are kept ready */
+	char *python; /* absolute, or along PATH; NULL: FLOOR_PYTHON_DEFAULT */
+	char **path;  /* directories in front of sys.path; NULL: none */
+	char *init;   /* called once all is loaded; NULL: nothing */
+	int spares;   /* workers that are kept ready */
 	int64_t preload_timeout, fork_timeout;
 	uint64_t max_private; /* bytes of a worker, 0: any; a warning */
 };
@@ -199,6 +201,8 @@ void fleet_release(struct fleet *f);
  * that the logger serves; else NULL. */
 const struct stream_conf *
 worker_output(const struct worker_conf *w, enum output_stream stream);
+/* "native" ... */
+const char *floor_runtime_name(enum floor_runtime runtime);
 /* "null", "log" ... */
 const char *stream_kind_name(enum stream_kind kind);
 /* RLIMIT_* for a limit_id. */

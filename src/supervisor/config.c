@@ -64,6 +64,9 @@ config_wants(const struct worker_conf *w, void *arg)
 	if (c->at++ != c->looked_at || c->out->len >= c->enough)
 		return 0;
 	c->looked_at++;
+	/* A floor's slots say the same. */
+	if (w->as_floor != NULL && w->instance != 0)
+		return 0;
 	worker_conf_id(w, id);
 	if (!pick_has(c->pick, w->name, w->group_name, id))
 		return 0;

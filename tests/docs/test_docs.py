@@ -43,17 +43,20 @@ def test_every_key_stands_in_its_page():
     assert not missing
 
 
-def test_the_page_says_which_changes_need_no_restart():
-    """The list in the page is the table's."""
+@pytest.mark.parametrize("kind,words", [
+    ("worker", "take effect without a restart"),
+    ("floor", "these need no loading anew")])
+def test_the_page_says_which_changes_need_no_restart(kind, words):
+    """The lists in the page are the table's."""
     text = page("svd.ini.5")
     section = text[text.index(".Ss Changes while the fleet runs"):]
     section = section[:section.index("\n.S", 5)]
-    begin = section.index("take effect without a restart")
+    begin = section.index(words)
     listed = re.findall(r"^\.Ic (\w+)",
                         section[begin:section.index(".Pp", begin)], re.M)
     live = [row[1] for row in configuration_keys()
-            if row[0] == "worker" and row[-1] == "live"]
-    assert sorted(listed) == sorted(live)
+            if row[0] == kind and row[-1] == "live"]
+    assert live and sorted(listed) == sorted(live)
 
 
 def test_every_verb_stands_in_its_page():

@@ -147,7 +147,7 @@ def test_no_wait_returns_at_once(fleet):
 @pytest.mark.valgrind
 @pytest.mark.parametrize("bad,line,text", [
     ("[worker:web]\ncommand = x\nbogus = 1\n", 5, "unknown key 'bogus'"),
-    ("[worker:web]\n", 3, "has no 'command'"),
+    ("[worker:web]\n", 3, "has neither 'command' nor 'floor'"),
     ("[worker:a]\ncommand = x\nnumprocs = 0\n[worker:b]\nnice = 99\n"
      "command = x\n", 5, "numprocs"),
     ("[fleet\n", 3, ""),

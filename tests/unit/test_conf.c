@@ -550,7 +550,8 @@ END_TEST
 static const struct {
 	const char *text, *messages;
 } wrong[] = {
-    {"[worker:web]\n", "f.ini:1: [worker:web] has no 'command'\n"},
+    {"[worker:web]\n",
+	"f.ini:1: [worker:web] has neither 'command' nor 'floor'\n"},
     {"[worker:web]\ncommand =\n", "f.ini:2: command: no program is named\n"},
     {"[worker:web]\ncommand = ${SET:-\n", "f.ini:2: command: no '}' after "
 					  "'${'\n"},
@@ -576,9 +577,8 @@ static const struct {
 	"f.ini:1: [worker:w1234567890123456789012345678901234567890]: "
 	"'w1234567890123456789012345678901234567890' of 41 bytes, at most "
 	"40 are allowed\n"},
-    {"[floor:f]\nruntime = python\n[socket:s]\nlisten = tcp:80\n",
-	"f.ini:1: [floor:f] is not supported by this version\n"
-	"f.ini:3: [socket:s] is not supported by this version\n"},
+    {"[socket:s]\nlisten = tcp:80\n",
+	"f.ini:1: [socket:s] is not supported by this version\n"},
     {"[worker:a]\ncommand=x\n[worker:a]\ncommand=y\nnonsens = 1\n",
 	"f.ini:3: duplicate section [worker:a], first at f.ini:1\n"
 	"f.ini:5: unknown key 'nonsens' in [worker:a]\n"},
@@ -623,7 +623,7 @@ static const struct {
 	"f.ini:3: command: unknown '%x': %n (instance), %N (worker), %F "
 	"(fleet) and %% are known\n"
 	"f.ini:4: nice: '99' is not within -20 to 19\n"
-	"f.ini:5: [worker:b] has no 'command'\n"
+	"f.ini:5: [worker:b] has neither 'command' nor 'floor'\n"
 	"f.ini:6: nice: '98' is not within -20 to 19\n"
 	"f.ini:7: no '=' in 'foo bar': neither a section, a key nor a "
 	"comment\n"},
@@ -694,11 +694,11 @@ START_TEST(include_errors)
 	    "directory\n"
 	    "f.ini:2: include: cannot read '/none': No such file or "
 	    "directory\n"
-	    "f.ini:3: [worker:main] has no 'command'\n"
+	    "f.ini:3: [worker:main] has neither 'command' nor 'floor'\n"
 	    "f.ini:4: nice: 'x' is not a whole number\n"
 	    "1.inc:1: [fleet] may stand in the fleet file only, not in an "
 	    "included one\n"
-	    "1.inc:3: [worker:a] has no 'command'\n"
+	    "1.inc:3: [worker:a] has neither 'command' nor 'floor'\n"
 	    "1.inc:4: unknown key 'commnd' in [worker:a], did you mean "
 	    "'command'?\n"
 	    "2.inc:1: duplicate section [worker:main], first at f.ini:3\n"
@@ -909,6 +909,7 @@ START_TEST(table_is_sound)
 	size_t i, budget = 1 << 20;
 	struct expansion x = {"w", "f", 0, &budget};
 	struct worker_section section;
+	struct floor_conf floor;
 
 	for (i = 0; (key = conf_key_at(i)) != NULL; i++) {
 		ck_assert_ptr_eq(conf_key_find(key->section, key->name), key);
@@ -924,6 +925,7 @@ START_TEST(table_is_sound)
 		if (key->def == NULL || value_owns_memory(key->type))
 			continue;
 		memset(&section, 0, sizeof(section));
+		section.conf.as_floor = &floor;
 		ck_assert_msg(value_parse(key, &x, key->def, &section, &e) == 0,
 		    "%s", e.text);
 	}

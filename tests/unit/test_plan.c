@@ -102,6 +102,25 @@ static const struct {
     {"worker", "nice", "-20", "-20"},
     {"worker", "nice", "0", "0"},
     {"worker", "oom_score_adj", "-1000", "-1000"},
+    {"worker", "floor", "app", "app"},
+    {"worker", "entry", "%N.web:main%n", "w.web:main3"},
+    {"worker", "args", "--port 80%n 'a b' ''", "--port 803 \"a b\" \"\""},
+    {"worker", "args", "", ""},
+    {"floor", "runtime", "native", "native"},
+    {"floor", "runtime", "command", "command"},
+    {"floor", "preload", "numpy scipy.stats", "numpy scipy.stats"},
+    {"floor", "python", "python3.11", "python3.11"},
+    {"floor", "python", "/opt/%F/bin/python", "/opt/f/bin/python"},
+    {"floor", "path", "/srv/%N '/a b'", "/srv/w \"/a b\""},
+    {"floor", "command", "ruby /x.rb", "ruby /x.rb"},
+    {"floor", "init", "app:go", "app:go"},
+    {"floor", "environment", "A=1", "A=1"},
+    {"floor", "user", "nobody", "nobody"},
+    {"floor", "spares", "3", "3"},
+    {"floor", "preload_timeout", "90", "90s"},
+    {"floor", "fork_timeout", "500ms", "500ms"},
+    {"floor", "max_private", "1024K", "1M"},
+    {"floor", "description", "it's", "it's"},
 };
 
 static void
@@ -110,6 +129,11 @@ parse(const struct conf_key *key, const char *text, union any *section)
 	struct err e = {0};
 
 	memset(section, 0, sizeof(*section));
+	if (key->in_floor) {
+		section->worker.conf.as_floor =
+		    calloc(1, sizeof(struct floor_conf));
+		ck_assert_ptr_nonnull(section->worker.conf.as_floor);
+	}
 	ck_assert_msg(
 	    value_parse(key, &expansion, text, section, &e) == 0, "%s", e.text);
 }
@@ -117,7 +141,7 @@ parse(const struct conf_key *key, const char *text, union any *section)
 static void
 release(const struct conf_key *key, union any *section)
 {
-	if (strcmp(key->section, "worker") == 0) {
+	if (strcmp(key->section, "fleet") != 0) {
 		worker_conf_release(&section->worker.conf);
 		words_free(section->worker.environment);
 		free(section->worker.env_file.path);
@@ -147,7 +171,10 @@ START_TEST(a_value_is_written_as_it_would_be_read)
 	ck_assert_int_eq(value_format(key, &b, 0, &second), 1);
 	ck_assert_str_eq(first.data, second.data);
 	/* Where there is no pointer, the bytes are the same too. */
-	if (!value_owns_memory(key->type))
+	if (key->in_floor && !value_owns_memory(key->type))
+		ck_assert_mem_eq(a.worker.conf.as_floor, b.worker.conf.as_floor,
+		    sizeof(struct floor_conf));
+	else if (!value_owns_memory(key->type))
 		ck_assert_mem_eq(&a, &b, sizeof(a));
 	buf_release(&first);
 	buf_release(&second);
@@ -188,7 +215,7 @@ START_TEST(a_default_is_written_as_in_the_table)
 
 	for (i = 0; (key = conf_key_at(i)) != NULL; i++) {
 		if (key->later || key->live || key->def == NULL ||
-		    strcmp(key->section, "worker") != 0)
+		    strcmp(key->section, "fleet") == 0)
 			continue;
 		parse(key, key->def, &a);
 		b.len = 0;
@@ -280,6 +307,9 @@ add_key(const struct conf_key *key, const char *before, const char *after,
 	return 0;
 }
 
+#define FLOOR "[floor:f]\nruntime=python\n"
+#define ON_FLOOR "[worker:w]\nfloor=f\nentry=a:b\n"
+
 static const struct {
 	const char *before, *after, *plan;
 } plans[] = {
@@ -308,6 +338,37 @@ static const struct {
 	"[worker:a]\ncommand=x\nlimit_core=1:2\n", "a ! limit_core,"},
     {"[worker:a]\ncommand=x\n[worker:a.b]\ncommand=x\n",
 	"[worker:a.b]\ncommand=x\n[worker:a]\ncommand=x\n", "a.b =,a =,"},
+    /* A floor is its two slots; a worker does not change with it. */
+    {FLOOR "preload=a b\nspares=0\n" ON_FLOOR, FLOOR "preload='a' b\n" ON_FLOOR,
+	"floor:f =,floor:f =,w =,"},
+    {FLOOR "preload=a\n" ON_FLOOR, FLOOR "preload=b\nspares=1\n" ON_FLOOR,
+	"floor:f ! preload spares,floor:f ! preload spares,w =,"},
+    {FLOOR,
+	FLOOR "spares=1\npreload_timeout=1\nfork_timeout=1\n"
+	      "max_private=1M\ndescription=x\n",
+	"floor:f ~ spares preload_timeout fork_timeout max_private "
+	"description,floor:f ~ spares preload_timeout fork_timeout "
+	"max_private description,"},
+    {FLOOR, FLOOR "init=a:b\npath=/a\npython=x\nenvironment=A=1\n",
+	"floor:f ! python path init environment,"
+	"floor:f ! python path init environment,"},
+    {FLOOR, "[floor:f]\nruntime=native\n",
+	"floor:f ! runtime,floor:f ! runtime,"},
+    {"[fleet]\nenvironment=A=1\n" FLOOR, FLOOR "environment=A=1\n",
+	"floor:f =,floor:f =,"},
+    {FLOOR, "", "floor:f -,floor:f -,"},
+    {"", FLOOR, "floor:f +,floor:f +,"},
+    {FLOOR ON_FLOOR, FLOOR ON_FLOOR "args=x\n",
+	"floor:f =,floor:f =,"
+	"w ! args,"},
+    {FLOOR ON_FLOOR, FLOOR "[worker:w]\nfloor=f\nentry=b:c\n",
+	"floor:f =,floor:f =,w ! entry,"},
+    {FLOOR ON_FLOOR, FLOOR "[worker:w]\ncommand=x\n",
+	"floor:f =,floor:f =,w ! command floor entry,"},
+    /* A worker may be called as a floor is. */
+    {FLOOR "[worker:f]\nfloor=f\nentry=a:b\nnumprocs=2\n",
+	FLOOR "[worker:f]\nfloor=f\nentry=a:b\n",
+	"floor:f =,floor:f =,f =,f:1 -,"},
 };
 
 START_TEST(a_plan_says_what_becomes_of_each)
