@@ -13,6 +13,7 @@ PREFIX = /usr/local
 
 sbindir = $(PREFIX)/sbin
 bindir  = $(PREFIX)/bin
+libexec = $(PREFIX)/libexec/svd
 mandir  = $(PREFIX)/share/man
 docdir  = $(PREFIX)/share/doc/svd
 bashdir = $(PREFIX)/share/bash-completion/completions
@@ -68,13 +69,15 @@ bench_c := $(wildcard tests/bench/*.c)
 helpers := $(addprefix $(B)/tests/,$(notdir $(help_c:.c=)))
 benches := $(addprefix $(B)/tests/,$(notdir $(bench_c:.c=)))
 
+, := ,
+
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: all demo check check-unit check-it check-asan check-valgrind check-varlink fuzz \
 	bench bench-peers lint install uninstall clean dist deps deps-build deps-check \
 	help
 
-all: $(B)/svd $(B)/svctl $(completions)
+all: $(B)/svd $(B)/svctl $(B)/libexec/libsvdfloor.so $(completions)
 
 # --- how things are made ------------------------------------------------------
 
@@ -100,7 +103,8 @@ $(B)/src/%.o: src/%.c $(B)/flags | deps-build
 ifdef SANITIZE
 $(B)/src/supervisor/child.o $(B)/src/supervisor/spawn.o $(B)/src/lib/set_up.o: \
 	override CFLAGS += -fno-sanitize=all
-$(B)/src/supervisor/spawn.o: override CPPFLAGS += -Dvfork=fork
+$(B)/src/supervisor/spawn.o $(B)/src/lib/floor_fork.o: \
+	override CPPFLAGS += -Dvfork=fork
 endif
 
 # All but main.c. Both programs and every unit suite take from it only what
@@ -111,9 +115,34 @@ $(lib): $(filter-out $(B)/src/main.o $(B)/src/completions.o,$(objs))
 	$(say) AR $@
 	$(Q)$(AR) rcsT $@ $^
 
+# What a library on a native floor may call of svd itself.
+svd_exports = $(addprefix -Wl$(,)--export-dynamic-symbol=,svd_floor_data \
+	svd_floor_exception svd_floor_late)
 $(B)/svd: $(B)/src/main.o $(lib)
 	$(say) LD $@
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBEV) $(LIBINIH) $(LIBJANSSON)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(svd_exports) -o $@ $^ \
+		$(LIBEV) $(LIBINIH) $(LIBJANSSON) -ldl
+
+# What is loaded into other people's programs: of position-independent code, in
+# which nothing is to be seen but what a public header declares, and never
+# sanitized, as those programs are not.
+pic_flags = $(filter-out -fPIE -fsanitize% -fno-sanitize% -fno-omit-frame-pointer,\
+	$(CFLAGS)) -fPIC -fvisibility=hidden
+$(B)/pic/%.o: src/%.c $(B)/flags | deps-build
+	@mkdir -p $(@D)
+	$(say) CC $@
+	$(Q)$(CC) $(CPPFLAGS) $(pic_flags) -MMD -MP -c -o $@ $<
+
+floor_c := $(wildcard src/lib/floor*.c) src/lib/dispositions.c src/lib/set_up.c \
+	src/ipc/chan.c src/ipc/proto_floor.c src/core/fleet.c src/base/buf.c \
+	src/base/err.c src/base/fd.c src/base/sys.c src/base/terminal.c
+floor_o := $(floor_c:src/%.c=$(B)/pic/%.o)
+so_flags = $(filter-out -pie -fsanitize%,$(LDFLAGS)) -shared -Wl,--no-undefined
+
+$(B)/libexec/libsvdfloor.so: $(floor_o)
+	@mkdir -p $(@D)
+	$(say) LD $@
+	$(Q)$(CC) $(pic_flags) $(so_flags) -Wl,-soname,$(@F) -o $@ $^
 
 $(B)/svctl: $(lib)
 	$(say) LD $@
@@ -181,7 +210,15 @@ $(B)/tests/$(notdir $(1:.c=)): $(1) | deps-build
 endef
 $(foreach c,$(help_c) $(bench_c),$(eval $(call helper_rule,$(c))))
 
--include $(objs:.o=.d) $(unit_c:%.c=$(B)/%.d)
+# What they preload on native floors.
+floor_app = $(B)/tests/libapp.so
+$(floor_app): tests/it/floor/app.c | deps-build
+	@mkdir -p $(@D)
+	$(say) CC $<
+	$(Q)$(CC) $(filter-out -static,$(helper_flags)) -fPIC -shared -o $@ $< \
+		-pthread
+
+-include $(objs:.o=.d) $(floor_o:.o=.d) $(unit_c:%.c=$(B)/%.d)
 
 # --- tests --------------------------------------------------------------------
 
@@ -200,7 +237,7 @@ check-unit: $(units) $(replays) | deps-check
 	@set -e; for r in $(replays); do \
 		$$r tests/fuzz/corpus-$${r##*replay_}/*; done
 
-check-it: all $(helpers) $(B)/tests/keys | deps-check
+check-it: all $(helpers) $(floor_app) $(B)/tests/keys | deps-check
 	$(pytest) tests/it tests/docs $(PYTEST_ARGS)
 
 # The same suites against a build that checks itself. Its processes write what
@@ -268,6 +305,8 @@ install: all
 	install -d $(DESTDIR)$(sbindir) $(DESTDIR)$(bindir) $(DESTDIR)$(docdir)
 	install -m 755 $(B)/svd $(DESTDIR)$(sbindir)/svd
 	install -m 755 $(B)/svctl $(DESTDIR)$(bindir)/svctl
+	install -d $(DESTDIR)$(libexec)
+	install -m 755 $(B)/libexec/libsvdfloor.so $(DESTDIR)$(libexec)
 	install -m 644 README COPYING etc/fleet.ini etc/demo.ini $(DESTDIR)$(docdir)
 	install -d $(DESTDIR)$(bashdir) $(DESTDIR)$(zshdir) $(DESTDIR)$(fishdir)
 	install -m 644 $(B)/completions/svctl.bash $(DESTDIR)$(bashdir)/svctl
@@ -281,7 +320,7 @@ install: all
 
 uninstall:
 	rm -f $(DESTDIR)$(sbindir)/svd $(DESTDIR)$(bindir)/svctl
-	rm -rf $(DESTDIR)$(docdir)
+	rm -rf $(DESTDIR)$(docdir) $(DESTDIR)$(libexec)
 	rm -f $(DESTDIR)$(bashdir)/svd $(DESTDIR)$(bashdir)/svctl
 	rm -f $(DESTDIR)$(zshdir)/_svd $(DESTDIR)$(zshdir)/_svctl
 	rm -f $(DESTDIR)$(fishdir)/svd.fish $(DESTDIR)$(fishdir)/svctl.fish

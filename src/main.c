@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/runtime.h"
+#include "floor/floor.h"
 #include "keeper/keeper.h"
 #include "launch.h"
 #include "logger/logger.h"
@@ -284,6 +285,10 @@ main(int argc, char **argv)
 {
 	struct options o = {.log_level = LOG_LEVEL_INFO, .log_fd = -1};
 
+	/* It has options of its own, and speaks through its floor's socket. */
+	if (argc >= 3 && strcmp(argv[1], "-P") == 0 &&
+	    strcmp(argv[2], "floor") == 0)
+		return floor_main(argc - 2, argv + 2);
 	if (argc >= 3 && strcmp(argv[1], "-P") == 0) {
 		o.is_role = 1;
 		parse_options(argc - 2, argv + 2, &o);

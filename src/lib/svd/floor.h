@@ -15,6 +15,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /* What a language's own fork has done beside fork(): before it, then in the
  * floor and in the worker. As PyOS_BeforeFork() and its kind. Each may be
@@ -39,9 +40,9 @@ struct svd_job {
  * remembers the dispositions of signals as they are now. ENOENT: there is none:
  * this process was not started by svd. */
 int svd_floor_open(void);
-/* Loaded: modules (n names, for people) in so many ms. Refused (EINVAL) where
- * what was loaded made this process a child subreaper: svd would not become
- * its workers' parent. */
+/* Loaded: modules (n names, for people) in so many ms. Refused (EINVAL), which
+ * svd is told of, where what was loaded made this process a child subreaper:
+ * svd would not become its workers' parent. The caller then exits. */
 int svd_floor_loaded(unsigned int ms, const char *const *modules, size_t n);
 /* Could not be loaded: one line, the module or NULL, a traceback or NULL. The
  * caller then exits. */
@@ -62,6 +63,7 @@ int svd_floor_exception(const char *what, const char *traceback);
 /* In a worker: it has loaded what was not on its floor. */
 void svd_floor_late(const char *module);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

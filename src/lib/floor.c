@@ -1,0 +1,199 @@
+/* floor: see svd/floor.h. */
+#include "lib/svd/floor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/sys.h"
+#include "ipc/chan.h"
+#include "ipc/proto_floor.h"
+#include "lib/dispositions.h"
+#include "lib/floor_fork.h"
+#include "lib/floor_late.h"
+#include "lib/floor_worker.h"
+
+#define REQUEST_BYTES 1024 /* of a packet from svd */
+#define WHAT_MAX 4096      /* bytes of what people read in a line */
+
+/* One floor a process, and the worker that it becomes. */
+static struct {
+	struct floor_fork fork;
+	int line; /* in a worker, else -1 */
+	struct dispositions signals;
+	char packet[FLOOR_PACKET_MAX]; /* too much for some stacks */
+} self = {.fork = {.sock = -1}, .line = -1};
+
+/* -1 and errno: it is not what svd gave us. */
+static int
+check_socket(const char *text)
+{
+	int type = 0;
+	socklen_t len = sizeof(type);
+	char *end;
+	long fd;
+
+	fd = strtol(text, &end, 10);
+	if (*text == '\0' || *end != '\0' || fd <= STDERR_FILENO ||
+	    fd > INT32_MAX) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (getsockopt((int)fd, SOL_SOCKET, SO_TYPE, &type, &len) == -1)
+		return -1;
+	if (type != SOCK_SEQPACKET) {
+		errno = EPROTOTYPE;
+		return -1;
+	}
+	return (int)fd;
+}
+
+int
+svd_floor_open(void)
+{
+	const char *text = getenv(FLOOR_FD_ENV), *way = getenv("SVD_FLOOR_WAY");
+	struct err e;
+	int sock;
+
+	if (text == NULL) {
+		errno = ENOENT;
+		return -1;
+	}
+	sock = check_socket(text);
+	if (sock == -1 || fd_set_cloexec(sock, 1) == -1 ||
+	    fd_fill_standard(&e) == -1)
+		return -1;
+	unsetenv(FLOOR_FD_ENV);
+	self.fork.sock = sock;
+	self.fork.use_double = way != NULL && strcmp(way, "double") == 0;
+	dispositions_take(&self.signals);
+	return 0;
+}
+
+int
+svd_floor_failed(const char *what, const char *module, const char *traceback)
+{
+	struct floor_packet p;
+
+	floor_begin(&p, self.packet, sizeof(self.packet), "LOADFAIL");
+	floor_add_text(&p, "what", what, WHAT_MAX);
+	if (module != NULL)
+		floor_add_text(&p, "module", module, WHAT_MAX);
+	if (traceback != NULL)
+		floor_add_text(&p, "traceback", traceback, FLOOR_TEXT_MAX);
+	return chan_send(self.fork.sock, p.data, p.len, NULL, 0, 0);
+}
+
+static int
+refuse_subreaper(void)
+{
+	int is = 0;
+
+	if (prctl(PR_GET_CHILD_SUBREAPER, &is) == -1 || !is)
+		return 0;
+	svd_floor_failed("what was loaded made the floor a child subreaper: "
+			 "its workers could not become svd's",
+	    NULL, NULL);
+	errno = EINVAL;
+	return -1;
+}
+
+int
+svd_floor_loaded(unsigned int ms, const char *const *modules, size_t n)
+{
+	int late, rc;
+	struct floor_packet p;
+	size_t i;
+
+	if (refuse_subreaper() == -1)
+		return -1;
+	/* Without it nobody sees what workers load, and that is all. */
+	late = floor_late_make();
+	floor_begin(&p, self.packet, sizeof(self.packet), "LOADED");
+	floor_add_number(&p, "version", FLOOR_VERSION);
+	floor_add_number(&p, "ms", ms);
+	floor_add_number(&p, "threads", floor_fork_threads());
+	floor_add(&p, "way", floor_fork_way(&self.fork));
+	floor_add_number(&p, "modules", n);
+	if (late != -1)
+		floor_add(&p, "fd", "late");
+	for (i = 0; i < n; i++)
+		floor_add(&p, "module", modules[i]);
+	rc = chan_send(
+	    self.fork.sock, p.data, p.len, &late, late == -1 ? 0 : 1, 0);
+	fd_close(&late);
+	return rc;
+}
+
+/* 1 with a message, 0 where there will be none any more, -1 and errno. */
+static int
+receive_request(char *data, struct floor_msg *m)
+{
+	ssize_t n;
+
+	for (;;) {
+		n = chan_recv(
+		    self.fork.sock, data, REQUEST_BYTES, NULL, NULL, 0);
+		if (n == 0 || (n == -1 && errno == ECONNRESET))
+			return 0;
+		if (n > 0 && floor_parse(data, (size_t)n, m) == 0)
+			return 1;
+		if (n == -1 && errno != EINTR && errno != EMSGSIZE)
+			return -1;
+	}
+}
+
+static void
+become_worker(struct svd_job *job)
+{
+	self.fork.sock = -1;
+	dispositions_restore(&self.signals);
+	floor_worker_begin(self.line, job);
+	sys_sigmask(0);
+}
+
+int
+svd_floor_serve(const struct svd_floor_hooks *hooks, struct svd_job *job)
+{
+	char data[REQUEST_BYTES];
+	struct floor_msg m;
+	const char *token;
+	int rc;
+
+	self.fork.hooks = hooks;
+	while ((rc = receive_request(data, &m)) == 1) {
+		if (strcmp(m.verb, "RETIRE") == 0)
+			return 0;
+		token = floor_get(&m, "token");
+		if (strcmp(m.verb, "FORK") != 0 || token == NULL)
+			continue;
+		if (floor_fork(&self.fork, token, &self.line)) {
+			become_worker(job);
+			return 1;
+		}
+	}
+	return rc;
+}
+
+int
+svd_floor_exception(const char *what, const char *traceback)
+{
+	struct floor_packet p;
+
+	if (self.line == -1) {
+		errno = ENOTCONN;
+		return -1;
+	}
+	floor_begin(&p, self.packet, sizeof(self.packet), "EXCEPTION");
+	floor_add_text(&p, "what", what, WHAT_MAX);
+	if (traceback != NULL)
+		floor_add_text(&p, "traceback", traceback, FLOOR_TEXT_MAX);
+	return chan_send(self.line, p.data, p.len, NULL, 0, MSG_DONTWAIT);
+}
