@@ -65,8 +65,10 @@ completions := $(patsubst contrib/completions/%,$(B)/completions/%,\
 unit_c  := $(wildcard tests/unit/test_*.c)
 units   := $(unit_c:tests/unit/%.c=$(B)/tests/%)
 help_c  := $(wildcard tests/it/*.c tests/it/workers/*.c)
+help_so := $(B)/tests/act.so $(B)/tests/odd.so
 bench_c := $(wildcard tests/bench/*.c)
-helpers := $(addprefix $(B)/tests/,$(notdir $(help_c:.c=)))
+helpers := $(addprefix $(B)/tests/,$(filter-out odd,$(notdir $(help_c:.c=)))) \
+	$(help_so)
 benches := $(addprefix $(B)/tests/,$(notdir $(bench_c:.c=)))
 
 , := ,
@@ -208,7 +210,14 @@ $(B)/tests/$(notdir $(1:.c=)): $(1) | deps-build
 	$$(say) CC $$<
 	$$(Q)$(CC) $(helper_flags) -o $$@ $$<
 endef
-$(foreach c,$(help_c) $(bench_c),$(eval $(call helper_rule,$(c))))
+# What native floors load in the tests.
+$(help_so): $(B)/tests/%.so: tests/it/workers/%.c | deps-build
+	@mkdir -p $(@D)
+	$(say) CC $<
+	$(Q)$(CC) $(filter-out -static,$(helper_flags)) -fPIC -shared \
+		-Dmain=act_main -o $@ $<
+
+$(foreach c,$(filter-out tests/it/workers/odd.c,$(help_c)) $(bench_c),$(eval $(call helper_rule,$(c))))
 
 # What they preload on native floors.
 floor_app = $(B)/tests/libapp.so

@@ -58,6 +58,19 @@ def act(*words):
     return shlex.join([ACT, *map(str, words)])
 
 
+def floor(name="f", preload="", **keys):
+    """A native floor for on_floor()."""
+    lines = "".join(f"{key} = {value}\n" for key, value in keys.items())
+    return (f"[floor:{name}]\nruntime = native\n"
+            f"preload = {ACT}.so {preload}\n{lines}")
+
+
+def on_floor(*words, name="f"):
+    """The keys of a worker that does the same as act(), on a floor."""
+    return (f"floor = {name}\nentry = {ACT}.so:act_main\n"
+            f"args = {shlex.join(map(str, words))}")
+
+
 # --- processes ---------------------------------------------------------------
 
 def stat_fields(pid):
@@ -348,6 +361,19 @@ class Fleet:
         os.kill(old, sig)
         return wait_for(lambda: self.new_supervisor(old),
                         what="another supervisor")
+
+    def floors(self, name="f"):
+        """The processes of a floor, without asking the supervisor: as the
+        copy of its journal has them. Slot -> pid."""
+        found = {}
+        for line in self.lines("run/state"):
+            words = line.split()
+            if words[1:2] != ["worker"] or \
+                    not words[2].startswith(f"name=@{name}:"):
+                continue
+            fields = dict(word.partition("=")[::2] for word in words[2:])
+            found[int(words[2][-1])] = int(fields.get("pid", 0))
+        return {slot: pid for slot, pid in found.items() if pid}
 
     def new_supervisor(self, old):
         result = self.svctl("-j", "status")

@@ -6,6 +6,7 @@ SVD_TEST_ROUNDS kills in all, over FLEETS tests that run side by side;
 SVD_TEST_SEED repeats the instants of a run.
 """
 
+import contextlib
 import os
 import random
 import signal
@@ -13,7 +14,8 @@ import time
 
 import pytest
 
-from svdtest import ROUNDS, SLOW, Varlink, act, alive, children, wait_for
+from svdtest import (ROUNDS, SLOW, Varlink, act, alive, children, floor,
+                     on_floor, wait_for)
 
 FLEETS = 5
 SEED = int(os.environ["SVD_TEST_SEED"])
@@ -26,19 +28,22 @@ WORKERS = {
 }
 
 
-def text(f):
+def text(f, runs):
+    """runs: makes a worker's keys of what it is to do."""
     out = ""
     for name, (numprocs, life, leaves) in WORKERS.items():
-        words = act("note", f.path("births"), *leaves, "sleep", life,
+        keys = runs("note", f.path("births"), *leaves, "sleep", life,
                     "exit-generation")
-        out += (f"[worker:{name}]\ncommand = {words}\nnumprocs = {numprocs}\n"
+        out += (f"[worker:{name}]\n{keys}\nnumprocs = {numprocs}\n"
                 "backoff_delay = 5ms\nbackoff_limit = 5ms\n")
     # Two whom nothing may touch, and one that obeys commands.
-    out += (f"[worker:steady]\ncommand = {act('note', f.path('births'), 'pause')}\n"
-            "numprocs = 2\n"
-            f"[worker:stopped]\ncommand = {act('note', f.path('births'), 'pause')}\n"
-            "autostart = no\n")
-    return out
+    keys = runs("note", f.path("births"), "pause")
+    return (f"{out}[worker:steady]\n{keys}\nnumprocs = 2\n"
+            f"[worker:stopped]\n{keys}\nautostart = no\n")
+
+
+def executed(*words):
+    return f"command = {act(*words)}"
 
 
 class Watch:
@@ -88,11 +93,34 @@ def test_a_supervisor_killed_at_random_instants(fleet, number):
     print(f"SVD_TEST_SEED={SEED}")
     rng = random.Random(SEED + number)
     f = fleet("", launch=False)
-    f.ini.write_text("[fleet]\nname = chaos\n" + text(f))
+    f.ini.write_text("[fleet]\nname = chaos\n" + text(f, executed))
+    run(f, rng, lambda: None)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(FLEETS, 2 * FLEETS))
+def test_supervisor_and_floor_killed_at_random_instants(fleet, number):
+    print(f"SVD_TEST_SEED={SEED}")
+    rng = random.Random(SEED + number)
+    f = fleet("", launch=False)
+    f.ini.write_text("[fleet]\nname = chaos\n" +
+                     floor(spares=number % 3) + text(f, on_floor))
+
+    def kill_floor():
+        if rng.random() < 0.1:
+            for pid in f.floors().values():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+    run(f, rng, kill_floor)
+
+
+def run(f, rng, more):
     f.start()
     steady = f.running("steady:0", "steady:1")
     watch, deaths = Watch(f), {}
     for _ in range(max(1, ROUNDS // FLEETS)):
+        more()
         watch.kill()
         # Some kills come while it starts; the keeper then waits longer each
         # time, as it could not know who kills. The rest come when it works.
