@@ -160,17 +160,6 @@ floor_next_generation(const struct floor *f)
 	return w == NULL ? 1 : w->rec.generation + 1;
 }
 
-int
-floor_has_user_of(const struct worker *w)
-{
-	const struct floor *f = floor_of(w);
-	const struct worker *slot = f == NULL ? NULL : floor_newest(f);
-	const char *user = slot == NULL ? NULL : slot->conf->user;
-
-	return user != NULL && w->conf->user != NULL &&
-	       strcmp(user, w->conf->user) == 0;
-}
-
 size_t
 floor_count_spares(const struct floor *f)
 {

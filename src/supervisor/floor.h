@@ -49,8 +49,6 @@ struct floor_socket *floor_socket_of(const struct worker *slot);
 /* The one that is, or shall be, the newest generation. */
 struct worker *floor_newest(const struct floor *f);
 uint64_t floor_next_generation(const struct floor *f);
-/* Does the floor's process have the user that w shall have? */
-int floor_has_user_of(const struct worker *w);
 
 /* w's queued birth: a spare becomes w, or w waits for one. */
 void floor_spawn(struct worker *w);

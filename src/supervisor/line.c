@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -143,13 +144,23 @@ add_list(struct buf *b, const char *key, char *const *list)
 	return 0;
 }
 
-/* Whose user it is to be, if its floor is another's. */
+/* Has it that user already, as its floor has? */
+static int
+has_user(const struct line *l, const struct set_up *to)
+{
+	char path[32];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%d", l->pid);
+	return to->uid != 0 && stat(path, &st) == 0 && st.st_uid == to->uid;
+}
+
 static int
 add_user(struct buf *b, const struct line *l, const struct set_up *to)
 {
 	size_t i;
 
-	if (!to->set_user || floor_has_user_of(l->worker))
+	if (!to->set_user || has_user(l, to))
 		return 0;
 	if (buf_addf(b, "uid=%u%cgid=%u%c", (unsigned int)to->uid, 0,
 		(unsigned int)to->gid, 0) == -1)
