@@ -73,13 +73,18 @@ benches := $(addprefix $(B)/tests/,$(notdir $(bench_c:.c=)))
 
 , := ,
 
+# The floor runtime in Python, and the module svd for workers: as they are.
+python_src := $(wildcard $(addprefix src/lib/python/,*.py svdfloor/*.py \
+	python/svd/*))
+python  := $(python_src:src/lib/python/%=$(B)/libexec/%)
+
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: all demo check check-unit check-it check-asan check-valgrind check-varlink fuzz \
 	bench bench-peers lint install uninstall clean dist deps deps-build deps-check \
 	help
 
-all: $(B)/svd $(B)/svctl $(B)/libexec/libsvdfloor.so $(completions)
+all: $(B)/svd $(B)/svctl $(B)/libexec/libsvdfloor.so $(python) $(completions)
 
 # --- how things are made ------------------------------------------------------
 
@@ -158,6 +163,11 @@ $(completions): $(B)/completions/%: contrib/completions/% $(B)/fill
 	@mkdir -p $(@D)
 	$(say) FILL $@
 	$(Q)$(B)/fill <$< >$@
+
+$(python): $(B)/libexec/%: src/lib/python/%
+	@mkdir -p $(@D)
+	$(say) COPY $@
+	$(Q)cp $< $@
 
 # A suite tests/unit/test_NAME.c replaces a module of svd by defining all that
 # the module's header declares: the linker then leaves the real one in the
@@ -316,6 +326,10 @@ install: all
 	install -m 755 $(B)/svctl $(DESTDIR)$(bindir)/svctl
 	install -d $(DESTDIR)$(libexec)
 	install -m 755 $(B)/libexec/libsvdfloor.so $(DESTDIR)$(libexec)
+	set -e; for file in $(python:$(B)/libexec/%=%); do \
+		install -D -m 644 $(B)/libexec/$$file \
+			$(DESTDIR)$(libexec)/$$file; \
+	done
 	install -m 644 README COPYING etc/fleet.ini etc/demo.ini $(DESTDIR)$(docdir)
 	install -d $(DESTDIR)$(bashdir) $(DESTDIR)$(zshdir) $(DESTDIR)$(fishdir)
 	install -m 644 $(B)/completions/svctl.bash $(DESTDIR)$(bashdir)/svctl
