@@ -34,9 +34,12 @@ struct ring {
 	int64_t partial;  /* since then a line waits for its end; 0: none */
 };
 
-/* One FIFO, or the pipe of svd's own log. */
+/*
+ * One FIFO, or the pipe of svd's own log. Written to at each turn that moves
+ * something: they are apart from what is not, which writers share with main.
+ */
 struct stream {
-	TAILQ_ENTRY(stream) all;
+	TAILQ_ENTRY(stream) all; /* or unused_streams */
 	TAILQ_ENTRY(stream) queue; /* ready or blocked */
 	struct ring *ring;
 	int fd;               /* -1: not handed over yet */
@@ -91,7 +94,7 @@ struct logger {
 	struct names held;    /* name -> descriptor not in use yet */
 	struct names rings, streams;
 	struct ring_list all_rings, uncopied;
-	struct stream_list all_streams, ready, blocked;
+	struct stream_list all_streams, ready, blocked, unused_streams;
 	struct outputs outputs;
 	unsigned char table; /* of this time; changes with each */
 	struct ring *own;

@@ -168,6 +168,17 @@ copy_some(struct logger *lg, struct ring *r, int final)
 	return commit(lg, r, used, out_len) == -1 ? failed(lg) : 1;
 }
 
+/* Rings are in pages that writers share, as long as nothing is changed. */
+static void
+note_partial(struct logger *lg, struct ring *r, int64_t since)
+{
+	if (r->partial != since)
+		r->partial = since;
+	if (since != 0 &&
+	    (lg->partial_at == 0 || lg->partial_at > since + LINE_END_MS))
+		lg->partial_at = since + LINE_END_MS;
+}
+
 void
 copier_copy(struct logger *lg, struct ring *r, int64_t now)
 {
@@ -180,10 +191,7 @@ copier_copy(struct logger *lg, struct ring *r, int64_t now)
 	while (rc == 1);
 	if (rc == -1)
 		wait_for_room(lg, r);
-	r->partial = rc == 0 && r->c->done != r->c->pos ? now : 0;
-	if (r->partial != 0 &&
-	    (lg->partial_at == 0 || lg->partial_at > now + LINE_END_MS))
-		lg->partial_at = now + LINE_END_MS;
+	note_partial(lg, r, rc == 0 && r->c->done != r->c->pos ? now : 0);
 }
 
 void

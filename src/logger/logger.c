@@ -353,6 +353,7 @@ init(struct logger *lg, const struct logger_options *o, struct err *e)
 	TAILQ_INIT(&lg->all_rings);
 	TAILQ_INIT(&lg->uncopied);
 	TAILQ_INIT(&lg->all_streams);
+	TAILQ_INIT(&lg->unused_streams);
 	TAILQ_INIT(&lg->ready);
 	TAILQ_INIT(&lg->blocked);
 	if (link_open(&lg->link, o->keeper_fd, e) == -1)

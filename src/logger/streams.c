@@ -21,6 +21,7 @@
 #define OWN "own"
 #define AGAIN_MS 1000         /* until what failed is tried again */
 #define DRAIN_BYTES (1 << 20) /* more than that no FIFO holds, as a rule */
+#define STREAMS_AT_ONCE 64    /* to allocate */
 
 /* --- queues --------------------------------------------------------------- */
 
@@ -47,6 +48,21 @@ streams_ready(struct logger *lg, struct stream *s)
 
 /* --- coming and going ----------------------------------------------------- */
 
+/* One to be used; it stays unused until it is taken off. */
+static struct stream *
+find_unused(struct logger *lg)
+{
+	struct stream *block;
+	size_t i;
+
+	if (TAILQ_EMPTY(&lg->unused_streams)) {
+		block = calloc(STREAMS_AT_ONCE, sizeof(*block));
+		for (i = 0; block != NULL && i < STREAMS_AT_ONCE; i++)
+			TAILQ_INSERT_TAIL(&lg->unused_streams, &block[i], all);
+	}
+	return TAILQ_FIRST(&lg->unused_streams);
+}
+
 static struct stream *
 get(struct logger *lg, const char *key)
 {
@@ -54,14 +70,14 @@ get(struct logger *lg, const char *key)
 
 	if (s != NULL)
 		return s;
-	s = calloc(1, sizeof(*s));
+	s = find_unused(lg);
 	if (s == NULL || names_put(&lg->streams, key, (intptr_t)s) == -1) {
 		log_error("cannot capture '%s': %s", key, strerror(errno));
-		free(s);
 		return NULL;
 	}
+	TAILQ_REMOVE(&lg->unused_streams, s, all);
+	*s = (struct stream){.fd = -1};
 	snprintf(s->key, sizeof(s->key), "%s", key);
-	s->fd = -1;
 	TAILQ_INSERT_TAIL(&lg->all_streams, s, all);
 	return s;
 }
@@ -162,7 +178,7 @@ forget(struct logger *lg, struct stream *s, int64_t now)
 	if (s->ring != NULL)
 		rings_detach(lg, s->ring, now);
 	unwatch(lg, s);
-	free(s);
+	TAILQ_INSERT_HEAD(&lg->unused_streams, s, all);
 }
 
 /* --- the table ------------------------------------------------------------ */
