@@ -22,7 +22,7 @@ struct ring {
 	TAILQ_ENTRY(ring) uncopied; /* lines wait for room in `own` */
 	struct cursor *c;
 	struct writer *writer; /* NULL: its lines are copied to `own` */
-	char *id, *name, *path;
+	char *name, *path; /* of a file with a path only that */
 	uint64_t tail, size; /* bytes */
 	uint32_t keep;
 	int fd;
@@ -95,7 +95,8 @@ struct logger {
 	struct names rings, streams;
 	struct ring_list all_rings, uncopied;
 	struct stream_list all_streams, ready, blocked, unused_streams;
-	struct outputs outputs;
+	struct outputs outputs; /* once it is applied, without its list */
+	int outputs_fd;         /* the whole, for readers; -1: none yet */
 	unsigned char table; /* of this time; changes with each */
 	struct ring *own;
 	struct writer writers[CURSORS_WRITERS];

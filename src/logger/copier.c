@@ -83,7 +83,7 @@ commit(struct logger *lg, struct ring *r, size_t len, size_t out_len)
 	c->from = own->pos + 1;
 	n = write(lg->own->fd, out, out_len);
 	if (n != (ssize_t)out_len) {
-		log_error("cannot keep lines of '%s': %s", r->id,
+		log_error("cannot keep lines of '%s': %s", r->name,
 		    n == -1 ? "no memory" : "not enough memory");
 		lseek(lg->own->fd, (off_t)own->pos, SEEK_SET);
 		c->from = 0;

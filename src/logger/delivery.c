@@ -12,7 +12,7 @@
 static int
 ends(const struct delivery *d)
 {
-	return d->c->final != 0 || d->head->quitting != 0;
+	return d->c->final != 0 || d->lg->cursors.head->quitting != 0;
 }
 
 /* A line without an end may lie there and rest, until more comes or never
@@ -26,7 +26,7 @@ what_is_there(const struct delivery *d)
 int
 delivery_is_due(const struct delivery *d)
 {
-	if (!d->begun || d->reopened != d->head->reopen)
+	if (!d->begun || d->reopened != d->lg->cursors.head->reopen)
 		return 1;
 	return d->at != d->c->pos && d->rested != what_is_there(d);
 }
@@ -49,7 +49,7 @@ set_trouble(struct delivery *d, uint64_t trouble)
 	if (d->c->trouble == trouble)
 		return;
 	d->c->trouble = trouble;
-	d->head->troubles++;
+	d->lg->cursors.head->troubles++;
 }
 
 int
@@ -64,6 +64,13 @@ delivery_failed(struct delivery *d, enum cursor_trouble what, int errnum)
 	return -1;
 }
 
+/* What is kept beside: a file keeps it all itself. */
+static uint64_t
+tail(const struct delivery *d)
+{
+	return d->r->kind == OUTPUT_FILE ? 0 : d->r->tail;
+}
+
 /* A rotation that fails does so beside the writing: it clears its trouble
  * itself. */
 void
@@ -74,7 +81,7 @@ delivery_done(struct delivery *d, uint64_t bytes)
 	d->retry_at = 0;
 	if (d->rotate_at == 0)
 		set_trouble(d, 0);
-	ring_trim(d->c, d->ring, d->tail, RING_WORTH_BUSY);
+	ring_trim(d->c, d->r->fd, tail(d), RING_WORTH_BUSY);
 	d->untrimmed = 1;
 }
 
@@ -82,7 +89,7 @@ void
 delivery_trim(struct delivery *d)
 {
 	if (d->untrimmed)
-		ring_trim(d->c, d->ring, d->tail, RING_WORTH_AT_REST);
+		ring_trim(d->c, d->r->fd, tail(d), RING_WORTH_AT_REST);
 	d->untrimmed = 0;
 }
 

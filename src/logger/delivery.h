@@ -8,28 +8,16 @@
 
 #include <stdint.h>
 
-#include "logger/cursors.h"
-#include "logger/outputs.h"
-
-struct link;
+#include "logger/context.h"
 
 struct delivery {
-	/* Given. */
-	struct cursor *c;
-	struct cursors_head *head;
-	struct link *link; /* to have descriptors held */
-	int ring;
-	int fd;           /* sink, socket; -1: not open */
-	const char *path; /* of a file; NULL: fd is all there is */
-	const char *id;   /* "web:0" */
-	const char *name; /* "web" */
-	const char *fleet;
-	uint64_t tail, size;
-	uint32_t keep;
-	unsigned char kind; /* enum output_kind */
-	unsigned char is_stderr;
+	/* Given, and not written to: they are main's. */
+	struct logger *lg;
+	const struct ring *r; /* without a path: fd is all there is */
+	struct cursor *c;     /* of r */
 
 	/* Ours. */
+	int fd;                 /* sink, socket; -1: not open */
 	unsigned char begun;    /* where to go on is known */
 	unsigned char regular;  /* a file with a position */
 	unsigned char line_end; /* what was delivered ends with a newline */

@@ -56,15 +56,15 @@ is_own(const struct delivery *d)
 static void
 syslog_tag(const struct delivery *d, char *out, size_t size)
 {
-	const char *colon = strchr(d->name, ':');
+	const char *colon = strchr(d->r->name, ':');
 
 	if (is_own(d))
 		snprintf(out, size, "svd");
 	else if (colon == NULL)
-		snprintf(out, size, "%s", d->name);
+		snprintf(out, size, "%s", d->r->name);
 	else
-		snprintf(out, size, "%.*s[%s]", (int)(colon - d->name), d->name,
-		    colon + 1);
+		snprintf(out, size, "%.*s[%s]", (int)(colon - d->r->name),
+		    d->r->name, colon + 1);
 }
 
 /* What ends a line, or talks to terminals, is not for files of lines. */
@@ -120,13 +120,13 @@ send_journal(struct delivery *d, const struct message *m)
 
 	if (!is_own(d))
 		snprintf(worker, sizeof(worker),
-		    "SVD_WORKER=%s\nSVD_STREAM=%s\n", d->name,
-		    d->is_stderr ? "stderr" : "stdout");
+		    "SVD_WORKER=%s\nSVD_STREAM=%s\n", d->r->name,
+		    d->r->is_stderr ? "stderr" : "stdout");
 	iov[0].iov_len = (size_t)snprintf(head, sizeof(head),
 	    "PRIORITY=%d\nSYSLOG_FACILITY=%d\nSYSLOG_IDENTIFIER=%.46s\n"
 	    "SVD_FLEET=%.46s\n%sMESSAGE\n",
-	    (int)m->priority, FACILITY_DAEMON, is_own(d) ? "svd" : d->name,
-	    d->fleet, worker);
+	    (int)m->priority, FACILITY_DAEMON, is_own(d) ? "svd" : d->r->name,
+	    d->lg->outputs.fleet, worker);
 	le_put(len, m->len, sizeof(len));
 	return sendmsg(d->fd, &mh, MSG_NOSIGNAL) == -1 ? -1 : 0;
 }
@@ -172,7 +172,7 @@ send_line(struct delivery *d, const char *text, size_t len)
 {
 	struct message m = {.text = text,
 	    .len = len,
-	    .priority = d->is_stderr ? PRIORITY_WARNING : PRIORITY_INFO};
+	    .priority = d->r->is_stderr ? PRIORITY_WARNING : PRIORITY_INFO};
 	int rc;
 
 	if (is_own(d))
@@ -181,12 +181,12 @@ send_line(struct delivery *d, const char *text, size_t len)
 	if (m.len == 0)
 		return 0;
 	do
-		rc = targets[d->kind].send(d, &m);
+		rc = targets[d->r->kind].send(d, &m);
 	while (rc == -1 && errno == EINTR);
 	/* Too long for it, which no waiting mends: cut. */
 	if (rc == -1 && errno == EMSGSIZE && m.len > 1024) {
 		m.len = 1024;
-		rc = targets[d->kind].send(d, &m);
+		rc = targets[d->r->kind].send(d, &m);
 	}
 	return rc;
 }
@@ -200,10 +200,10 @@ step(struct delivery *d)
 	ssize_t n;
 
 	if (d->fd == -1)
-		d->fd = connect_to(targets[d->kind].path);
+		d->fd = connect_to(targets[d->r->kind].path);
 	if (d->fd == -1)
 		return delivery_failed(d, TROUBLE_OPEN, errno);
-	n = ring_read(d->ring, d->at, buf, sizeof(buf));
+	n = ring_read(d->r->fd, d->at, buf, sizeof(buf));
 	if (n < 0)
 		return delivery_failed(d, TROUBLE_WRITE, errno);
 	if (d->at + (uint64_t)n > d->c->pos)
@@ -232,7 +232,7 @@ forward_step(struct delivery *d)
 		d->at = d->c->done;
 		d->begun = 1;
 	}
-	d->reopened = d->head->reopen;
+	d->reopened = d->lg->cursors.head->reopen;
 	delivery_busy(d, 1);
 	rc = step(d);
 	delivery_busy(d, 0);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -238,7 +239,7 @@ go_on_quitting(struct logger *lg, int64_t now)
 		if (r->c->done != r->c->pos)
 			log_error("%llu bytes of '%s' could not be written",
 			    (unsigned long long)(r->c->pos - r->c->done),
-			    r->path != NULL ? r->path : r->id);
+			    r->path != NULL ? r->path : r->name);
 	return 0;
 }
 
@@ -349,7 +350,7 @@ init(struct logger *lg, const struct logger_options *o, struct err *e)
 	int64_t now = sys_now_ms();
 	size_t i;
 
-	lg->pair = -1;
+	lg->pair = lg->outputs_fd = -1;
 	TAILQ_INIT(&lg->all_rings);
 	TAILQ_INIT(&lg->uncopied);
 	TAILQ_INIT(&lg->all_streams);
@@ -392,6 +393,8 @@ logger_main(const struct logger_options *o)
 			   SIG_BIT(SIGTTIN) | SIG_BIT(SIGTTOU) |
 			   SIG_BIT(SIGPIPE) | SIG_BIT(SIGXFSZ));
 	sys_sigmask(SIG_BIT(SIGCHLD));
+	/* What is large is had for a moment: it is to be given back. */
+	mallopt(M_MMAP_THRESHOLD, 32 * 1024);
 	/* A pause of 100 us is to be no longer. */
 	prctl(PR_SET_TIMERSLACK, 1000);
 	if (init(&lg, o, &e) == -1) {

@@ -239,6 +239,28 @@ outputs_load(struct outputs *o, int fd, struct err *e)
 	return outputs_parse(o, text, len, e);
 }
 
+int
+outputs_forget_list(struct outputs *o)
+{
+	const char *path = o->log_path == NULL ? "" : o->log_path;
+	size_t fleet = strlen(o->fleet) + 1, len = strlen(path) + 1;
+	char *text = malloc(fleet + len);
+
+	if (text == NULL)
+		return -1;
+	memcpy(text, o->fleet, fleet);
+	memcpy(text + fleet, path, len);
+	o->fleet = text;
+	if (o->log_path != NULL)
+		o->log_path = text + fleet;
+	free(o->text);
+	free(o->list);
+	o->text = text;
+	o->list = NULL;
+	o->n = 0;
+	return 0;
+}
+
 void
 outputs_release(struct outputs *o)
 {

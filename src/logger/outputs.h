@@ -50,6 +50,8 @@ int
 outputs_parse(struct outputs *o, char *text, size_t len_bytes, struct err *e);
 /* What fd holds, whatever its position. */
 int outputs_load(struct outputs *o, int fd, struct err *e);
+/* Frees the list, but keeps what is said of the fleet. -1: no memory. */
+int outputs_forget_list(struct outputs *o);
 void outputs_release(struct outputs *o);
 /* Of the table's own words. */
 const char *output_kind_name(enum output_kind kind);

@@ -25,7 +25,7 @@ place_of(const struct ring *r)
 		return FORWARD_JOURNAL;
 	if (r->kind == OUTPUT_STDERR)
 		return "standard error";
-	return r->path != NULL ? r->path : r->id;
+	return r->path != NULL ? r->path : r->name;
 }
 
 /* "": nothing is wrong. */

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/log.h"
 #include "ipc/chan.h"
 #include "ipc/varlink.h"
 #include "logger/base64.h"
@@ -36,7 +37,8 @@ struct shown {
 
 struct reading {
 	struct logger *lg;
-	struct shown *list;
+	struct outputs all;
+	struct shown *list; /* of these */
 	size_t n;
 	int client, number, follow;
 	struct buf out;
@@ -138,13 +140,28 @@ choose_start(struct shown *s, const json_t *since, uint64_t lines)
 	s->at = view_last_lines(&s->view, lines);
 }
 
+/* Main does not keep it: it is of no use to it but at a change. */
+static int
+load(struct reading *rd)
+{
+	struct err e;
+
+	/* Nothing is captured yet. */
+	if (rd->lg->outputs_fd == -1)
+		return 0;
+	if (outputs_load(&rd->all, rd->lg->outputs_fd, &e) == 0)
+		return 0;
+	log_error("%s", e.text);
+	return -1;
+}
+
 static int
 choose(struct reading *rd, const json_t *parameters)
 {
 	const json_t *names = json_object_get(parameters, "names"),
 		     *since = json_object_get(parameters, "since"),
 		     *lines = json_object_get(parameters, "lines");
-	const struct outputs *all = &rd->lg->outputs;
+	const struct outputs *all = &rd->all;
 	uint64_t n = json_is_integer(lines) && json_integer_value(lines) >= 0
 	                 ? (uint64_t)json_integer_value(lines)
 	                 : LINES_DEFAULT;
@@ -366,7 +383,8 @@ reader_run(struct logger *lg, const struct pl_msg *m, int client, int number,
 		_exit(0);
 	prctl(PR_SET_NAME, "svd: logs");
 	fcntl(client, F_SETFL, flags & ~O_NONBLOCK);
-	if (parameters == NULL || choose(&rd, parameters) == -1)
+	if (parameters == NULL || load(&rd) == -1 ||
+	    choose(&rd, parameters) == -1)
 		_exit(1);
 	say_all(&rd, !rd.follow);
 	if (rd.follow)

@@ -65,7 +65,6 @@ static void
 free_ring(struct ring *r)
 {
 	fd_close(&r->fd);
-	free(r->id);
 	free(r->name);
 	free(r->path);
 	free(r);
@@ -126,11 +125,10 @@ set_writer(struct logger *lg, struct ring *r)
 static int
 configure(struct logger *lg, struct ring *r, const struct ring_conf *conf)
 {
-	int id = set_text(&r->id, conf->id),
-	    name = set_text(&r->name, conf->name),
+	int name = set_text(&r->name, conf->name),
 	    path = set_text(&r->path, conf->path);
 
-	if (id == -1 || name == -1 || path == -1)
+	if (name == -1 || path == -1)
 		return -1;
 	if (name == 0 && path == 0 && r->kind == conf->kind &&
 	    r->tail == conf->tail && r->size == conf->size &&

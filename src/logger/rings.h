@@ -6,9 +6,10 @@
 
 #include "logger/context.h"
 
-/* What a ring is for; strings are copied. */
+/* What a ring is for; strings are copied. Of a name, which lines are told by,
+ * and a path, one may be NULL. */
 struct ring_conf {
-	const char *id, *name, *path;
+	const char *name, *path;
 	uint64_t tail, size;
 	uint32_t keep;
 	unsigned char kind, is_stderr;

@@ -86,7 +86,7 @@ look_at_file(struct delivery *d, struct stat *st)
 {
 	if (fstat(d->fd, st) == -1)
 		return delivery_failed(d, TROUBLE_OPEN, errno);
-	d->regular = S_ISREG(st->st_mode) && d->kind == OUTPUT_FILE;
+	d->regular = S_ISREG(st->st_mode) && d->r->kind == OUTPUT_FILE;
 	d->chunk = S_ISREG(st->st_mode) ? CHUNK : PIPE_BUF;
 	return 0;
 }
@@ -109,14 +109,14 @@ open_sink(struct delivery *d)
 	int fd, is_new;
 
 	d->c->moving = d->at + 1;
-	is_new = lstat(d->path, &st) == -1;
-	fd = open_path(d->path);
+	is_new = lstat(d->r->path, &st) == -1;
+	fd = open_path(d->r->path);
 	if (fd == -1)
 		return delivery_failed(d, TROUBLE_OPEN, errno);
 	if (is_new)
 		take_after(fd, d->fd);
 	snprintf(name, sizeof(name), "sink:%s", d->c->key);
-	link_hold(d->link, name, fd);
+	link_hold(&d->lg->link, name, fd);
 	fd_close(&d->fd);
 	d->fd = fd;
 	if (look_at_file(d, &st) == -1)
@@ -129,7 +129,7 @@ look_for_line_end(struct delivery *d)
 {
 	char c = '\n';
 
-	if (d->size > 0 && d->file_pos > 0 &&
+	if (d->r->size > 0 && d->file_pos > 0 &&
 	    pread(d->fd, &c, 1, (off_t)d->file_pos - 1) == 1)
 		d->line_end = c == '\n';
 }
@@ -143,7 +143,7 @@ resume(struct delivery *d)
 
 	if (d->c->moving != 0)
 		d->at = d->c->moving - 1;
-	if (d->fd == -1 && d->path == NULL)
+	if (d->fd == -1 && d->r->path == NULL)
 		return delivery_failed(d, TROUBLE_OPEN, ENOENT);
 	if (d->fd == -1)
 		return open_sink(d);
@@ -181,16 +181,16 @@ is_in_place(const struct delivery *d)
 {
 	struct stat here, there;
 
-	return fstat(d->fd, &here) == 0 && stat(d->path, &there) == 0 &&
+	return fstat(d->fd, &here) == 0 && stat(d->r->path, &there) == 0 &&
 	       here.st_dev == there.st_dev && here.st_ino == there.st_ino;
 }
 
 static int
 reopen(struct delivery *d)
 {
-	uint64_t wished = d->head->reopen;
+	uint64_t wished = d->lg->cursors.head->reopen;
 
-	if (d->path == NULL || is_in_place(d) || open_sink(d) == 0) {
+	if (d->r->path == NULL || is_in_place(d) || open_sink(d) == 0) {
 		d->reopened = d->c->reopened = wished;
 		return 0;
 	}
@@ -200,9 +200,9 @@ reopen(struct delivery *d)
 static int
 is_full(const struct delivery *d)
 {
-	return d->regular && d->path != NULL && d->size > 0 &&
-	       d->file_pos >= d->size &&
-	       (d->line_end || d->file_pos >= d->size + LINE_MAX_BYTES);
+	return d->regular && d->r->path != NULL && d->r->size > 0 &&
+	       d->file_pos >= d->r->size &&
+	       (d->line_end || d->file_pos >= d->r->size + LINE_MAX_BYTES);
 }
 
 /* Where old logs cannot be moved, the present one grows on: better than to
@@ -216,7 +216,7 @@ rotate(struct delivery *d)
 		return 0;
 	d->c->moving = d->at + 1;
 	/* Moved already, by a predecessor or by somebody else? */
-	if (is_in_place(d) && rotate_shift(d->path, d->keep) == -1) {
+	if (is_in_place(d) && rotate_shift(d->r->path, d->r->keep) == -1) {
 		d->c->moving = 0;
 		delivery_failed(d, TROUBLE_ROTATE, errno);
 		d->retry_at = 0;
@@ -239,12 +239,12 @@ rotate(struct delivery *d)
 static size_t
 cut(const struct delivery *d, const char *buf, size_t len)
 {
-	uint64_t room = d->size > d->file_pos ? d->size - d->file_pos : 1;
+	uint64_t room = d->r->size > d->file_pos ? d->r->size - d->file_pos : 1;
 	const char *end;
 
 	if (!d->regular)
 		end = memrchr(buf, '\n', len);
-	else if (d->size > 0 && room <= len)
+	else if (d->r->size > 0 && room <= len)
 		end = memchr(buf + room - 1, '\n', len - (room - 1));
 	else
 		end = NULL;
@@ -256,7 +256,7 @@ cut(const struct delivery *d, const char *buf, size_t len)
 static int
 is_nobody_left(const struct delivery *d)
 {
-	return d->kind == OUTPUT_STDERR &&
+	return d->r->kind == OUTPUT_STDERR &&
 	       (errno == EPIPE || errno == EIO || errno == ENXIO);
 }
 
@@ -269,7 +269,7 @@ move_some(struct delivery *d)
 	uint64_t len = d->c->pos - d->at;
 	ssize_t n;
 
-	n = ring_read(d->ring, d->at, buf, len < d->chunk ? len : d->chunk);
+	n = ring_read(d->r->fd, d->at, buf, len < d->chunk ? len : d->chunk);
 	if (n <= 0) {
 		errno = n == 0 ? EIO : errno;
 		return -1;
@@ -293,7 +293,7 @@ step(struct delivery *d)
 
 	if (!d->begun)
 		return begin(d) == -1 ? -1 : 1;
-	if (d->reopened != d->head->reopen && reopen(d) == -1)
+	if (d->reopened != d->lg->cursors.head->reopen && reopen(d) == -1)
 		return -1;
 	if (d->at == d->c->pos)
 		return 0;

@@ -187,10 +187,8 @@ static void
 own_ring(struct logger *lg)
 {
 	const struct outputs *o = &lg->outputs;
-	struct ring_conf conf = {.id = OWN,
-	    .name = "svd",
-	    .path = o->log_path,
-	    .kind = (unsigned char)o->log};
+	struct ring_conf conf = {
+	    .name = "svd", .path = o->log_path, .kind = (unsigned char)o->log};
 	const char *old = lg->own == NULL ? NULL : lg->own->path;
 	int moved =
 	    old != NULL && o->log_path != NULL && strcmp(old, o->log_path) != 0;
@@ -220,8 +218,7 @@ kind_of(const struct logger *lg, const struct output *o)
 static void
 apply_output(struct logger *lg, const struct output *o, int64_t now)
 {
-	struct ring_conf conf = {.id = o->id,
-	    .name = o->name,
+	struct ring_conf conf = {.name = o->name,
 	    .path = o->path,
 	    .tail = o->tail,
 	    .size = o->size,
@@ -239,7 +236,7 @@ apply_output(struct logger *lg, const struct output *o, int64_t now)
 		snprintf(ring_key, sizeof(ring_key), "file:%016" PRIx64,
 		    names_hash(o->path));
 		/* What is not one worker's is not said to be. */
-		conf.id = conf.name = o->path;
+		conf.name = NULL;
 		conf.is_stderr = 0;
 	}
 	s = get(lg, key);
@@ -264,13 +261,15 @@ load_table(struct logger *lg)
 	if (fd == -1)
 		return 0;
 	rc = outputs_load(&o, fd, &e);
-	fd_close(&fd);
 	if (rc == -1) {
 		log_error("%s", e.text);
+		fd_close(&fd);
 		return 0;
 	}
 	outputs_release(&lg->outputs);
 	lg->outputs = o;
+	fd_close(&lg->outputs_fd);
+	lg->outputs_fd = fd;
 	return 1;
 }
 
@@ -291,6 +290,8 @@ apply_table(struct logger *lg, int64_t now)
 			s->leaving = 1;
 			streams_ready(lg, s);
 		}
+	if (outputs_forget_list(&lg->outputs) == -1)
+		log_debug("no memory to have less in memory");
 }
 
 /*
@@ -300,8 +301,7 @@ apply_table(struct logger *lg, int64_t now)
 static void
 adopt_ring(struct logger *lg, const char *key, int64_t now)
 {
-	struct ring_conf conf = {.id = key,
-	    .name = key,
+	struct ring_conf conf = {.name = key,
 	    .kind = strncmp(key, "file:", 5) == 0 ? OUTPUT_FILE : OUTPUT_LOG};
 	struct ring *r;
 
@@ -334,8 +334,7 @@ static void
 adopt_stream(struct logger *lg, const char *key, int64_t now)
 {
 	char ring_key[CURSOR_KEY_SIZE];
-	struct ring_conf conf = {
-	    .id = key, .name = key + 4, .is_stderr = key[0] == 'e'};
+	struct ring_conf conf = {.name = key + 4, .is_stderr = key[0] == 'e'};
 	struct stream *s = get(lg, key);
 	struct ring *r;
 

@@ -71,7 +71,7 @@ turn(struct writing *w, int64_t now)
 		if (!delivery_is_due(d))
 			continue;
 		if (d->retry_at <= now) {
-			rc = steps[d->kind](d);
+			rc = steps[d->r->kind](d);
 			moved |= rc == 1;
 			room |= rc == 1 && is_room_for_main(d);
 			if (rc == 0)
@@ -184,20 +184,7 @@ take(struct logger *lg, struct ring *r, struct delivery *d)
 		fd = STDERR_FILENO;
 	else if (r->kind == OUTPUT_FILE)
 		fd = (int)names_get(&lg->held, name, -1);
-	*d = (struct delivery){.c = r->c,
-	    .head = lg->cursors.head,
-	    .link = &lg->link,
-	    .ring = r->fd,
-	    .fd = fd,
-	    .path = r->kind == OUTPUT_FILE ? r->path : NULL,
-	    .id = r->id,
-	    .name = r->name,
-	    .fleet = lg->outputs.fleet,
-	    .tail = r->kind == OUTPUT_FILE ? 0 : r->tail,
-	    .size = r->size,
-	    .keep = r->keep,
-	    .kind = r->kind,
-	    .is_stderr = r->is_stderr};
+	*d = (struct delivery){.lg = lg, .r = r, .c = r->c, .fd = fd};
 }
 
 static void

@@ -18,7 +18,8 @@
 #include "logger/sink.h"
 
 static char dir[64], path[96];
-static struct cursors table;
+static struct logger lg;
+static struct ring source;
 static struct cursor *c;
 static int ring, held; /* what the keeper holds as the sink */
 static struct err e;
@@ -120,8 +121,8 @@ set_up(void)
 	snprintf(dir, sizeof(dir), "/tmp/test_sink.XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 	snprintf(path, sizeof(path), "%s/log", dir);
-	ck_assert_int_eq(cursors_open(&table, -1, &e), 0);
-	c = cursors_add(&table, "file:1");
+	ck_assert_int_eq(cursors_open(&lg.cursors, -1, &e), 0);
+	c = cursors_add(&lg.cursors, "file:1");
 	ck_assert_ptr_nonnull(c);
 	ring = sys_memfd("ring");
 	held = -1;
@@ -142,16 +143,14 @@ tear_down(void)
 static struct delivery
 begin(uint64_t size)
 {
-	return (struct delivery){.c = c,
-	    .head = table.head,
-	    .ring = ring,
-	    .fd = held == -1 ? -1 : dup(held),
+	source = (struct ring){.c = c,
+	    .fd = ring,
 	    .path = path,
-	    .id = "web:0",
-	    .name = "web",
 	    .kind = OUTPUT_FILE,
 	    .size = size,
 	    .keep = 3};
+	return (struct delivery){
+	    .lg = &lg, .r = &source, .c = c, .fd = held == -1 ? -1 : dup(held)};
 }
 
 static void
@@ -340,37 +339,37 @@ END_TEST
 
 START_TEST(a_place_of_the_table_is_not_used_again_in_one_life)
 {
-	struct cursor *a = cursors_add(&table, "out:a:0"), *b;
+	struct cursor *a = cursors_add(&lg.cursors, "out:a:0"), *b;
 	struct cursors next;
 
 	ck_assert_str_eq(a->key, "out:a:0");
-	cursors_remove(&table, a);
-	b = cursors_add(&table, "out:b:0");
+	cursors_remove(&lg.cursors, a);
+	b = cursors_add(&lg.cursors, "out:b:0");
 	ck_assert_ptr_ne(a, b);
 	ck_assert_uint_ne(b->epoch, 0);
 	/* In the next one it is. */
-	ck_assert_int_eq(cursors_open(&next, dup(table.fd), &e), 0);
+	ck_assert_int_eq(cursors_open(&next, dup(lg.cursors.fd), &e), 0);
 	a = cursors_add(&next, "out:c:0");
 	ck_assert_int_eq(cursors_offset(&next, a),
-	    cursors_offset(&table, b) - (int64_t)sizeof(*a));
+	    cursors_offset(&lg.cursors, b) - (int64_t)sizeof(*a));
 	ck_assert_str_eq(b->key, "out:b:0");
 }
 END_TEST
 
 START_TEST(places_are_used_again_once_nobody_looks)
 {
-	struct cursor *kept = cursors_add(&table, "out:kept:0");
-	size_t n = table.n;
+	struct cursor *kept = cursors_add(&lg.cursors, "out:kept:0");
+	size_t n = lg.cursors.n;
 	int i;
 
 	for (i = 0; i < CURSORS_MAX + 1; i++) {
-		c = cursors_add(&table, "out:a:0");
+		c = cursors_add(&lg.cursors, "out:a:0");
 		ck_assert_ptr_nonnull(c);
-		cursors_remove(&table, c);
-		if (table.removed == n / 2)
-			cursors_reclaim(&table);
+		cursors_remove(&lg.cursors, c);
+		if (lg.cursors.removed == n / 2)
+			cursors_reclaim(&lg.cursors);
 	}
-	ck_assert_uint_eq(table.n, n);
+	ck_assert_uint_eq(lg.cursors.n, n);
 	ck_assert_str_eq(kept->key, "out:kept:0");
 }
 END_TEST
@@ -379,8 +378,8 @@ START_TEST(a_table_of_another_kind_is_refused)
 {
 	struct cursors next;
 
-	table.head->version++;
-	ck_assert_int_eq(cursors_open(&next, dup(table.fd), &e), -1);
+	lg.cursors.head->version++;
+	ck_assert_int_eq(cursors_open(&next, dup(lg.cursors.fd), &e), -1);
 	ck_assert_str_eq(e.text, "the cursors are of another version");
 	ck_assert_int_eq(cursors_open(&next, sys_memfd("x"), &e), -1);
 }
@@ -626,7 +625,7 @@ START_TEST(a_file_opened_again_by_its_name)
 	capture("two\n");
 	deliver(&d);
 	expect(".moved", "one\ntwo\n");
-	table.head->reopen++;
+	lg.cursors.head->reopen++;
 	capture("three\n");
 	deliver(&d);
 	expect(".moved", "one\ntwo\n");
