@@ -79,6 +79,20 @@ enter(struct writer *w, enum writer_state state, int64_t deadline)
 	w->deadline = deadline;
 }
 
+/* Files are to be there from the start on, and may have to be exchanged;
+ * everything else can wait for something to deliver. */
+static int
+has_work(const struct logger *lg, const struct writer *w)
+{
+	const struct ring *r;
+
+	TAILQ_FOREACH (r, &lg->all_rings, all)
+		if (r->writer == w &&
+		    (r->kind == OUTPUT_FILE || r->c->done != r->c->pos))
+			return 1;
+	return 0;
+}
+
 static void
 start(struct logger *lg, struct writer *w, int64_t now)
 {
@@ -86,7 +100,7 @@ start(struct logger *lg, struct writer *w, int64_t now)
 
 	enter(w, WRITER_NONE, 0);
 	w->changed = 0;
-	if (w->nrings == 0)
+	if (!has_work(lg, w))
 		return;
 	pid = fork();
 	if (pid == 0)
@@ -113,15 +127,20 @@ wake(struct logger *lg, struct writer *w, int64_t now)
 }
 
 static void
+begin(struct writer *w)
+{
+	enter(w, WRITER_BARRIER, 0);
+	w->asked = 0;
+}
+
+/* It is begun anew once it is gone. */
+static void
 change(struct writer *w, int64_t now)
 {
 	w->changed = 0;
 	if (w->state == WRITER_RUNS) {
 		kill(w->pid, SIGKILL);
 		enter(w, WRITER_DIES, now + DIES_MS);
-	} else if (w->state == WRITER_NONE && w->nrings > 0) {
-		enter(w, WRITER_BARRIER, 0);
-		w->asked = 0;
 	}
 }
 
@@ -152,14 +171,16 @@ writers_tend(struct logger *lg, int64_t now)
 	for (i = 0; i < lg->nwriters; i++) {
 		struct writer *w = &lg->writers[i];
 
+		if (w->state == WRITER_NONE && (w->changed || w->touched) &&
+		    has_work(lg, w))
+			begin(w);
 		if (w->changed)
 			change(w, now);
-		if (w->deadline != 0 && now >= w->deadline) {
-			enter(w, WRITER_BARRIER, 0);
-			w->asked = 0;
-		}
+		if (w->deadline != 0 && now >= w->deadline)
+			begin(w);
 		if (w->touched && w->state == WRITER_RUNS)
 			wake(lg, w, now);
+		w->touched &= w->state != WRITER_NONE;
 	}
 	ask_for_barrier(lg);
 }

@@ -1,6 +1,7 @@
 /*
  * writers: main's side of the processes that deliver. Each is an immutable
  * copy of main: where its set of rings changes, it is killed and forked anew.
+ * None before there is something to do.
  */
 #ifndef SVD_LOGGER_WRITERS_H
 #define SVD_LOGGER_WRITERS_H
