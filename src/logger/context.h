@@ -22,8 +22,8 @@ struct ring {
 	TAILQ_ENTRY(ring) uncopied; /* lines wait for room in `own` */
 	struct cursor *c;
 	struct writer *writer; /* NULL: its lines are copied to `own` */
-	char *name, *path; /* of a file with a path only that */
-	uint64_t tail, size; /* bytes */
+	char *name, *path;     /* of a file with a path only that */
+	uint64_t tail, size;   /* bytes */
 	uint32_t keep;
 	int fd;
 	unsigned int nstreams;   /* that end in it */
@@ -39,7 +39,7 @@ struct ring {
  * something: they are apart from what is not, which writers share with main.
  */
 struct stream {
-	TAILQ_ENTRY(stream) all; /* or unused_streams */
+	TAILQ_ENTRY(stream) all;   /* or unused_streams */
 	TAILQ_ENTRY(stream) queue; /* ready or blocked */
 	struct ring *ring;
 	int fd;               /* -1: not handed over yet */
@@ -90,14 +90,14 @@ struct logger {
 	int pair, epoll, wake_fd, signal_fd; /* pair: -1: not yet */
 	int scratch[2];
 	struct cursors cursors;
-	struct names entries; /* key -> struct cursor */
+	struct names entries; /* key -> struct cursor that no ring has */
 	struct names held;    /* name -> descriptor not in use yet */
 	struct names rings, streams;
 	struct ring_list all_rings, uncopied;
 	struct stream_list all_streams, ready, blocked, unused_streams;
 	struct outputs outputs; /* once it is applied, without its list */
 	int outputs_fd;         /* the whole, for readers; -1: none yet */
-	unsigned char table; /* of this time; changes with each */
+	unsigned char table;    /* of this time; changes with each */
 	struct ring *own;
 	struct writer writers[CURSORS_WRITERS];
 	size_t nwriters;

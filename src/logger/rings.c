@@ -41,20 +41,17 @@ open_cursor(struct logger *lg, struct ring *r, const char *key)
 
 	if (pos == -1)
 		return -1;
-	r->c = names_pointer(&lg->entries, key);
+	r->c = (void *)names_take(&lg->entries, key, 0);
 	/* Of a ring that was lost. */
 	if (r->c != NULL && r->c->done > (uint64_t)pos) {
 		log_error("'%s' does not go on where it was", key);
-		names_take(&lg->entries, key, 0);
 		cursors_remove(&lg->cursors, r->c);
 		r->c = NULL;
 	}
-	if (r->c == NULL) {
+	if (r->c == NULL)
 		r->c = cursors_add(&lg->cursors, key);
-		if (r->c == NULL ||
-		    names_put(&lg->entries, key, (intptr_t)r->c) == -1)
-			return -1;
-	}
+	if (r->c == NULL)
+		return -1;
 	r->c->pos = (uint64_t)pos;
 	r->c->final = 0;
 	ring_trim_again(r->c, r->fd);
@@ -78,8 +75,12 @@ make(struct logger *lg, const char *key)
 	if (r == NULL)
 		return NULL;
 	r->fd = open_memfd(lg, key);
-	if (r->fd == -1 || open_cursor(lg, r, key) == -1 ||
-	    names_put(&lg->rings, key, (intptr_t)r) == -1) {
+	if (r->fd == -1 || names_put(&lg->rings, key, (intptr_t)r) == -1) {
+		free_ring(r);
+		return NULL;
+	}
+	if (open_cursor(lg, r, key) == -1) {
+		names_take(&lg->rings, key, 0);
 		free_ring(r);
 		return NULL;
 	}
@@ -232,7 +233,6 @@ let_go(struct logger *lg, struct ring *r)
 		TAILQ_REMOVE(&lg->uncopied, r, uncopied);
 	TAILQ_REMOVE(&lg->all_rings, r, all);
 	names_take(&lg->rings, key, 0);
-	names_take(&lg->entries, key, 0);
 	cursors_remove(&lg->cursors, r->c);
 	/* They are to see that nothing more will come. */
 	wake_readers(lg, r->c);

@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "logger/copier.h"
+#include "logger/notes.h"
 #include "logger/problems.h"
 #include "logger/ring.h"
 #include "logger/rings.h"
@@ -103,41 +104,6 @@ watch(struct logger *lg, struct stream *s)
 	streams_ready(lg, s);
 }
 
-/*
- * A stream that ends in a file's ring has no ring by its own key: that entry
- * says which file, for the case that the worker leaves while nobody is there
- * to see to it.
- */
-static void
-note_file(struct logger *lg, const struct stream *s, uint64_t file)
-{
-	struct cursor *c = names_pointer(&lg->entries, s->key);
-
-	if (names_pointer(&lg->rings, s->key) != NULL)
-		return;
-	if (c == NULL) {
-		c = cursors_add(&lg->cursors, s->key);
-		if (c == NULL)
-			return;
-		if (names_put(&lg->entries, s->key, (intptr_t)c) == -1) {
-			cursors_remove(&lg->cursors, c);
-			return;
-		}
-	}
-	c->next = file;
-}
-
-static void
-forget_file(struct logger *lg, const struct stream *s)
-{
-	struct cursor *c = names_pointer(&lg->entries, s->key);
-
-	if (c == NULL || names_pointer(&lg->rings, s->key) != NULL)
-		return;
-	names_take(&lg->entries, s->key, 0);
-	cursors_remove(&lg->cursors, c);
-}
-
 static void
 direct(struct logger *lg, struct stream *s, struct ring *r, int64_t now)
 {
@@ -172,7 +138,7 @@ static void
 forget(struct logger *lg, struct stream *s, int64_t now)
 {
 	enqueue(lg, s, QUEUE_NONE);
-	forget_file(lg, s);
+	notes_drop(lg, s);
 	names_take(&lg->streams, s->key, 0);
 	TAILQ_REMOVE(&lg->all_streams, s, all);
 	if (s->ring != NULL)
@@ -243,7 +209,7 @@ apply_output(struct logger *lg, const struct output *o, int64_t now)
 	r = s == NULL ? NULL : rings_get(lg, ring_key, &conf);
 	if (r != NULL) {
 		if (o->kind == OUTPUT_FILE)
-			note_file(lg, s, names_hash(o->path));
+			notes_put(lg, s, r, names_hash(o->path));
 		direct(lg, s, r, now);
 		if (r->kind == OUTPUT_LOG && lg->own != NULL)
 			copier_recover(lg, r);
@@ -315,21 +281,6 @@ adopt_ring(struct logger *lg, const char *key, int64_t now)
 	rings_detach(lg, r, now);
 }
 
-/* The key of the ring that it ends in. */
-static void
-ring_key_of(const struct logger *lg, const char *key, char *out, size_t size)
-{
-	const struct cursor *c = names_pointer(&lg->entries, key);
-	char name[KEEPER_NAME_MAX + 1];
-
-	snprintf(name, sizeof(name), "ring:%.*s", CURSOR_KEY_SIZE, key);
-	if (c != NULL && c->next != 0 && names_get(&lg->held, name, -1) == -1 &&
-	    names_pointer(&lg->rings, key) == NULL)
-		snprintf(out, size, "file:%016" PRIx64, c->next);
-	else
-		snprintf(out, size, "%.*s", CURSOR_KEY_SIZE - 1, key);
-}
-
 static void
 adopt_stream(struct logger *lg, const char *key, int64_t now)
 {
@@ -340,7 +291,7 @@ adopt_stream(struct logger *lg, const char *key, int64_t now)
 
 	if (s == NULL)
 		return;
-	ring_key_of(lg, key, ring_key, sizeof(ring_key));
+	notes_find(lg, key, ring_key, sizeof(ring_key));
 	conf.kind = strcmp(key, ring_key) == 0 ? OUTPUT_LOG : OUTPUT_FILE;
 	/* Others may still write to that file. */
 	r = names_pointer(&lg->rings, ring_key);

@@ -472,7 +472,8 @@ def test_a_standard_error_that_is_gone_holds_up_nobody(fleet):
     os.close(reading)
     wait_bytes(f, "log", 10_000_000)
     wait_bytes(f, "file", 100_000)
-    assert f.ctl("logs", "-n", 1, "log").out.startswith("log ")
+    # The last line may have come as far as "lo".
+    assert f.ctl("logs", "-n", 2, "log").out.startswith("log ")
     assert f.stop() == 0
 
 

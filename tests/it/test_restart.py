@@ -407,8 +407,9 @@ def test_output_to_a_file_and_from_null(fleet):
     f.start()
     f.wait("w", state="EXITED")
     f.wait("both", state="EXITED")
-    assert f.lines("o") == ["out"] and f.lines("e") == ["err"]
-    assert f.lines("both") == ["a", "b"]
+    # The logger comes after the workers.
+    assert f.wait_lines("o") == ["out"] and f.wait_lines("e") == ["err"]
+    assert f.wait_lines("both", 2) == ["a", "b"]
 
 
 def test_max_age_renews_a_worker_and_counts_no_death(fleet):
