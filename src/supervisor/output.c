@@ -60,6 +60,66 @@ output_worker_release(struct worker *w)
 	}
 }
 
+/* Does anything go through the logger? */
+static int
+is_wanted(const struct supervisor *s)
+{
+	struct worker *w;
+	size_t i;
+	int j;
+
+	if (s->fleet.log.kind != STREAM_STDERR)
+		return 1;
+	ROSTER_EACH (&s->roster, i, w)
+		for (j = 0; j < OUTPUT_STREAMS; j++)
+			if (is_captured(w, j))
+				return 1;
+	return 0;
+}
+
+static int
+write_table(struct supervisor *s, struct buf *b)
+{
+	struct worker *w;
+	size_t i;
+	int j, rc;
+
+	rc = output_table_fleet(b, &s->fleet);
+	ROSTER_EACH (&s->roster, i, w)
+		for (j = 0; rc == 0 && j < OUTPUT_STREAMS; j++)
+			rc = output_table_stream(b, w, j);
+	return rc;
+}
+
+/* Without a table there is no logger; an empty one lets it end its work. */
+static void
+table_cb(struct loop_timer *t)
+{
+	struct supervisor *s = t->arg;
+	struct buf b = {0};
+	int fd = -1;
+
+	if (!s->output.has_table && !is_wanted(s))
+		return;
+	if (write_table(s, &b) == 0)
+		fd = sys_memfd("svd-outputs");
+	if (fd != -1 && fd_write_all(fd, b.data, b.len) == 0) {
+		link_hold(&s->link, "outputs", fd);
+		s->output.has_table = 1;
+	} else
+		log_error(
+		    "cannot write the table of outputs: %s", strerror(errno));
+	fd_close(&fd);
+	buf_release(&b);
+}
+
+void
+output_changed(struct supervisor *s)
+{
+	if (!s->init_mode && !s->output.table_turn.active)
+		loop_timer_start(&s->output.table_turn, 0);
+}
+
 /* FIFOs on their way to the keeper. */
 struct batch {
 	char text[CHAN_FDS_MAX][KEEPER_NAME_MAX + 1];
@@ -68,10 +128,18 @@ struct batch {
 	size_t n;
 };
 
-/* The keeper's copies are the ones that stay. */
+/*
+ * The keeper's copies are the ones that stay. A logger that is born now and
+ * finds one of them, but nothing of it in the table, takes it for the last
+ * words of a worker that has left: the table comes first.
+ */
 static void
 batch_send(struct supervisor *s, struct batch *b)
 {
+	if (b->n > 0 && s->output.table_turn.active) {
+		loop_timer_stop(&s->output.table_turn);
+		table_cb(&s->output.table_turn);
+	}
 	if (b->n > 0)
 		link_hold_many(&s->link, b->names, b->fds, b->n);
 	while (b->n > 0)
@@ -184,66 +252,6 @@ output_forget(struct worker *w)
 
 	for (i = 0; i < OUTPUT_STREAMS; i++)
 		drop_stream(w, i);
-}
-
-/* Does anything go through the logger? */
-static int
-is_wanted(const struct supervisor *s)
-{
-	struct worker *w;
-	size_t i;
-	int j;
-
-	if (s->fleet.log.kind != STREAM_STDERR)
-		return 1;
-	ROSTER_EACH (&s->roster, i, w)
-		for (j = 0; j < OUTPUT_STREAMS; j++)
-			if (is_captured(w, j))
-				return 1;
-	return 0;
-}
-
-static int
-write_table(struct supervisor *s, struct buf *b)
-{
-	struct worker *w;
-	size_t i;
-	int j, rc;
-
-	rc = output_table_fleet(b, &s->fleet);
-	ROSTER_EACH (&s->roster, i, w)
-		for (j = 0; rc == 0 && j < OUTPUT_STREAMS; j++)
-			rc = output_table_stream(b, w, j);
-	return rc;
-}
-
-/* Without a table there is no logger; an empty one lets it end its work. */
-static void
-table_cb(struct loop_timer *t)
-{
-	struct supervisor *s = t->arg;
-	struct buf b = {0};
-	int fd = -1;
-
-	if (!s->output.has_table && !is_wanted(s))
-		return;
-	if (write_table(s, &b) == 0)
-		fd = sys_memfd("svd-outputs");
-	if (fd != -1 && fd_write_all(fd, b.data, b.len) == 0) {
-		link_hold(&s->link, "outputs", fd);
-		s->output.has_table = 1;
-	} else
-		log_error(
-		    "cannot write the table of outputs: %s", strerror(errno));
-	fd_close(&fd);
-	buf_release(&b);
-}
-
-void
-output_changed(struct supervisor *s)
-{
-	if (!s->init_mode && !s->output.table_turn.active)
-		loop_timer_start(&s->output.table_turn, 0);
 }
 
 const char *
@@ -487,11 +495,11 @@ output_init(struct supervisor *s)
 	take_held(s);
 	if (!is_wanted(s) && !o->has_table)
 		return;
+	table_cb(&o->table_turn);
 	if (fifos_open(&o->fifos, s->runtime_dir, s->link.life == 1, &e) == -1)
 		log_error("%s", e.text);
 	else
 		make_all(s);
-	table_cb(&o->table_turn);
 }
 
 void

@@ -124,10 +124,16 @@ void
 link_hold_many(
     struct link *l, const char *const *names, const int *fds, size_t n)
 {
+	char row[KEEPER_NAME_MAX + 16];
 	size_t i;
 
 	(void)l;
 	for (i = 0; i < n; i++) {
+		/* Who is told of it must know by then what it is. */
+		snprintf(row, sizeof(row), "output\t%.3s\t%s\t", names[i],
+		    names[i] + 4);
+		ck_assert_msg(
+		    strstr(table, row) != NULL, "not in the table: %s", row);
 		ck_assert_uint_lt(nheld, HELD_MAX);
 		snprintf(
 		    held[nheld].name, sizeof(held[0].name), "%s", names[i]);
@@ -228,6 +234,7 @@ setup(void)
 	add_worker(1, "web", 1);
 	nheld = 0;
 	ntables = 0;
+	table[0] = '\0';
 	dropped[0] = '\0';
 	adopted = -1;
 }
@@ -358,6 +365,24 @@ START_TEST(the_table_says_what_to_do_with_them)
 	output_changed(&sup);
 	turn();
 	ck_assert_int_eq(ntables, 2);
+}
+END_TEST
+
+START_TEST(a_worker_that_comes_is_in_the_table_before_it_is_captured)
+{
+	struct err e;
+
+	output_init(&sup);
+	snprintf(confs[1].name, sizeof(confs[1].name), "new:1");
+	snprintf(confs[1].group_name, sizeof(confs[1].group_name), "new");
+	output_worker_init(&workers[1]);
+	output_changed(&sup);
+	/* Its birth is not sooner than a turn of the loop, but may be in it. */
+	ck_assert_int_eq(prepare(&workers[1], &e), 0);
+	ck_assert_str_eq(held[2].name, "out:new:1");
+	ck_assert_uint_eq(ntables, 2);
+	turn();
+	ck_assert_uint_eq(ntables, 2);
 }
 END_TEST
 
@@ -725,6 +750,8 @@ main(void)
 	tcase_set_timeout(t, 30);
 	tcase_add_test(t, each_captured_stream_has_a_fifo_that_is_held);
 	tcase_add_test(t, the_table_says_what_to_do_with_them);
+	tcase_add_test(
+	    t, a_worker_that_comes_is_in_the_table_before_it_is_captured);
 	tcase_add_test(t, without_output_there_is_no_logger);
 	tcase_add_test(t, what_is_in_the_way_is_replaced);
 	tcase_add_test(t, a_folder_of_somebody_else_is_refused);
