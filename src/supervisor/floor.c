@@ -358,6 +358,8 @@ halt(struct floor *f, struct worker *slot, const char *why)
 		log_error("%s: %s", slot->conf->name, why);
 	snprintf(f->halted, sizeof(f->halted), "%s", why == NULL ? "" : why);
 	supervisor_worker_changed(f->sup, slot);
+	if (other_slot(f, slot) != NULL)
+		supervisor_worker_changed(f->sup, other_slot(f, slot));
 }
 
 /* What stands between w and the next one's replacement. */
@@ -461,6 +463,8 @@ floor_renew(struct floor *f)
 	slot = slot == NULL ? floor_newest(f) : other_slot(f, slot);
 	f->halted[0] = '\0';
 	slot->rec.rolls = 1;
+	/* It is the newest from here on. */
+	slot->rec.generation = floor_next_generation(f);
 	worker_command(slot, EV_RESTART);
 	return slot;
 }

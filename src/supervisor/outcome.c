@@ -7,6 +7,7 @@
 
 #include "core/backoff.h"
 #include "ipc/varlink.h"
+#include "supervisor/floor.h"
 #include "supervisor/worker.h"
 
 const char outcome_types[] =
@@ -234,6 +235,22 @@ judge_left(struct outcome *o, struct target *t)
 }
 
 static void
+judge_rolled(struct outcome *o, struct target *t)
+{
+	const struct floor *f = t->worker->floor;
+	const struct worker *newest = floor_newest(f);
+
+	if (f->halted[0] != '\0')
+		outcome_settle(o, t, f->halted);
+	else if (newest->rec.state == WS_RUNNING && !newest->rec.rolls)
+		outcome_settle(o, t, NULL);
+	else if (!newest->rec.want_up)
+		outcome_settle(o, t, "given up meanwhile");
+	else if (floor_failure(f) != NULL)
+		outcome_settle(o, t, floor_failure(f));
+}
+
+static void
 judge(struct outcome *o, struct target *t)
 {
 	static void (*const judges[])(struct outcome *, struct target *) = {
@@ -242,6 +259,7 @@ judge(struct outcome *o, struct target *t)
 	    [OUTCOME_NEW] = judge_new,
 	    [OUTCOME_GONE] = judge_gone,
 	    [OUTCOME_LEFT] = judge_left,
+	    [OUTCOME_ROLLED] = judge_rolled,
 	};
 
 	if (!t->settled)

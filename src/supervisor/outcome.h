@@ -22,7 +22,9 @@ enum outcome_kind {
 	OUTCOME_DOWN, /* no process left */
 	OUTCOME_NEW,  /* up, in a generation that began after the call */
 	OUTCOME_GONE, /* the process that was there at the call is gone */
-	OUTCOME_LEFT  /* it has left the fleet */
+	OUTCOME_LEFT, /* it has left the fleet */
+	OUTCOME_ROLLED /* a floor's slot: its newest generation serves, and its
+	                  workers stand on that */
 };
 
 struct target {

@@ -36,7 +36,7 @@ is_replaced(const struct reload_item *item)
 	const struct worker *w = item->worker;
 
 	return item->kind == PLAN_RESTART &&
-	       (worker_outdated(w) ||
+	       (worker_outdated(w) || w->conf->as_floor != NULL ||
 		   (w->rec.want_up && w->rec.state == WS_STOPPING));
 }
 
@@ -48,13 +48,17 @@ wait_for(struct outcome *o, const struct reload_item *item)
 
 	switch (item->kind) {
 	case PLAN_ADD:
-		return w->conf->autostart ? outcome_add_as(o, w, OUTCOME_UP)
-		                          : 0;
+		/* A floor is waited for by those who stand on it. */
+		return w->conf->autostart && w->conf->as_floor == NULL
+		           ? outcome_add_as(o, w, OUTCOME_UP)
+		           : 0;
 	case PLAN_REMOVE:
 		return outcome_add_as(o, w, OUTCOME_LEFT);
 	case PLAN_RESTART:
-		return is_replaced(item) ? outcome_add_as(o, w, OUTCOME_NEW)
-		                         : 0;
+		if (!is_replaced(item))
+			return 0;
+		return outcome_add_as(o, w,
+		    w->conf->as_floor == NULL ? OUTCOME_NEW : OUTCOME_ROLLED);
 	default:
 		return 0;
 	}
@@ -103,11 +107,14 @@ describe(struct outcome *o, const struct reload *r)
 
 	for (i = 0; i < r->nitems; i++) {
 		const struct reload_item *item = &r->items[i];
+		const struct worker_conf *conf = item->worker->conf;
 		json_t *list = json_object_get(o->extra, list_of(item));
 
-		if (wait_for(o, item) == -1 ||
-		    json_array_append_new(
-			list, json_string(item->worker->conf->name)) == -1)
+		if (wait_for(o, item) == -1)
+			rc = -1;
+		/* A floor's two slots are one to people. */
+		if ((conf->as_floor == NULL || conf->instance == 0) &&
+		    json_array_append_new(list, json_string(conf->name)) == -1)
 			rc = -1;
 	}
 	return rc;

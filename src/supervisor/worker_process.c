@@ -149,7 +149,7 @@ judge(struct worker *w)
 void
 worker_forget_intent(struct worker *w)
 {
-	if (w->rec.token != 0 && w->rec.pid == 0)
+	if (w->rec.token != 0 && w->rec.pid == 0 && w->conf->as_floor == NULL)
 		w->rec.generation--;
 	w->rec.token = 0;
 }
@@ -363,6 +363,19 @@ spawn(struct worker *w, struct spawn_request *r, pid_t *pid,
 	return rc;
 }
 
+/* The same again where the last intent came to nothing. Of a floor's two slots
+ * the newer has the higher number, which is given when it is asked for. */
+static void
+number_generation(struct worker *w)
+{
+	struct worker_record *r = &w->rec;
+
+	if (w->conf->as_floor == NULL)
+		r->generation += r->token == 0;
+	else if (r->generation == r->last.generation)
+		r->generation = floor_next_generation(w->floor);
+}
+
 void
 worker_spawn(struct worker *w)
 {
@@ -376,11 +389,7 @@ worker_spawn(struct worker *w)
 		floor_spawn(w);
 		return;
 	}
-	/* The same generation again where the last intent came to nothing. */
-	if (w->rec.token == 0)
-		w->rec.generation = w->conf->as_floor == NULL
-		                        ? w->rec.generation + 1
-		                        : floor_next_generation(w->floor);
+	number_generation(w);
 	w->rec.token = supervisor_new_token(w->sup);
 	w->rec.line = w->conf->as_floor == NULL ? 0 : w->rec.token;
 	w->rec.conf = w->conf->print;
