@@ -344,6 +344,7 @@ choose_slot(struct floor *f)
 	snprintf(f->halted, sizeof(f->halted), "%s", new->error);
 	new->rec.rolls = 0;
 	worker_command(new, EV_STOP);
+	supervisor_worker_changed(f->sup, old);
 }
 
 static void
@@ -355,7 +356,9 @@ halt(struct floor *f, struct worker *slot, const char *why)
 		log_info("%s: generation %" PRIu64 " has taken over",
 		    slot->conf->name, slot->rec.generation);
 	else
-		log_error("%s: %s", slot->conf->name, why);
+		log_error("%s: generation %" PRIu64
+			  " takes over no further: %s",
+		    slot->conf->name, slot->rec.generation, why);
 	snprintf(f->halted, sizeof(f->halted), "%s", why == NULL ? "" : why);
 	supervisor_worker_changed(f->sup, slot);
 	if (other_slot(f, slot) != NULL)
@@ -396,7 +399,7 @@ static void
 roll(struct floor *f)
 {
 	struct worker *slot = floor_serving(f), *w, *next = NULL;
-	char why[RECORD_FAULT_MAX];
+	char why[sizeof(f->halted)];
 	size_t i;
 
 	if (slot == NULL || !slot->rec.rolls || f->sup->stopping)
@@ -411,10 +414,8 @@ roll(struct floor *f)
 			next = next == NULL ? w : next;
 			break;
 		case STANDING_BROKEN:
-			snprintf(why, sizeof(why),
-			    "%.40s does not run on generation %" PRIu64
-			    " (%.50s), the rest stay",
-			    w->conf->name, slot->rec.generation, w->error);
+			snprintf(why, sizeof(why), "%s does not run on it: %s",
+			    w->conf->name, w->error);
 			halt(f, slot, why);
 			return;
 		case STANDING_NEW:

@@ -29,9 +29,9 @@ struct floor {
 	struct line_list spares;
 	struct floor_socket_list sockets;
 	struct loop_timer turn;
-	int64_t not_before;            /* no FORK is sent */
-	char halted[RECORD_FAULT_MAX]; /* why the last replacement was not
-	                                  brought to its end, "" */
+	int64_t not_before;                 /* no FORK is sent */
+	char halted[RECORD_FAULT_MAX + 96]; /* why the last replacement was not
+	                                       brought to its end, "" */
 };
 
 /* w is one of its slots, from the beginning of its life to its end. 0, or -1:

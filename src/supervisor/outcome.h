@@ -17,12 +17,12 @@
 struct worker;
 
 enum outcome_kind {
-	OUTCOME_NONE, /* a mere list of workers: never looked at */
-	OUTCOME_UP,   /* running and ready; a oneshot: ended with success */
-	OUTCOME_DOWN, /* no process left */
-	OUTCOME_NEW,  /* up, in a generation that began after the call */
-	OUTCOME_GONE, /* the process that was there at the call is gone */
-	OUTCOME_LEFT, /* it has left the fleet */
+	OUTCOME_NONE,  /* a mere list of workers: never looked at */
+	OUTCOME_UP,    /* running and ready; a oneshot: ended with success */
+	OUTCOME_DOWN,  /* no process left */
+	OUTCOME_NEW,   /* up, in a generation that began after the call */
+	OUTCOME_GONE,  /* the process that was there at the call is gone */
+	OUTCOME_LEFT,  /* it has left the fleet */
 	OUTCOME_ROLLED /* a floor's slot: its newest generation serves, and its
 	                  workers stand on that */
 };
@@ -35,7 +35,7 @@ struct target {
 	int pid;             /* at the call */
 	int settled;         /* what follows is the answer */
 	int done;
-	char error[RECORD_FAULT_MAX + 64]; /* "" if done */
+	char error[RECORD_FAULT_MAX + 96]; /* "" if done */
 };
 
 struct outcome {

@@ -55,7 +55,8 @@ wait_for(struct outcome *o, const struct reload_item *item)
 	case PLAN_REMOVE:
 		return outcome_add_as(o, w, OUTCOME_LEFT);
 	case PLAN_RESTART:
-		if (!is_replaced(item))
+		if (!is_replaced(item) ||
+		    (w->conf->as_floor != NULL && w->conf->instance != 0))
 			return 0;
 		return outcome_add_as(o, w,
 		    w->conf->as_floor == NULL ? OUTCOME_NEW : OUTCOME_ROLLED);

@@ -94,7 +94,7 @@ def test_a_supervisor_killed_at_random_instants(fleet, number):
     rng = random.Random(SEED + number)
     f = fleet("", launch=False)
     f.ini.write_text("[fleet]\nname = chaos\n" + text(f, executed))
-    run(f, rng, lambda: None)
+    run(f, rng, lambda: None, 0)
 
 
 @pytest.mark.slow
@@ -112,10 +112,10 @@ def test_supervisor_and_floor_killed_at_random_instants(fleet, number):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
 
-    run(f, rng, kill_floor)
+    run(f, rng, kill_floor, 1 + number % 3)
 
 
-def run(f, rng, more):
+def run(f, rng, more, more_children):
     f.start()
     steady = f.running("steady:0", "steady:1")
     watch, deaths = Watch(f), {}
@@ -130,10 +130,10 @@ def run(f, rng, more):
             poll_deaths(f, deaths)
         if rng.random() < 0.05:
             f.svctl("--no-wait", "restart", "stopped")
-    check(f, watch, deaths, steady)
+    check(f, watch, deaths, steady, more_children)
 
 
-def check(f, watch, deaths, steady):
+def check(f, watch, deaths, steady, more_children):
     wait_for(f.answers, 20)
     assert f.running("steady:0", "steady:1") == steady
     f.svctl("-t", "20", "stop", *WORKERS, "stopped")
@@ -142,8 +142,8 @@ def check(f, watch, deaths, steady):
         if not name.startswith("steady"):
             assert (worker["state"], worker["pid"]) == ("STOPPED", 0), worker
     poll_deaths(f, deaths)
-    # Only supervisor, logger and the steady ones are left.
-    wait_for(lambda: len(children(f.keeper)) == 4,
+    # Only supervisor, logger and the steady ones are left, a floor, spares.
+    wait_for(lambda: len(children(f.keeper)) == 4 + more_children, 60,
              what="nobody else is left")
     wrote = births(f)
     check_births(f, watch, deaths, workers, wrote)
