@@ -150,6 +150,21 @@ worker_unref(struct worker *w)
 	ck_assert_int_gt(w->refs--, 0);
 }
 
+/* No floors here. */
+struct worker *
+floor_newest(const struct floor *f)
+{
+	(void)f;
+	return NULL;
+}
+
+const char *
+floor_failure(const struct floor *f)
+{
+	(void)f;
+	return NULL;
+}
+
 int
 worker_outdated(const struct worker *w)
 {
