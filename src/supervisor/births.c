@@ -20,6 +20,15 @@
 #define PATIENCE_MS 10000
 #define GIVE_UP_MS 1000 /* from its KILL */
 
+/* What a floor that is no command runs on. */
+static const char *
+interpreter(const struct worker_conf *c)
+{
+	if (c->as_floor == NULL || c->as_floor->runtime != FLOOR_PYTHON)
+		return "";
+	return c->as_floor->python == NULL ? "python3" : c->as_floor->python;
+}
+
 void
 births_describe(
     const struct birth *b, const struct worker *w, char *out, size_t size)
@@ -33,7 +42,7 @@ births_describe(
 	if (b->stage == BIRTH_DIRECTORY)
 		subject = c->directory;
 	else if (b->stage == BIRTH_EXEC || b->stage == BIRTH_INTERPRETER)
-		subject = argv == NULL ? "" : argv[0];
+		subject = argv == NULL ? interpreter(c) : argv[0];
 	else if (b->stage == BIRTH_USER && c->user != NULL)
 		subject = c->user;
 	else if (b->stage == BIRTH_LIMITS && b->detail < LIMIT_COUNT)

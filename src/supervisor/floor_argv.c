@@ -111,6 +111,8 @@ floor_argv_make(
 	case FLOOR_PYTHON:
 		return make_python(a, f, e);
 	case FLOOR_NATIVE:
+		if (access(SELF, X_OK) == -1)
+			return err_sys(e, errno, "cannot run '%s'", SELF);
 		make_native(a, f);
 		return 0;
 	case FLOOR_COMMAND:

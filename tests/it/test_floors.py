@@ -351,3 +351,19 @@ def test_every_worker_is_the_keepers_child_in_a_session_of_its_own(fleet):
         fields = stat_fields(pid)
         assert int(fields[1]) == f.keeper  # ppid
         assert [int(x) for x in fields[2:4]] == [pid, pid]  # pgrp, session
+
+
+@pytest.mark.parametrize("how", ["vfork", "pid1"])
+def test_other_ways_to_make_a_process(fleet, how):
+    options = ({"env": {"SVD_SPAWN": "vfork"}} if how == "vfork"
+               else {"pid1": []})
+    f = fleet(floor(spares=1) +
+              f"[worker:w]\n{QUICK}{on_floor('pause')}\nnumprocs = 2\n",
+              **options)
+    before = f.running()
+    f.ctl("kill", "w:0")
+    f.wait("w:0", state="RUNNING", generation=2)
+    if how == "vfork":  # else its pid is another one to us
+        f.kill_supervisor()
+    assert f.running()["w:1"] == before["w:1"]
+    assert f.stop() == 0
