@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,8 +164,12 @@ floor_socket_adopt(struct supervisor *s, const char *held, int fd)
 		fd_close(&fd);
 		return -1;
 	}
-	if (strcmp(kind, "floor") == 0)
-		return make(f, token, slot, generation, fd) == NULL ? -1 : 0;
+	if (strcmp(kind, "floor") == 0) {
+		fs = make(f, token, slot, generation, fd);
+		if (fs != NULL)
+			fs->unknown = ASKED_MAX;
+		return fs == NULL ? -1 : 0;
+	}
 	LIST_FOREACH (fs, &f->sockets, link)
 		if (fs->token == token)
 			break;
@@ -197,20 +202,25 @@ floor_socket_end(struct floor_socket *fs)
 	free(fs);
 }
 
-/* One answer less is waited for. */
-static void
+/* One answer less is waited for. Returns whether one was. */
+static int
 answered(struct floor_socket *fs)
 {
 	const struct worker *w = worker_of(fs);
 
 	if (fs->asked > 0)
 		fs->asked--;
+	else if (fs->unknown > 0)
+		fs->unknown--;
+	else
+		return 0;
 	if (fs->asked > 0 && w != NULL)
 		loop_timer_start(
 		    &fs->deadline, w->conf->as_floor->fork_timeout);
 	else
 		loop_timer_stop(&fs->deadline);
 	floor_wake(fs->floor);
+	return 1;
 }
 
 int
@@ -326,8 +336,8 @@ is_its_own(const struct floor_socket *fs, int pid, int pidfd)
 	if (pidfd != -1 && sys_pidfd_pid(pidfd) != pid &&
 	    access("/proc/self/fdinfo", F_OK) == 0)
 		return 0;
-	if (parent == 0) /* dead already, or no /proc */
-		return 1;
+	if (parent == 0) /* no /proc: a zombie would still be there */
+		return kill(pid, 0) == 0;
 	if (parent != s->link.keeper_pid &&
 	    (w == NULL ||
 		(parent != w->rec.pid && sys_parent(parent) != w->rec.pid)))
@@ -349,7 +359,7 @@ on_forked(struct floor_socket *fs, struct message *msg)
 	struct line *l;
 
 	/* A predecessor may have come as far as that. */
-	if (fd != -1 && !floor_knows(fs->floor, n.pid)) {
+	if (answered(fs) && fd != -1 && !floor_knows(fs->floor, n.pid)) {
 		if (is_its_own(fs, n.pid, pidfd)) {
 			snprintf(
 			    n.floor, sizeof(n.floor), "%s", fs->floor->name);
@@ -366,7 +376,6 @@ on_forked(struct floor_socket *fs, struct message *msg)
 	}
 	fd_close(&fd);
 	fd_close(&pidfd);
-	answered(fs);
 }
 
 static void
@@ -374,8 +383,9 @@ on_forkfail(struct floor_socket *fs, struct message *msg)
 {
 	const char *what = floor_get(&msg->m, "what");
 
-	floor_fork_failed(fs->floor, what == NULL ? "fork failed" : what);
-	answered(fs);
+	if (answered(fs))
+		floor_fork_failed(
+		    fs->floor, what == NULL ? "fork failed" : what);
 }
 
 static const struct {
@@ -404,7 +414,12 @@ read_one(struct floor_socket *fs)
 		return 0;
 	if (n == 0 || (n == -1 && errno != EMSGSIZE))
 		return -1;
-	if (n > 0 && floor_parse(packet, (size_t)n, &msg.m) == 0)
+	if (n == -1) {
+		/* Too long; or our descriptors are used up, and what it told
+		 * of ends at once. */
+		log_warn("floor:%s: a message was lost", fs->floor->name);
+		answered(fs);
+	} else if (floor_parse(packet, (size_t)n, &msg.m) == 0)
 		for (i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
 			if (strcmp(msg.m.verb, verbs[i].verb) == 0)
 				verbs[i].fn(fs, &msg);

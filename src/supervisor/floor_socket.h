@@ -34,6 +34,7 @@ struct floor_socket {
 	struct loop_io io;
 	struct loop_timer deadline; /* of the oldest FORK, or its retry */
 	unsigned int asked;         /* FORKs that are not answered */
+	unsigned int unknown;       /* those that a predecessor may have sent */
 	int load, late;             /* memfds, -1: not loaded, or none */
 };
 

@@ -280,7 +280,7 @@ on_exception(struct worker *w, const struct floor_msg *m)
 {
 	const char *what = floor_get(m, "what");
 
-	if (w->rec.fault[0] != '\0')
+	if (w->rec.fault[0] != '\0' || w->rec.state == WS_STARTING)
 		return;
 	snprintf(w->rec.fault, sizeof(w->rec.fault), "%s",
 	    what == NULL ? "an exception" : what);

@@ -1,0 +1,112 @@
+"""liar.py HOW: a command floor, in Python alone, that is not to be trusted: it
+does all that a floor should, and besides what HOW says. See test_floors_lies.py.
+"""
+
+import array
+import os
+import signal
+import socket
+import sys
+import time
+
+HOW = sys.argv[1]
+svd = socket.socket(fileno=int(os.environ["SVD_FLOOR_FD"]))
+
+
+def send(sock, verb, fds=(), **fields):
+    packet = "".join(f"{part}\0" for part in (
+        verb, *(f"{k}={v}" for k, v in fields.items()),
+        *(f"fd={name}" for name, _ in fds))).encode()
+    ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS,
+                  array.array("i", [fd for _, fd in fds]))] if fds else []
+    sock.sendmsg([packet], ancillary)
+
+
+def worker(line):
+    os.setsid()
+    if HOW == "deaf":
+        time.sleep(1000)
+    data = line.recv(4096)
+    if not data:
+        os._exit(0)
+    if HOW == "startfail":
+        send(line, "STARTFAIL", stage=9999, detail=77, errno=13)
+        os._exit(126)
+    if HOW == "flood-line":
+        while True:
+            send(line, "NONSENSE", x="y" * 1000)
+    if HOW == "exception":
+        send(line, "EXCEPTION", what="x" * 9000, traceback="\x1b[2J\n" * 6000)
+    if HOW == "raw-line":
+        line.send(b"STARTED")  # not ended
+        line.send(b"\0\0\0")
+        line.send(b"=\0==\0")
+    for _ in range(2 if HOW == "twice" else 1):
+        send(line, "STARTED")
+    if HOW == "exception-lives":
+        send(line, "EXCEPTION", what="but it lives")
+    if HOW == "close-line":
+        line.close()
+    time.sleep(1000)
+
+
+def fork(token):
+    """By a double fork: the intermediate tells."""
+    middle = os.fork()
+    if middle:
+        os.waitpid(middle, 0)
+        return
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    pid = os.fork()
+    if pid == 0:
+        theirs.close()
+        svd.close()
+        worker(ours)
+    fds = [("line", theirs.fileno())]
+    if HOW == "other-pidfd":
+        fds.append(("pidfd", os.pidfd_open(os.getppid())))
+    says = {"init": 1, "keeper": os.getppid(), "victim": sys.argv[-1],
+            "nobody": 2 ** 30, "negative": -5, "text": "x"}.get(HOW, pid)
+    if HOW == "no-line":
+        fds = []
+    if HOW == "keeper":
+        with open(f"/proc/{os.getppid()}/stat") as stat:
+            says = int(stat.read().rpartition(")")[2].split()[1])
+    send(svd, "FORKED", fds, token=token, pid=says, way="double")
+    if HOW == "again":
+        send(svd, "FORKED", fds, token=token, pid=says, way="double")
+    os._exit(0)
+
+
+def unasked():
+    if HOW == "flood":
+        for _ in range(200):
+            send(svd, "FORKED", token=1, pid=os.getpid())
+            send(svd, "LOADED", ms="x", threads=-1, modules="\xff")
+    if HOW == "raw":
+        svd.send(b"no end")
+        svd.send(b"\0")
+        svd.send(b"x" * 100000 + b"\0")
+        svd.send(b"FORKED\0fd=line\0fd=pidfd\0pid=1\0")
+        null = os.open("/dev/null", os.O_RDONLY)
+        send(svd, "LOADED", [(str(n), null) for n in range(200)])
+    if HOW == "many":
+        for n in range(100):
+            fork(n)
+
+
+unasked()
+send(svd, "LOADED", version=1, ms=1, threads=1, way="double", modules=0)
+if HOW == "close":
+    svd.close()
+    time.sleep(1000)
+while True:
+    data = svd.recv(4096).decode()
+    if not data or data.startswith("RETIRE"):
+        sys.exit(0)
+    if data.startswith("FORK"):
+        if HOW == "forkfail":
+            send(svd, "FORKFAIL", token=1, what="fork: not today\n\x1b[1m")
+        elif HOW != "silent":
+            fork(data.split("\0")[1].partition("=")[2])
