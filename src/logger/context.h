@@ -36,7 +36,8 @@ struct ring {
 
 /*
  * One FIFO, or the pipe of svd's own log. Written to at each turn that moves
- * something: they are apart from what is not, which writers share with main.
+ * something: they are apart from what is not, which writers share with main,
+ * and are nothing to these.
  */
 struct stream {
 	TAILQ_ENTRY(stream) all;   /* or unused_streams */
@@ -50,6 +51,8 @@ struct stream {
 	unsigned char untold;   /* its problem, or that there is none now */
 	char key[CURSOR_KEY_SIZE];
 };
+
+#define STREAMS_AT_ONCE 146 /* 16 KiB */
 
 enum queue {
 	QUEUE_NONE,
@@ -80,6 +83,14 @@ struct writer {
 	int64_t started, deadline; /* of the state; CLOCK_MONOTONIC ms */
 };
 
+/* Memory for some of them: pages of its own. */
+struct stream_block {
+	struct stream_block *next;
+	struct stream streams[STREAMS_AT_ONCE];
+};
+
+_Static_assert(sizeof(struct stream_block) <= 16384, "a few whole pages");
+
 struct reader {
 	pid_t pid; /* 0: free */
 	int wake_fd;
@@ -95,6 +106,7 @@ struct logger {
 	struct names rings, streams;
 	struct ring_list all_rings, uncopied;
 	struct stream_list all_streams, ready, blocked, unused_streams;
+	struct stream_block *stream_blocks;
 	struct outputs outputs; /* once it is applied, without its list */
 	int outputs_fd;         /* the whole, for readers; -1: none yet */
 	unsigned char table;    /* of this time; changes with each */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -22,7 +23,6 @@
 #define OWN "own"
 #define AGAIN_MS 1000         /* until what failed is tried again */
 #define DRAIN_BYTES (1 << 20) /* more than that no FIFO holds, as a rule */
-#define STREAMS_AT_ONCE 64    /* to allocate */
 
 /* --- queues --------------------------------------------------------------- */
 
@@ -53,15 +53,31 @@ streams_ready(struct logger *lg, struct stream *s)
 static struct stream *
 find_unused(struct logger *lg)
 {
-	struct stream *block;
+	struct stream_block *b;
 	size_t i;
 
-	if (TAILQ_EMPTY(&lg->unused_streams)) {
-		block = calloc(STREAMS_AT_ONCE, sizeof(*block));
-		for (i = 0; block != NULL && i < STREAMS_AT_ONCE; i++)
-			TAILQ_INSERT_TAIL(&lg->unused_streams, &block[i], all);
+	if (!TAILQ_EMPTY(&lg->unused_streams))
+		return TAILQ_FIRST(&lg->unused_streams);
+	b = mmap(NULL, sizeof(*b), PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (b == MAP_FAILED)
+		return NULL;
+	b->next = lg->stream_blocks;
+	lg->stream_blocks = b;
+	for (i = 0; i < STREAMS_AT_ONCE; i++)
+		TAILQ_INSERT_TAIL(&lg->unused_streams, &b->streams[i], all);
+	return b->streams;
+}
+
+void
+streams_leave(struct logger *lg)
+{
+	struct stream_block *b;
+
+	while ((b = lg->stream_blocks) != NULL) {
+		lg->stream_blocks = b->next;
+		munmap(b, sizeof(*b));
 	}
-	return TAILQ_FIRST(&lg->unused_streams);
 }
 
 static struct stream *

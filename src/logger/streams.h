@@ -21,6 +21,9 @@ int streams_turn(struct logger *lg, int64_t now);
 int streams_can_go_on(const struct logger *lg);
 /* Moves some of every stream, whether epoll has said so or not. */
 void streams_look_at_all(struct logger *lg, int64_t now);
+/* For a copy of main that has nothing to do with them: gives back their memory,
+ * of which it would soon be the only owner. */
+void streams_leave(struct logger *lg);
 /* Moves all of what there is, full rings or not. */
 void streams_drain(struct logger *lg, int64_t now);
 

@@ -7,7 +7,7 @@ each row is. Fails only where something cannot be measured.
 
     SVD_BENCH_WORKERS  1000    SVD_BENCH_ROUNDS  3
     SVD_BENCH_SCALE    "100 300 1000 3000 5000"     SVD_BENCH_REST  10 (s)
-    SVD_BENCH_ONLY     words of: fleet scale output
+    SVD_BENCH_ONLY     words of: fleet scale logger output
 """
 
 import os
@@ -25,8 +25,10 @@ KILLS = 240  # single ones, in all rounds together
 REST_S = float(os.environ.get("SVD_BENCH_REST", "10"))
 SCALE = list(map(int, os.environ.get(
     "SVD_BENCH_SCALE", "100 300 1000 3000 5000").split()))
-ONLY = os.environ.get("SVD_BENCH_ONLY", "fleet scale output").split()
+ONLY = os.environ.get("SVD_BENCH_ONLY", "fleet scale logger output").split()
 SETTLE_S = 0.3
+LINE_BYTES = 60
+LOGGER_RESTS_S = 1.5  # so long does it look whether disks are behind
 FLOOD_BYTES = 200 << 20
 FLOOD = str(fleets.BUILD / "tests" / "flood")
 
@@ -109,6 +111,8 @@ def one_round(kind, samples, number):
         time.sleep(SETTLE_S)
         if kind is Svd:
             samples.add("svd", "pss after", fleets.pss_kb(fleet.daemons()))
+            samples.add("svd", "status after",
+                        *fleets.time_command(fleet.status_command(), 20))
             if number == 0:
                 samples.add("svd", "rest", wake_ups_at_rest(fleet))
         samples.add(fleet.name, "stop", fleet.stop())
@@ -139,6 +143,8 @@ def print_fleet(samples):
     plain_row("  the same, in itself", stop, 100, "ms")
     plain_row("svctl status (bare: exec of nothing)", status[0] / MS, 8, "ms",
               f"{status[1] / MS:.2f}")
+    plain_row("  the same, after all had died once",
+              samples.median("svd", "status after") / MS, 8, "ms")
     plain_row("PSS keeper + supervisor", samples.median("svd", "pss") / 1024, 5,
               "MB")
     plain_row("  the same, after all had died once",
@@ -188,6 +194,60 @@ def print_scale(samples):
                    for n in (SCALE[0], SCALE[-1]))
     say(f"\nstart against bare: {first:.2f} x at {SCALE[0]}, {last:.2f} x at "
         f"{SCALE[-1]}: {verdict(last <= max(1.3, first))}")
+
+
+# --- the logger's memory ------------------------------------------------------
+
+class Captured(Svd):
+    """Workers that have each written a line, which goes through the logger."""
+
+    def __init__(self, to):
+        super().__init__(WORKERS)
+        self.to = to
+
+    def fleet_file(self):
+        return (f"[fleet]\nname = bench\n[worker:w]\n"
+                f"command = {fleets.STAMP} {self.stamps.path} "
+                f"{FLOOD} {LINE_BYTES} 1 stay\n"
+                f"numprocs = {self.count}\nstdout = {self.destination()}\n")
+
+    def destination(self):
+        return "log" if self.to == "log" else f"file:{self.dir}/out.%n"
+
+    def written(self):
+        if self.to == "log":
+            return self.log.read_bytes().count(b"x" * (LINE_BYTES - 1))
+        return sum(out.stat().st_size >= LINE_BYTES
+                   for out in self.dir.glob("out.*"))
+
+    def measure(self):
+        """PSS of keeper + supervisor, and of the logger with its writers."""
+        self.start()
+        fleets.wait_for(lambda: self.written() >= self.count, self.timeout,
+                        "a line of each worker")
+        time.sleep(LOGGER_RESTS_S)
+        loggers = self.daemons("logger")
+        others = set(self.daemons()) - set(loggers)
+        pss = fleets.pss_kb(others), fleets.pss_kb(loggers)
+        self.stop()
+        return pss
+
+
+def measure_logger():
+    say(f"\nmemory with {WORKERS} workers that have each written a line\n")
+    say(f"{'':38} {'svd':>9} {'':>9}       {'':5}    target")
+    for to in ("log", "file:"):
+        samples = Samples()
+        for _ in range(ROUNDS):
+            progress(f"memory with stdout = {to}")
+            with Captured(to) as fleet:
+                others, logger = fleet.measure()
+            samples.add("svd", "others", others)
+            samples.add("svd", "logger", logger)
+        plain_row(f"PSS logger, stdout = {to}",
+                  samples.median("svd", "logger") / 1024, 1.5, "MB")
+        plain_row("  keeper + supervisor beside it",
+                  samples.median("svd", "others") / 1024, 5, "MB")
 
 
 # --- captured output ----------------------------------------------------------
@@ -266,6 +326,8 @@ def main():
         print_fleet(measure_fleet())
     if "scale" in ONLY:
         print_scale(measure_scale())
+    if "logger" in ONLY:
+        measure_logger()
     if "output" in ONLY:
         measure_output()
     say(f"\n{verdicts.count(True)} targets met, {verdicts.count(False)} missed")

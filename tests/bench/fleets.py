@@ -278,13 +278,18 @@ class Svd(Fleet):
     def run_dir(self):
         return self.dir / "run"
 
-    def daemons(self):
-        """keeper, supervisor, and the logger if there is one."""
-        found = [self.proc.pid]
+    def daemons(self, *roles):
+        """keeper, supervisor, and the logger if there is one; or only these
+        roles, with what they have forked."""
+        found = [] if roles else [self.proc.pid]
         for pid in children(self.proc.pid):
             title = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
-            if title.startswith(b"svd: "):
+            if not title.startswith(b"svd: "):
+                continue
+            if not roles:
                 found.append(pid)
+            elif title.split(b"\0")[0][5:].decode() in roles:
+                found += [pid, *children(pid)]
         return found
 
     def status_command(self):

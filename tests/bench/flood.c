@@ -1,6 +1,7 @@
 /*
- * flood BYTES COUNT: writes COUNT pieces of BYTES each to its standard output,
- * one write each, ending in a newline; exits with 0 if all were taken.
+ * flood BYTES COUNT [stay]: writes COUNT pieces of BYTES each to its standard
+ * output, one write each, ending in a newline; exits with 0 if all were taken,
+ * or sleeps then until a signal ends it.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -29,5 +30,7 @@ main(int argc, char **argv)
 			}
 			n = n == -1 ? 0 : n;
 		}
+	while (argc > 3)
+		pause();
 	return 0;
 }
