@@ -119,6 +119,27 @@ print_changes(const json_t *changes, const char *margin)
 	}
 }
 
+/* A process that runs would be replaced; of a floor, its workers' too. */
+static void
+print_restart(const json_t *w)
+{
+	const json_t *workers = json_object_get(w, "workers"), *name;
+	size_t i;
+
+	if (!json_is_true(json_object_get(w, "restart")))
+		return;
+	if (!json_is_array(workers)) {
+		fputs(", would be restarted", stdout);
+		return;
+	}
+	fputs(", would be loaded anew", stdout);
+	json_array_foreach (workers, i, name) {
+		fputs(i == 0 ? ", then restarted: " : " ", stdout);
+		print_text(
+		    json_is_string(name) ? json_string_value(name) : "-");
+	}
+}
+
 static int
 use_diff(struct ctl *ctl, const json_t *parameters)
 {
@@ -137,9 +158,8 @@ use_diff(struct ctl *ctl, const json_t *parameters)
 		print_text(print_member(w, "name"));
 		fputs(": ", stdout);
 		print_text(print_member(w, "kind"));
-		puts(json_is_true(json_object_get(w, "restart"))
-			 ? ", would be restarted"
-			 : "");
+		print_restart(w);
+		putchar('\n');
 		print_changes(json_object_get(w, "changes"), "    ");
 	}
 	return json_array_size(fleet) + json_array_size(workers) > 0

@@ -79,11 +79,11 @@ call_answer_later(struct call *c, struct answer *a)
 	return 0;
 }
 
-int
-call_check_names(struct call *c, json_t **pick, int *rc)
+static int
+check_names(struct call *c, int floors, json_t **pick, int *rc)
 {
 	const json_t *names = json_object_get(c->parameters, "names");
-	const char *unknown = pick_unknown(c->sup, names);
+	const char *unknown = pick_unknown(c->sup, names, floors);
 
 	*pick = NULL;
 	if (unknown != NULL)
@@ -91,6 +91,18 @@ call_check_names(struct call *c, json_t **pick, int *rc)
 	else if ((*pick = pick_new(names)) == NULL)
 		*rc = call_no_memory(c);
 	return *pick == NULL ? -1 : 0;
+}
+
+int
+call_check_names(struct call *c, json_t **pick, int *rc)
+{
+	return check_names(c, 0, pick, rc);
+}
+
+int
+call_check_names_or_floors(struct call *c, json_t **pick, int *rc)
+{
+	return check_names(c, 1, pick, rc);
 }
 
 struct adding {

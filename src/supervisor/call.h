@@ -76,6 +76,8 @@ int call_answer_later(struct call *c, struct answer *a);
 /* What `names` names, as pick.h has it: *pick is a new reference. -1: an error
  * was answered, *rc is of that. */
 int call_check_names(struct call *c, json_t **pick, int *rc);
+/* The same, but names of floors are taken too. */
+int call_check_names_or_floors(struct call *c, json_t **pick, int *rc);
 /*
  * All workers that `names` names, or where it is absent or empty, all there
  * are. NULL: an error was answered, *rc is of that; nothing was done yet.

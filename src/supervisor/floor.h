@@ -16,8 +16,6 @@
 #include "supervisor/loop.h"
 #include "supervisor/worker.h"
 
-#define FLOOR_SLOTS 2
-
 LIST_HEAD(floor_list, floor);
 
 struct floor {

@@ -63,14 +63,18 @@ cross_out_cb(struct worker *w, void *arg)
 }
 
 const char *
-pick_unknown(struct supervisor *s, const json_t *names)
+pick_unknown(struct supervisor *s, const json_t *names, int floors)
 {
 	json_t *left = pick_new(names);
 	const char *unknown = NULL;
+	const struct floor *f;
 	const json_t *name;
 	size_t i;
 
 	supervisor_each_named(s, "all", cross_out_cb, left);
+	if (floors)
+		LIST_FOREACH (f, &s->floors, link)
+			cross_out_cb(floor_newest(f), left);
 	json_object_del(left, "all");
 	json_array_foreach (names, i, name)
 		if (unknown == NULL &&

@@ -20,7 +20,8 @@ int pick_has(
 /* Calls fn for each worker that is picked, in the fleet's order. */
 void pick_each(struct supervisor *s, const json_t *pick,
     void (*fn)(struct worker *w, void *arg), void *arg);
-/* The first of names that is nobody's; NULL: there is none. */
-const char *pick_unknown(struct supervisor *s, const json_t *names);
+/* The first of names that is nobody's; NULL: there is none. floors: "floor:F"
+ * is the name of one. */
+const char *pick_unknown(struct supervisor *s, const json_t *names, int floors);
 
 #endif

@@ -248,7 +248,7 @@ verb_config(struct call *c)
 
 	if (c->sup->fleet_path == NULL)
 		return refuse(c);
-	if (call_check_names(c, &pick, &rc) == -1)
+	if (call_check_names_or_floors(c, &pick, &rc) == -1)
 		return rc;
 	src = snapshot_sources(c->sup, &e);
 	rc = src == NULL ? call_fail(c, ERROR_FAILED, e.text)

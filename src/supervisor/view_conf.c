@@ -2,6 +2,7 @@
 #include "supervisor/view_conf.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "conf/plan.h"
 #include "ipc/varlink.h"
@@ -13,9 +14,11 @@ const char view_conf_types[] =
     "type Change (key: string, was: ?string, is: ?string)\n"
     "\n"
     "# kind is added, removed or changed; restart: a process that runs would\n"
-    "# be replaced.\n"
+    "# be replaced. workers: of a floor, those that would then be replaced "
+    "too,\n"
+    "# one by one; null: it is none.\n"
     "type Difference (name: string, kind: string, restart: bool,\n"
-    "  changes: []Change)\n"
+    "  workers: ?[]string, changes: []Change)\n"
     "\n"
     "# One key's value, as a file would say it; null: it has none. origin is\n"
     "# FILE:LINE (or more of them), default, or svctl scale.\n"
@@ -85,18 +88,53 @@ add_change(
 		     value_or_null(was), "is", value_or_null(is)));
 }
 
+static struct worker *
+worker_of(const struct supervisor *s, const struct worker_conf *c)
+{
+	char id[WORKER_ID_SIZE];
+
+	worker_conf_id(c, id);
+	return roster_by_id(&s->roster, id);
+}
+
+static int
+is_up(const struct worker *w)
+{
+	return w != NULL && w->rec.pid != 0 && w->rec.want_up;
+}
+
 /* Would its process be replaced? */
 static int
 has_process(const struct supervisor *s, const struct plan_step *step)
 {
-	char id[WORKER_ID_SIZE];
-	const struct worker *w;
+	const struct worker *w = worker_of(s, step->was);
 
 	if (step->kind != PLAN_RESTART)
 		return 0;
-	worker_conf_id(step->was, id);
-	w = roster_by_id(&s->roster, id);
-	return w != NULL && w->rec.pid != 0 && w->rec.want_up;
+	return w != NULL && w->floor != NULL && step->was->as_floor != NULL
+	           ? is_up(floor_newest(w->floor))
+	           : is_up(w);
+}
+
+/* The names of those that a floor's next generation would replace. */
+static json_t *
+standing_on(const struct reload *r, const struct worker_conf *floor)
+{
+	json_t *names = json_array();
+	const struct worker_conf *c;
+	size_t i;
+
+	for (i = 0; names != NULL && i < r->next.nworkers; i++) {
+		c = &r->next.workers[i];
+		if (c->floor != NULL &&
+		    strcmp(c->floor, floor->group_name + 1) == 0 &&
+		    is_up(worker_of(r->sup, c)) &&
+		    json_array_append_new(names, json_string(c->name)) == -1) {
+			json_decref(names);
+			return NULL;
+		}
+	}
+	return names;
 }
 
 static int
@@ -110,7 +148,8 @@ add_difference(json_t *list, const struct reload *r,
 	    [PLAN_REMOVE] = "removed",
 	};
 	const struct worker_conf *c = step->is != NULL ? step->is : step->was;
-	json_t *changes = json_array();
+	json_t *changes = json_array(), *workers = json_null();
+	int restart = step->was != NULL && has_process(r->sup, step);
 
 	if (changes != NULL && step->was != NULL && step->is != NULL &&
 	    plan_changes(step->was, step->is, masked, add_change, changes) ==
@@ -118,10 +157,22 @@ add_difference(json_t *list, const struct reload *r,
 		json_decref(changes);
 		return -1;
 	}
+	if (c->as_floor != NULL)
+		workers = restart ? standing_on(r, c) : json_array();
 	return json_array_append_new(
-	    list, json_pack("{s:s, s:s, s:b, s:o}", "name", c->name, "kind",
-		      kinds[step->kind], "restart", has_process(r->sup, step),
-		      "changes", changes));
+	    list, json_pack("{s:s, s:s, s:b, s:o, s:o}", "name", c->name,
+		      "kind", kinds[step->kind], "restart", restart, "workers",
+		      workers, "changes", changes));
+}
+
+/* A floor's second slot says what its first one says. */
+static int
+is_told(const struct plan_step *step)
+{
+	const struct worker_conf *c = step->is != NULL ? step->is : step->was;
+
+	return step->kind != PLAN_SAME &&
+	       (c->as_floor == NULL || c->instance == 0);
 }
 
 json_t *
@@ -135,7 +186,7 @@ view_diff(const struct reload *r, int masked)
 		rc = plan_fleet_changes(
 		    &r->sup->fleet, &r->next, add_change, fleet);
 	for (i = 0; rc == 0 && i < r->plan.n; i++)
-		if (r->plan.steps[i].kind != PLAN_SAME)
+		if (is_told(&r->plan.steps[i]))
 			rc = add_difference(
 			    workers, r, &r->plan.steps[i], masked);
 	if (rc == 0)
