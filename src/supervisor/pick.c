@@ -74,7 +74,7 @@ pick_unknown(struct supervisor *s, const json_t *names, int floors)
 	supervisor_each_named(s, "all", cross_out_cb, left);
 	if (floors)
 		LIST_FOREACH (f, &s->floors, link)
-			cross_out_cb(floor_newest(f), left);
+			json_object_del(left, floor_newest(f)->conf->name);
 	json_object_del(left, "all");
 	json_array_foreach (names, i, name)
 		if (unknown == NULL &&

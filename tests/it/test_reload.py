@@ -11,7 +11,7 @@ import time
 import pytest
 
 from svdtest import (ROUNDS, SANITIZED, SLOW, act, alive,
-                     command_line, rss_kb, stays, wait_for)
+                     command_line, floor, on_floor, rss_kb, stays, wait_for)
 
 SEED = int(os.environ.get("SVD_TEST_SEED", "1"))
 
@@ -703,7 +703,8 @@ def test_diff_tells_and_does_nothing(fleet):
     found = {w["name"]: w for w in reply["workers"]}
     assert list(found) == ["web:0", "web:1", "web:2", "job", "new", "old"]
     assert found["web:1"] == {
-        "name": "web:1", "kind": "changed", "restart": True, "changes": [
+        "name": "web:1", "kind": "changed", "restart": True,
+        "workers": None, "changes": [
             {"key": "umask", "was": "022", "is": "077"},
             {"key": "restart_limit", "was": "0", "is": "7"}]}
     assert not found["job"]["restart"], "it is down"
@@ -717,6 +718,62 @@ def test_diff_tells_and_does_nothing(fleet):
     after = pids(f)
     assert after.pop("job") == 0 and before.pop("job")
     assert after == before
+
+
+FLOORS = (floor("f", environment="A=1") + floor("g") +
+          f"[worker:a]\nnumprocs = 2\n{on_floor('pause')}\n"
+          f"[worker:b]\n{on_floor('pause', name='g')}\n"
+          f"[worker:c]\ncommand = {act('pause')}\n")
+
+
+def test_diff_of_floors_tells_whom_it_moves(fleet):
+    f = fleet(FLOORS)
+    before = f.running()
+    edit(f, ("environment = A=1", "environment = A=2\nspares = 1"),
+         ("[floor:g]", "[floor:g]\nmax_private = 1G\ndescription = x"))
+    rewrite(f, f.ini.read_text() + "[floor:h]\nruntime = native\n")
+    reply = f.ctl("-j", "diff", rc=3).json
+    # Each once, though a floor is two slots.
+    assert [(w["name"], w["kind"], w["restart"], w["workers"],
+             [c["key"] for c in w["changes"]]) for w in reply["workers"]] == [
+        ("floor:f", "changed", True, ["a:0", "a:1"], ["environment", "spares"]),
+        ("floor:g", "changed", False, [], ["max_private", "description"]),
+        ("floor:h", "added", False, [], [])]
+    text = f.ctl("diff", rc=3).out
+    assert ("floor:f: changed, would be loaded anew, then restarted: a:0 a:1\n"
+            "    environment: A=1 -> A=2\n    spares: 0 -> 1\n"
+            "floor:g: changed\n") in text, text
+    assert pids(f) == before
+    reply = reload(f)
+    assert reply == {"added": ["floor:h"], "restarted": ["floor:f"],
+                     "changed": ["floor:g"]}
+    assert not f.ctl("diff").out
+    after = f.running()
+    same = {name for name in after if after[name] == before[name]}
+    assert same == {"b", "c"}
+
+
+def test_config_tells_of_a_floor_once(fleet):
+    f = fleet(f"[fleet]\nname = t\nenvironment = F=1\n{FLOORS}")
+    reply = f.ctl("-j", "config").json
+    assert [w["name"] for w in reply["workers"]] == [
+        "floor:f", "floor:g", "a:0", "a:1", "b", "c"]
+    some = f.ctl("-j", "config", "floor:f", "b").json["workers"]
+    assert some == [reply["workers"][0], reply["workers"][4]]
+    values = {v["key"]: (v["value"], v["origin"]) for v in some[0]["values"]}
+    assert values["runtime"] == ("native", f"{f.ini}:5")
+    assert values["environment"] == ("A=1 F=1", f"{f.ini}:3, {f.ini}:7")
+    assert values["preload_timeout"] == ("1min", "default")
+    assert values["python"] == (None, "default")
+    assert "stop_signal" not in values
+    values = {v["key"]: v["value"] for v in some[1]["values"]}
+    assert values["floor"] == "g" and values["command"] is None
+    assert "[floor:f]\nruntime " in f.ctl("config", "floor:f").out
+    # That it is two slots is nobody's business.
+    for name in ("floor:h", "f", "@f", "@f:0"):
+        assert f.svctl("config", name).rc == 5, name
+    for name in ("floor:f", "@f"):
+        assert f.svctl("scale", name, "3").rc == 5, name
 
 
 def test_a_command_has_no_fleet_file(tmp_path, fleet):
