@@ -14,6 +14,8 @@ PREFIX = /usr/local
 sbindir = $(PREFIX)/sbin
 bindir  = $(PREFIX)/bin
 libexec = $(PREFIX)/libexec/svd
+libdir  = $(PREFIX)/lib
+incdir  = $(PREFIX)/include/svd
 mandir  = $(PREFIX)/share/man
 docdir  = $(PREFIX)/share/doc/svd
 bashdir = $(PREFIX)/share/bash-completion/completions
@@ -84,7 +86,8 @@ python  := $(python_src:src/lib/python/%=$(B)/libexec/%)
 	bench bench-peers lint install uninstall clean dist deps deps-build deps-check \
 	help
 
-all: $(B)/svd $(B)/svctl $(B)/libexec/libsvdfloor.so $(python) $(completions)
+all: $(B)/svd $(B)/svctl $(B)/libexec/libsvdfloor.so $(B)/libsvdworker.a \
+	$(B)/libsvdworker.so $(python) $(completions)
 
 # --- how things are made ------------------------------------------------------
 
@@ -150,6 +153,21 @@ $(B)/libexec/libsvdfloor.so: $(floor_o)
 	@mkdir -p $(@D)
 	$(say) LD $@
 	$(Q)$(CC) $(pic_flags) $(so_flags) -Wl,-soname,$(@F) -o $@ $^
+
+# What a worker may call.
+worker_o := $(B)/pic/lib/worker.o
+
+$(B)/libsvdworker.a: $(worker_o)
+	@rm -f $@
+	$(say) AR $@
+	$(Q)$(AR) rcs $@ $^
+
+$(B)/libsvdworker.so.0: $(worker_o)
+	$(say) LD $@
+	$(Q)$(CC) $(pic_flags) $(so_flags) -Wl,-soname,$(@F) -o $@ $^
+
+$(B)/libsvdworker.so: $(B)/libsvdworker.so.0
+	$(Q)ln -sf $(<F) $@
 
 $(B)/svctl: $(lib)
 	$(say) LD $@
@@ -230,14 +248,27 @@ $(help_so): $(B)/tests/%.so: tests/it/workers/%.c | deps-build
 $(foreach c,$(filter-out tests/it/workers/odd.c,$(help_c)) $(bench_c),$(eval $(call helper_rule,$(c))))
 
 # What they preload on native floors.
-floor_app = $(B)/tests/libapp.so
-$(floor_app): tests/it/floor/app.c | deps-build
+floor_app = $(B)/tests/libapp.so $(B)/tests/libexample.so \
+	$(B)/tests/floor-client
+$(B)/tests/libexample.so: contrib/examples/worker.c $(B)/libsvdworker.a
 	@mkdir -p $(@D)
 	$(say) CC $<
-	$(Q)$(CC) $(filter-out -static,$(helper_flags)) -fPIC -shared -o $@ $< \
-		-pthread
+	$(Q)$(CC) -std=c99 -Wall -Wextra -Werror -fPIC -shared -Isrc/lib -o $@ $^
 
--include $(objs:.o=.d) $(floor_o:.o=.d) $(unit_c:%.c=$(B)/%.d)
+$(B)/tests/floor-client: tests/it/floor/client.c $(B)/libexec/libsvdfloor.so
+	@mkdir -p $(@D)
+	$(say) CC $<
+	$(Q)$(CC) $(filter-out -static,$(helper_flags)) -Isrc/lib \
+		-Wl,-rpath,'$$ORIGIN/../libexec' -o $@ $^ -ldl
+
+$(B)/tests/libapp.so: tests/it/floor/app.c $(B)/libsvdworker.a
+	@mkdir -p $(@D)
+	$(say) CC $<
+	$(Q)$(CC) $(filter-out -static,$(helper_flags)) -Isrc/lib -fPIC -shared \
+		-o $@ $^ -pthread
+
+-include $(objs:.o=.d) $(floor_o:.o=.d) $(worker_o:.o=.d) \
+	$(unit_c:%.c=$(B)/%.d)
 
 # --- tests --------------------------------------------------------------------
 
@@ -330,6 +361,13 @@ install: all
 		install -D -m 644 $(B)/libexec/$$file \
 			$(DESTDIR)$(libexec)/$$file; \
 	done
+	install -d $(DESTDIR)$(libdir) $(DESTDIR)$(incdir)
+	install -m 755 $(B)/libsvdworker.so.0 $(DESTDIR)$(libdir)
+	ln -sf libsvdworker.so.0 $(DESTDIR)$(libdir)/libsvdworker.so
+	install -m 644 $(B)/libsvdworker.a $(DESTDIR)$(libdir)
+	install -m 644 src/lib/svd/*.h $(DESTDIR)$(incdir)
+	install -d $(DESTDIR)$(docdir)/examples
+	install -m 644 contrib/examples/* $(DESTDIR)$(docdir)/examples
 	install -m 644 README COPYING etc/fleet.ini etc/demo.ini $(DESTDIR)$(docdir)
 	install -d $(DESTDIR)$(bashdir) $(DESTDIR)$(zshdir) $(DESTDIR)$(fishdir)
 	install -m 644 $(B)/completions/svctl.bash $(DESTDIR)$(bashdir)/svctl
@@ -343,7 +381,8 @@ install: all
 
 uninstall:
 	rm -f $(DESTDIR)$(sbindir)/svd $(DESTDIR)$(bindir)/svctl
-	rm -rf $(DESTDIR)$(docdir) $(DESTDIR)$(libexec)
+	rm -rf $(DESTDIR)$(docdir) $(DESTDIR)$(libexec) $(DESTDIR)$(incdir)
+	rm -f $(DESTDIR)$(libdir)/libsvdworker.*
 	rm -f $(DESTDIR)$(bashdir)/svd $(DESTDIR)$(bashdir)/svctl
 	rm -f $(DESTDIR)$(zshdir)/_svd $(DESTDIR)$(zshdir)/_svctl
 	rm -f $(DESTDIR)$(fishdir)/svd.fish $(DESTDIR)$(fishdir)/svctl.fish

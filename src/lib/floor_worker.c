@@ -116,15 +116,15 @@ take_job(const struct floor_msg *m, struct svd_job *job)
 static int
 take_id(const char *text, unsigned int *id)
 {
-	unsigned long value;
-	char *end;
+	unsigned long value = UINT32_MAX;
+	char *end = NULL;
 
-	errno = EBADMSG;
-	if (text == NULL || *text < '0' || *text > '9')
+	if (text != NULL && *text >= '0' && *text <= '9')
+		value = strtoul(text, &end, 10);
+	if (value >= UINT32_MAX || *end != '\0') {
+		errno = EBADMSG;
 		return -1;
-	value = strtoul(text, &end, 10);
-	if (*end != '\0' || value >= UINT32_MAX)
-		return -1;
+	}
 	*id = (unsigned int)value;
 	return 0;
 }

@@ -148,7 +148,12 @@ class Worker(Line):
     def ended(self):
         """Whether it has ended; .status is then as subprocess has it."""
         if self.status is None:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            # It becomes our child when whoever announced it has ended, which
+            # is next.
+            try:
+                pid, status = os.waitpid(self.pid, os.WNOHANG)
+            except ChildProcessError:
+                pid = 0
             if pid:
                 self.status = os.waitstatus_to_exitcode(status)
         return self.status is not None
@@ -244,10 +249,11 @@ class FakeSvd(Line):
             self.out.close()
 
     def left(self):
-        """Children that came after us and live; those that ended silently, as
-        one who was never announced, are reaped."""
+        """What lives and was not told of; those that ended silently, as one
+        who was never announced does, are reaped."""
         left = []
-        for pid in set(children(os.getpid())) - self.others:
+        known = {self.proc.pid, *(w.pid for w in self.workers)}
+        for pid in set(children(os.getpid())) - self.others - known:
             if alive(pid):
                 left.append(pid)
                 continue

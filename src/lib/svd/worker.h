@@ -7,17 +7,21 @@
 #ifndef SVD_WORKER_H
 #define SVD_WORKER_H
 
+#include <stddef.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /* This worker is ready: READY=1 to NOTIFY_SOCKET (sd_notify(3)), a newline to
- * SVD_READY_FD, whichever there is. 1: told; 0: nobody wants to know; -1 and
- * errno. */
+ * SVD_READY_FD, which is closed then; whichever there is. 1: told; 0: nobody
+ * wants to know; -1 and errno. */
 int svd_ready(void);
-/* One line on what it is doing, for people (STATUS=). As svd_ready(). */
+/* One line on what it is doing, for people (STATUS=). As svd_ready(), but it
+ * never waits: EAGAIN. */
 int svd_status(const char *text);
-/* It is alive (WATCHDOG=1). As svd_ready(). */
+/* It is alive (WATCHDOG=1). As svd_status(). */
 int svd_heartbeat(void);
 /* Half of the time within which heartbeats are expected, in ms (from
  * WATCHDOG_USEC, if that is for this process); 0: they are not. */
@@ -31,6 +35,12 @@ const char *svd_fleet(void);
 int svd_instance(void);
 unsigned long svd_generation(void);
 
+/* A file of data, to be read only: where its floor has preloaded it by this
+ * name, what that has mapped; else it is mapped now, for good. NULL and errno.
+ */
+const void *svd_data(const char *path, size_t *len_bytes);
+
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -16,9 +16,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <svd/worker.h>
+
 extern char **environ;
-int svd_floor_exception(const char *what, const char *traceback);
-const void *svd_floor_data(const char *name, size_t *len);
+/* Of svd itself; not of other floors. */
+int svd_floor_exception(const char *what, const char *traceback)
+    __attribute__((weak));
 
 static int prepared, in_parent, in_child, stop;
 static pthread_t thread;
@@ -347,6 +350,20 @@ complain(int argc, char **argv)
 	return 1;
 }
 
+/* Nobody reads what we say: it must not hold us up. */
+int
+flood(int argc, char **argv)
+{
+	int i, failed = 0;
+
+	(void)argc;
+	(void)argv;
+	for (i = 0; i < 10000; i++)
+		if (svd_floor_exception("again", NULL) == -1 && errno == EAGAIN)
+			failed = 1;
+	return failed;
+}
+
 int
 read_data(int argc, char **argv)
 {
@@ -354,7 +371,7 @@ read_data(int argc, char **argv)
 	size_t len;
 
 	(void)argc;
-	data = svd_floor_data(argv[1], &len);
+	data = svd_data(argv[1], &len);
 	if (data == NULL)
 		return 1;
 	printf("%zu:", len);
