@@ -369,6 +369,8 @@ install: all
 	install -d $(DESTDIR)$(docdir)/examples
 	install -m 644 contrib/examples/* $(DESTDIR)$(docdir)/examples
 	install -m 644 README COPYING etc/fleet.ini etc/demo.ini $(DESTDIR)$(docdir)
+	install -d $(DESTDIR)$(docdir)/floors
+	install -m 644 contrib/floors/* $(DESTDIR)$(docdir)/floors
 	install -d $(DESTDIR)$(bashdir) $(DESTDIR)$(zshdir) $(DESTDIR)$(fishdir)
 	install -m 644 $(B)/completions/svctl.bash $(DESTDIR)$(bashdir)/svctl
 	install -m 644 $(B)/completions/svd.bash $(DESTDIR)$(bashdir)/svd
