@@ -125,6 +125,45 @@ def test_every_option_stands_in_its_page():
             assert re.search(flag, text), (name, option)
 
 
+# --- what floors and svd say to each other ------------------------------------
+
+def floor_header():
+    return (ROOT / "src" / "ipc" / "proto_floor.h").read_text()
+
+
+def protocol():
+    return section(page("svd-floors.7"), "PROTOCOL")
+
+
+def test_every_message_and_field_of_floors_stands_in_its_page():
+    """Those that the header's own description lists."""
+    comment = floor_header().partition("*/")[0]
+    verbs = re.findall(r"^ \*\t([A-Z]+) +(?:svd|floor|worker)\b", comment, re.M)
+    fields = set(re.findall(r"\b([a-z]+)=", comment))
+    assert len(verbs) == 10 and len(fields) > 20, (verbs, fields)
+    text = protocol()
+    assert not [v for v in verbs if not mentions(text, "(?:It )?Ic", v)]
+    assert not [f for f in fields if not mentions(text, "(?:It )?Va", f)]
+
+
+@pytest.mark.parametrize("name", [
+    "FLOOR_PACKET_MAX", "FLOOR_FDS_MAX", "FLOOR_TEXT_MAX", "FLOOR_LATE_BYTES",
+    "FLOOR_VERSION"])
+def test_numbers_of_the_floors_protocol_are_the_headers(name):
+    value = re.search(rf"^#define {name} (.*?)(?:/\*|$)", floor_header(), re.M)
+    number = eval(value[1])
+    assert re.search(rf"(?<!\d){number}(?!\d)", protocol()), number
+
+
+def test_stages_of_the_floors_protocol_are_the_headers():
+    header = (ROOT / "src" / "ipc" / "proto_birth.h").read_text()
+    stages = re.findall(r"^\tX\((\w+),", header, re.M)
+    said = re.search(r"The stages are (\d), streams and umask; (\d), user; "
+                     r"(\d), directory", protocol())
+    assert said and [stages[int(n)] for n in said.groups()] == [
+        "STREAMS", "USER", "DIRECTORY"]
+
+
 FILES = sorted([*(ROOT / "etc").glob("*.ini"),
                 *(ROOT / "contrib").rglob("*.ini")])
 
