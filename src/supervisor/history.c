@@ -11,7 +11,7 @@
 struct history_entry {
 	int64_t at, at_rt, uptime;
 	uint64_t generation;
-	int pid, code, signal, core;
+	int pid, code, signal, core, raised;
 	char fault[];
 };
 
@@ -45,6 +45,7 @@ new_entry(const struct death *d)
 	e->code = d->code;
 	e->signal = d->signal;
 	e->core = d->core;
+	e->raised = d->raised;
 	memcpy(e->fault, d->fault, len);
 	return e;
 }
@@ -78,7 +79,8 @@ history_get(const struct history *h, size_t i, struct death *d)
 	    .pid = e->pid,
 	    .code = e->code,
 	    .signal = e->signal,
-	    .core = e->core};
+	    .core = e->core,
+	    .raised = e->raised};
 	snprintf(d->fault, sizeof(d->fault), "%s", e->fault);
 }
 

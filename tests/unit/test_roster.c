@@ -156,6 +156,7 @@ START_TEST(history_keeps_the_newest)
 
 	for (i = 1; i <= 25; i++) {
 		d.at = i;
+		d.raised = i % 2;
 		snprintf(d.fault, sizeof(d.fault), "%.*s", i % 2, "x");
 		history_add(&h, &d, i < 20 ? 12 : 10);
 	}
@@ -165,6 +166,7 @@ START_TEST(history_keeps_the_newest)
 		ck_assert_int_eq(d.at, 25 - i);
 		ck_assert_int_eq(history_at(&h, (size_t)i), 25 - i);
 		ck_assert_str_eq(d.fault, (25 - i) % 2 == 1 ? "x" : "");
+		ck_assert_int_eq(d.raised, (25 - i) % 2);
 	}
 	history_release(&h);
 	ck_assert_uint_eq(h.n, 0);
