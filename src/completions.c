@@ -19,7 +19,8 @@
 #define WORD_MAX 64
 
 /* What can be completed; there are other arguments too. */
-static const char *const kinds[] = {"NAME", "SIG", "KEY", "SOCKET", "DIR"};
+static const char *const kinds[] = {
+    "NAME", "FLOOR", "SIG", "KEY", "SOCKET", "DIR"};
 
 static int
 is_kind(const char *word)

@@ -8,6 +8,12 @@ _svctl_names()
 		sed 's/^\(.*\):[0-9]*$/&\n\1/; $aall' | sort -u
 }
 
+_svctl_floors()
+{
+	"${COMP_WORDS[0]}" "$@" -j -t 2 floors 2>/dev/null | tr ',{' '\n\n' |
+		sed -n 's/^"name":"\([^"]*\)".*/\1/p' | sort -u
+}
+
 _svctl_reply()
 {
 	local cur=$1
@@ -25,6 +31,7 @@ _svctl_argument()
 	shift 2
 	case $kind in
 	NAME) _svctl_reply "$cur" "$(_svctl_names "$@")" ;;
+	FLOOR) _svctl_reply "$cur" "$(_svctl_floors "$@")" ;;
 	SIG) _svctl_reply "$cur" '@signals@' ;;
 	KEY) _svctl_reply "$cur" '@keys@' ;;
 	SOCKET) COMPREPLY=($(compgen -f -- "$cur")) ;;

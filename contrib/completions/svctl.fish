@@ -1,6 +1,7 @@
 # fish completion for svctl; what it knows comes from svctl's own tables
 
-function __svctl_NAME
+# The options among the words that say which daemon is meant.
+function __svctl_to
     set -l to
     set -l words (commandline -opc)
     for i in (seq (count $words))
@@ -12,9 +13,18 @@ function __svctl_NAME
                 set to $words[$i]
         end
     end
-    command svctl $to -j -t 2 status 2>/dev/null | tr ',{' '\n\n' |
+    string join \n -- $to
+end
+
+function __svctl_NAME
+    command svctl (__svctl_to) -j -t 2 status 2>/dev/null | tr ',{' '\n\n' |
         sed -n 's/^"name":"\([^"]*\)".*/\1/p' |
         sed 's/^\(.*\):[0-9]*$/&\n\1/; $aall' | sort -u
+end
+
+function __svctl_FLOOR
+    command svctl (__svctl_to) -j -t 2 floors 2>/dev/null | tr ',{' '\n\n' |
+        sed -n 's/^"name":"\([^"]*\)".*/\1/p' | sort -u
 end
 
 function __svctl_SIG

@@ -11,6 +11,7 @@
 #include "ctl/lastkill.h"
 #include "ctl/logs.h"
 #include "ctl/print.h"
+#include "ctl/print_floors.h"
 #include "ctl/report.h"
 #include "ctl/stream.h"
 
@@ -140,6 +141,7 @@ static int
 use_why(struct ctl *ctl, const json_t *parameters)
 {
 	logs_add_tails(ctl, json_object_get(parameters, "workers"));
+	logs_add_tails(ctl, json_object_get(parameters, "floors"));
 	if (ctl->json)
 		print_json(parameters);
 	else
@@ -166,6 +168,14 @@ use_health(struct ctl *ctl, const json_t *parameters)
 }
 
 static int
+use_floors(struct ctl *ctl, const json_t *parameters)
+{
+	if (!ctl->json)
+		print_floors(parameters);
+	return EXIT_DONE;
+}
+
+static int
 use_nothing(struct ctl *ctl, const json_t *parameters)
 {
 	(void)ctl;
@@ -181,6 +191,28 @@ run_status(struct ctl *ctl)
 	if (ctl->is_long)
 		json_object_set_new(parameters, "long", json_true());
 	return command_call(ctl, parameters, use_status);
+}
+
+static int
+run_floors(struct ctl *ctl)
+{
+	json_t *parameters = json_object();
+
+	if (ctl->is_long)
+		json_object_set_new(parameters, "long", json_true());
+	return command_call(ctl, parameters, use_floors);
+}
+
+static int
+run_refloor(struct ctl *ctl)
+{
+	if (ctl->nargs != 1) {
+		print_error("refloor takes the name of one FLOOR");
+		return EXIT_USAGE;
+	}
+	return command_call(ctl,
+	    json_pack("{s:s, s:b}", "floor", ctl->args[0], "wait", ctl->wait),
+	    command_use_results);
 }
 
 static int
@@ -369,6 +401,10 @@ static const struct command commands[] = {
 	COMMAND_PROMPT | COMMAND_OWN_JSON, 0, run_why},
     {"logs", "[-f] " NAMES, "show what they have written", FLEET("Logs"),
 	COMMAND_PROMPT | COMMAND_TAKES_LINES, 0, logs_run},
+    {"floors", "[-l]", "show the floors that workers stand on", FLEET("Floors"),
+	COMMAND_PROMPT | COMMAND_NO_ARGS | COMMAND_TAKES_LONG, 0, run_floors},
+    {"refloor", "FLOOR", "load it anew, then replace its workers",
+	FLEET("Refloor"), 0, 0, run_refloor},
     {"shutdown", "", "stop the fleet, and wait for its end", FLEET("Shutdown"),
 	COMMAND_NO_ARGS, 0, run_shutdown},
     {"reload", "", "apply what is new in the fleet's files", FLEET("Reload"),

@@ -168,7 +168,8 @@ logs_add_tails(const struct ctl *ctl, json_t *workers)
 	client_init(&c, ctl->path);
 	json_array_foreach (workers, i, w) {
 		state = print_member(w, "state");
-		if (strcmp(state, "RUNNING") == 0 || sys_now_ms() >= deadline)
+		if (strcmp(state, "RUNNING") == 0 ||
+		    strcmp(state, "READY") == 0 || sys_now_ms() >= deadline)
 			continue;
 		lines = tail_of(&c, print_member(w, "name"), deadline);
 		if (lines != NULL)

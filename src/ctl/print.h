@@ -18,7 +18,9 @@ void print_text(const char *text);
 void print_error_line(const char *text);
 /* The string under key, or "-". As it came: only to be printed from here. */
 const char *print_member(const json_t *object, const char *key);
-/* Of Status, Version, Why and Health. */
+/* The lines of the string under key, if there is one, each behind indent. */
+void print_lines(const json_t *object, const char *key, const char *indent);
+/* Of Status, Version, Why and Health; Floors: see print_floors.h. */
 void print_status(const json_t *parameters);
 void print_version(const json_t *parameters);
 void print_why(const json_t *parameters);

@@ -39,6 +39,7 @@ static const struct typed_error {
 	int status;
 } typed_errors[] = {
     {FLEET("NoSuchWorker"), "name", "no such worker", EXIT_NO_SUCH_NAME},
+    {FLEET("NoSuchFloor"), "floor", "no such floor", EXIT_NO_SUCH_NAME},
     {FLEET("PermissionDenied"), NULL, "permission denied", EXIT_REFUSED},
     {FLEET("Refused"), "reason", "refused", EXIT_REFUSED},
     {FLEET("Failed"), "reason", "failed", EXIT_FAILED},

@@ -18,6 +18,8 @@ const struct call_error_kind call_errors[ERROR_COUNT] = {
     [ERROR_NO_SUCH_WORKER] = {FLEET_INTERFACE, "NoSuchWorker", "name",
 	"name: string",
 	"No worker, instance or group has that name; nothing was done."},
+    [ERROR_NO_SUCH_FLOOR] = {FLEET_INTERFACE, "NoSuchFloor", "floor",
+	"floor: string", "No floor has that name; nothing was done."},
     [ERROR_PERMISSION_DENIED] = {FLEET_INTERFACE, "PermissionDenied", NULL, "",
 	"The caller may not, being neither root nor the fleet's owner."},
     [ERROR_REFUSED] = {FLEET_INTERFACE, "Refused", "reason", "reason: string",

@@ -37,7 +37,7 @@ struct verb {
 
 extern const struct verb verbs_service[]; /* org.varlink.service */
 extern const struct verb verbs_show[], verbs_act[], verbs_logs[];
-extern const struct verb verbs_conf[];
+extern const struct verb verbs_conf[], verbs_floors[];
 
 /* The errors that there are: a call fails with one of these, so none can be
  * sent that the interface does not declare. */
@@ -48,6 +48,7 @@ enum call_error {
 	ERROR_INVALID_PARAMETER,
 	ERROR_EXPECTED_MORE,
 	ERROR_NO_SUCH_WORKER, /* of org.svd.Fleet from here on */
+	ERROR_NO_SUCH_FLOOR,
 	ERROR_PERMISSION_DENIED,
 	ERROR_REFUSED,
 	ERROR_FAILED,

@@ -8,6 +8,7 @@
 #include "core/backoff.h"
 #include "ipc/varlink.h"
 #include "supervisor/floor.h"
+#include "supervisor/floor_rows.h"
 #include "supervisor/worker.h"
 
 const char outcome_types[] =
@@ -161,6 +162,15 @@ settle_failed(struct outcome *o, struct target *t)
 		outcome_settle(o, t, worker_state_name(w->rec.state));
 }
 
+/* It waits for a process from a floor that has failed by now. */
+static int
+waits_in_vain(const struct worker *w)
+{
+	const struct floor *f = floor_waits(w) ? floor_of(w) : NULL;
+
+	return f != NULL && floor_failure(f) != NULL;
+}
+
 static void
 judge_up(struct outcome *o, struct target *t)
 {
@@ -185,6 +195,8 @@ judge_up(struct outcome *o, struct target *t)
 		/* Only somebody else's call or the fleet's end can do this. */
 		if (!w->rec.want_up)
 			outcome_settle(o, t, "stopped meanwhile");
+		else if (waits_in_vain(w))
+			outcome_settle(o, t, floor_failure_for(w));
 	}
 }
 

@@ -54,6 +54,19 @@ pick_each(struct supervisor *s, const json_t *pick,
 	supervisor_each_named(s, "all", each_cb, &e);
 }
 
+void
+pick_each_slot(struct supervisor *s, const json_t *pick,
+    void (*fn)(struct worker *slot, void *arg), void *arg)
+{
+	struct worker *w;
+	size_t i;
+
+	ROSTER_EACH (&s->roster, i, w)
+		if (w->conf->as_floor != NULL &&
+		    json_object_get(pick, w->conf->name) != NULL)
+			fn(w, arg);
+}
+
 static void
 cross_out_cb(struct worker *w, void *arg)
 {

@@ -20,6 +20,10 @@ int pick_has(
 /* Calls fn for each worker that is picked, in the fleet's order. */
 void pick_each(struct supervisor *s, const json_t *pick,
     void (*fn)(struct worker *w, void *arg), void *arg);
+/* The same for the slots of floors, which are picked by their own name only,
+ * "floor:py". */
+void pick_each_slot(struct supervisor *s, const json_t *pick,
+    void (*fn)(struct worker *slot, void *arg), void *arg);
 /* The first of names that is nobody's; NULL: there is none. floors: "floor:F"
  * is the name of one. */
 const char *pick_unknown(struct supervisor *s, const json_t *names, int floors);

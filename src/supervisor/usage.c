@@ -10,6 +10,7 @@
 #include "supervisor/measure.h"
 #include "supervisor/pick.h"
 #include "supervisor/view.h"
+#include "supervisor/view_floors.h"
 
 struct usage {
 	struct answer answer;
@@ -26,21 +27,10 @@ usage_ready(const struct answer *a)
 
 /* A pid that the worker still has is still the process that was measured. */
 static int
-add_usage(const struct worker *w, struct buf *out, void *arg)
+add_usage(struct worker *w, struct buf *out, void *arg)
 {
-	static const struct measured unknown = {0, -1, -1, -1, -1, -1};
-	const struct measured *u = measure_find(arg, w->rec.pid);
-
-	if (u == NULL)
-		u = &unknown;
-	if (json_text_int_unless(out, ",\"rss_kb\":", u->rss_kb, -1) == -1 ||
-	    json_text_int_unless(out, ",\"pss_kb\":", u->pss_kb, -1) == -1 ||
-	    json_text_int_unless(out, ",\"private_kb\":", u->private_kb, -1) ==
-		-1 ||
-	    json_text_int_unless(out, ",\"shared_kb\":", u->shared_kb, -1) ==
-		-1)
-		return -1;
-	return json_text_int_unless(out, ",\"cpu_ms\":", u->cpu_ms, -1);
+	floor_judge_private(w, arg);
+	return view_memory(arg, w->rec.pid, out);
 }
 
 static enum answer_written

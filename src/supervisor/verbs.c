@@ -9,6 +9,7 @@
 #include "supervisor/idl.h"
 #include "supervisor/view.h"
 #include "supervisor/view_conf.h"
+#include "supervisor/view_floors.h"
 
 /* All that can be asked. */
 static const struct group {
@@ -20,17 +21,18 @@ static const struct group {
     {FLEET_INTERFACE, verbs_logs},
     {FLEET_INTERFACE, verbs_act},
     {FLEET_INTERFACE, verbs_conf},
+    {FLEET_INTERFACE, verbs_floors},
 };
 
 #define NGROUPS (sizeof(groups) / sizeof(*groups))
 
 /* What stands above the methods of an interface. */
 static const struct preface {
-	const char *interface, *help, *types[4];
+	const char *interface, *help, *types[5];
 } prefaces[] = {
     {VARLINK_SERVICE, "What every Varlink service can be asked.", {NULL}},
     {FLEET_INTERFACE, "A fleet of worker processes, kept by svd.",
-	{view_types, outcome_types, view_conf_types, NULL}},
+	{view_types, outcome_types, view_conf_types, view_floors_types, NULL}},
 };
 
 static int

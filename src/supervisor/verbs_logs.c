@@ -81,6 +81,7 @@ check_captured(struct call *c, const json_t *names, int *rc)
 			return -1;
 		}
 		pick_each(c->sup, pick, look_cb, &captured);
+		pick_each_slot(c->sup, pick, look_cb, &captured);
 		json_decref(pick);
 		if (captured.any)
 			continue;
@@ -130,7 +131,7 @@ verb_logs(struct call *c)
 		return call_fail(c, ERROR_EXPECTED_MORE, NULL);
 	if (bad != NULL)
 		return call_fail(c, ERROR_INVALID_PARAMETER, bad);
-	if (call_check_names(c, &pick, &rc) == -1)
+	if (call_check_names_or_floors(c, &pick, &rc) == -1)
 		return rc;
 	json_decref(pick);
 	if (check_captured(c, json_object_get(c->parameters, "names"), &rc) ==

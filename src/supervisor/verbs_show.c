@@ -1,7 +1,11 @@
 /* verbs_show: the verbs that look and change nothing; see call.h. */
+#include <stdlib.h>
+
 #include "ipc/varlink.h"
 #include "supervisor/call.h"
 #include "supervisor/events.h"
+#include "supervisor/floor_rows.h"
+#include "supervisor/pick.h"
 #include "supervisor/usage.h"
 #include "supervisor/verbs.h"
 #include "supervisor/view.h"
@@ -25,17 +29,76 @@ verb_status(struct call *c)
 	return rc;
 }
 
+/* The floors that Why tells of. */
+struct asked {
+	struct floor_rows rows;
+	char *told; /* of each row */
+};
+
+static void
+ask_for(struct asked *a, const struct worker *slot)
+{
+	size_t i;
+
+	for (i = 0; slot != NULL && i < a->rows.n; i++)
+		if (a->rows.list[i].slot == slot)
+			a->told[i] = 1;
+}
+
+static void
+slot_cb(struct worker *slot, void *arg)
+{
+	ask_for(arg, slot);
+}
+
+/* What a worker waits for in vain is told with it, however many wait so. */
+static void
+worker_cb(struct worker *w, void *arg)
+{
+	ask_for(arg, floor_failed_for(w));
+}
+
+/* NULL without memory. */
+static json_t *
+why_floors(struct supervisor *s, json_t *pick)
+{
+	struct asked a = {.told = NULL};
+	json_t *list = json_array();
+	size_t i;
+
+	if (floor_rows_make(s, &a.rows) == 0)
+		a.told = calloc(a.rows.n + 1, 1);
+	if (a.told != NULL) {
+		pick_each(s, pick, worker_cb, &a);
+		pick_each_slot(s, pick, slot_cb, &a);
+	}
+	for (i = 0; a.told != NULL && i < a.rows.n; i++)
+		if (a.told[i] &&
+		    json_array_append_new(
+			list, view_floor_reason(s, &a.rows.list[i])) == -1)
+			break;
+	if (i < a.rows.n || a.told == NULL) {
+		json_decref(list);
+		list = NULL;
+	}
+	floor_rows_release(&a.rows);
+	free(a.told);
+	return list;
+}
+
 static int
 verb_why(struct call *c)
 {
-	json_t *pick, *workers;
+	json_t *pick, *workers, *floors;
 	int rc;
 
-	if (call_check_names(c, &pick, &rc) == -1)
+	if (call_check_names_or_floors(c, &pick, &rc) == -1)
 		return rc;
 	workers = view_workers(c->sup, pick, view_reason);
+	floors = why_floors(c->sup, pick);
 	json_decref(pick);
-	return call_reply(c, json_pack("{s:o}", "workers", workers));
+	return call_reply(
+	    c, json_pack("{s:o, s:o}", "workers", workers, "floors", floors));
 }
 
 static int
@@ -85,8 +148,10 @@ const struct verb verbs_show[] = {
 	"protocol counts up with changes that a client must know."},
     {"Status", ACCESS_READ, "names: ?[]string, long: ?bool", VIEW_STATUS,
 	verb_status, "The workers named, or all; no logger is pid 0."},
-    {"Why", ACCESS_READ, "names: ?[]string", "workers: []Reason", verb_why,
-	"What workers wait for, and how they died."},
+    {"Why", ACCESS_READ, "names: ?[]string",
+	"workers: []Reason, floors: []Reason", verb_why,
+	"What workers wait for, and how they died; floors are those named\n"
+	"# (floor:NAME), and those that such a worker waits for in vain."},
     {"Health", ACCESS_READ, "", "ok: bool, unready: []Unready", verb_health,
 	"ok: every worker that is to start by itself is ready."},
     {"Events", ACCESS_READ, "names: ?[]string, epoch: ?string, seq: ?int",

@@ -8,7 +8,9 @@
 #include "ipc/json_text.h"
 #include "ipc/varlink.h"
 #include "supervisor/pick.h"
+#include "supervisor/floor_rows.h"
 #include "supervisor/supervisor.h"
+#include "supervisor/trace.h"
 
 #define TIME_SIZE 40
 #define TOLD_KILL 2 /* worker_record.told */
@@ -37,10 +39,13 @@ const char view_types[] =
     "type Death (at: string, reason: string, code: ?int, signal: ?int,\n"
     "  uptime: float, generation: int)\n"
     "\n"
-    "# Why an instance is as it is; deaths has the newest last.\n"
+    "# Why an instance is as it is; deaths has the newest last, traceback is\n"
+    "# what is known beyond error, or of the last of these. Of a floor, one\n"
+    "# generation, with its state as in Floor.\n"
     "type Reason (name: string, state: string, want: string, pid: int,\n"
     "  since: string, waiting_for: ?string, until: ?string,\n"
-    "  next_start: ?float, deaths: []Death, error: ?string)\n"
+    "  next_start: ?float, deaths: []Death, error: ?string,\n"
+    "  traceback: ?string)\n"
     "\n"
     "# An instance that is to start by itself and is not ready.\n"
     "type Unready (name: string, state: string, reason: string)\n";
@@ -104,13 +109,17 @@ has_next_start(const struct worker *w)
 	return w->rec.state == WS_BACKOFF && w->rec.deadline != 0;
 }
 
-/* Where nothing worse is wrong: its output. */
+/* Where nothing worse is wrong: its output, its floor. */
 static const char *
 error_of(const struct worker *w)
 {
 	const char *problem = output_problem(w);
 
-	return w->error[0] == '\0' && problem != NULL ? problem : w->error;
+	if (w->error[0] != '\0')
+		return w->error;
+	if (problem == NULL)
+		problem = floor_failure_for(w);
+	return problem == NULL ? "" : problem;
 }
 
 static int
@@ -145,10 +154,10 @@ view_worker(const struct supervisor *s, const struct worker *w, struct buf *out)
 	    json_text_int(out, ",\"restarts\":", (int64_t)r->restarts) == -1 ||
 	    add_next_start(s, w, out) == -1 || add_exit(out, &r->last) == -1)
 		return -1;
-	return json_text_string(
-		   out, ",\"floor\":null,\"error\":", error_of(w)) == -1
-	           ? -1
-	           : buf_add(out, "}", 1);
+	if (json_text_string(out, ",\"floor\":", w->conf->floor) == -1 ||
+	    json_text_string(out, ",\"error\":", error_of(w)) == -1)
+		return -1;
+	return buf_add(out, "}", 1);
 }
 
 static json_t *
@@ -202,7 +211,9 @@ waiting_text(const struct worker *w, const char *left, char *out)
 		snprintf(out, TEXT_SIZE, "the workers that it requires");
 		break;
 	case WS_STARTING:
-		if (r->pid == 0)
+		if (floor_waits(w))
+			floor_waiting_text(w, out, TEXT_SIZE);
+		else if (r->pid == 0)
 			snprintf(out, TEXT_SIZE, "its process to be made");
 		else
 			snprintf(out, TEXT_SIZE, "its process %d to be ready",
@@ -236,8 +247,8 @@ unready_reason(const struct supervisor *s, const struct worker *w)
 {
 	char waiting[TEXT_SIZE], left[TIME_SIZE], text[TEXT_SIZE + 16];
 
-	if (w->error[0] != '\0')
-		return varlink_string(w->error);
+	if (w->error[0] != '\0' || floor_failure_for(w) != NULL)
+		return varlink_string(error_of(w));
 	units_format_duration(
 	    time_left(w, loop_now(s->loop)), left, sizeof(left));
 	waiting_text(w, left, waiting);
@@ -257,8 +268,29 @@ view_unready(const struct supervisor *s, const struct worker *w)
 	    worker_state_name(w->rec.state), "reason", unready_reason(s, w));
 }
 
-json_t *
-view_reason(const struct supervisor *s, const struct worker *w)
+/* What is told of a worker and of a floor's slot in different words. */
+struct told {
+	const char *state, *error;
+	const struct worker *traced; /* whose trace is shown, or NULL */
+};
+
+/* NULL without memory. */
+static json_t *
+view_trace(const struct worker *w)
+{
+	struct buf text = {0};
+	json_t *value;
+
+	if (w == NULL || trace_read(w, &text) == -1)
+		text.len = 0;
+	value = varlink_string(text.len == 0 ? NULL : text.data);
+	buf_release(&text);
+	return value;
+}
+
+static json_t *
+view_told(
+    const struct supervisor *s, const struct worker *w, const struct told *told)
 {
 	const struct worker_record *r = &w->rec;
 	int64_t now = loop_now(s->loop);
@@ -271,14 +303,35 @@ view_reason(const struct supervisor *s, const struct worker *w)
 	if (r->deadline != 0)
 		units_format_time(
 		    loop_realtime(s->loop) + left, until, sizeof(until));
-	return json_pack("{s:s, s:s, s:s, s:i, s:s, s:o, s:o, s:o, s:o, s:o}",
-	    "name", w->conf->name, "state", worker_state_name(r->state), "want",
-	    want_name(w), "pid", r->pid, "since",
+	return json_pack(
+	    "{s:s, s:s, s:s, s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
+	    w->conf->name, "state", told->state, "want", want_name(w), "pid",
+	    r->pid, "since",
 	    units_format_time(r->since_rt, since, sizeof(since)), "waiting_for",
 	    varlink_string(waiting), "until", varlink_string(until),
 	    "next_start",
 	    has_next_start(w) ? seconds(r->deadline - now) : json_null(),
-	    "deaths", view_deaths(w), "error", varlink_string(error_of(w)));
+	    "deaths", view_deaths(w), "error", varlink_string(told->error),
+	    "traceback", view_trace(told->traced));
+}
+
+json_t *
+view_reason(const struct supervisor *s, const struct worker *w)
+{
+	struct told told = {worker_state_name(w->rec.state), error_of(w), w};
+
+	return view_told(s, w, &told);
+}
+
+json_t *
+view_floor_reason(const struct supervisor *s, const struct floor_row *row)
+{
+	struct told told = {
+	    .state = floor_row_state(row), .error = floor_row_error(row)};
+
+	if (told.error[0] != '\0')
+		told.traced = floor_row_failed(row);
+	return view_told(s, row->slot, &told);
 }
 
 struct list {

@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 
+struct floor_row;
 struct supervisor;
 struct worker;
 
@@ -29,6 +30,10 @@ extern const char view_types[];
 json_t *view_unready(const struct supervisor *s, const struct worker *w);
 json_t *view_reason(const struct supervisor *s, const struct worker *w);
 
+/* Of a row that has a slot. */
+json_t *
+view_floor_reason(const struct supervisor *s, const struct floor_row *row);
+
 /* A list of what view makes of each worker that is picked (see pick.h; NULL:
  * all), but for null. */
 json_t *view_workers(struct supervisor *s, const json_t *pick, view_fn *view);
@@ -38,7 +43,7 @@ json_t *view_workers(struct supervisor *s, const json_t *pick, view_fn *view);
 int view_worker(
     const struct supervisor *s, const struct worker *w, struct buf *out);
 /* Appends more members of a worker's object, each after a comma. */
-typedef int view_more_fn(const struct worker *w, struct buf *out, void *arg);
+typedef int view_more_fn(struct worker *w, struct buf *out, void *arg);
 /* Appends the members of VIEW_STATUS, with the workers picked; more may be
  * NULL. */
 int view_status(struct supervisor *s, const json_t *pick, view_more_fn *more,

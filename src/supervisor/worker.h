@@ -51,6 +51,7 @@ struct worker {
 	struct floor *floor; /* that it is a process of, or waits for */
 	struct line *line;   /* from a floor: its socket, see line.h */
 	int trace;           /* what it last ended of, see trace.h; or -1 */
+	int warned_private;  /* the process whose memory was warned of */
 	struct worker_queue *queue; /* that spawn_link is in, or NULL */
 	struct roster_node nodes[ROSTER_KEYS];
 	TAILQ_ENTRY(worker) spawn_link;

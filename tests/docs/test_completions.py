@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from svdtest import BUILD, SVCTL, SVD, act
+from svdtest import BUILD, SVCTL, SVD, act, floor
 
 MADE = BUILD / "completions"
 FILES = ["svctl.bash", "svd.bash", "_svctl", "_svd", "svctl.fish", "svd.fish"]
@@ -42,7 +42,8 @@ def test_each_file_is_right_and_has_every_word(name):
 @pytest.fixture
 def named(fleet):
     f = fleet(f"[worker:web]\ncommand = {act('pause')}\nnumprocs = 2\n"
-              f"[worker:job]\ncommand = {act('pause')}\n")
+              f"[worker:job]\ncommand = {act('pause')}\n" +
+              floor("page") + floor("print"))
     f.running()
     return f
 
@@ -79,11 +80,14 @@ ALL_NAMES = {"web", "web:0", "web:1", "job", "all"}
 def cases(run, name):
     at = f"-r {run}"
     return [
-        ("svctl re", {"reload", "restart"}),
+        ("svctl re", {"reload", "restart", "refloor"}),
         (f"svctl {at} stat", {"status"}),
         (f"svctl {at} stop ", ALL_NAMES),
         (f"svctl {at} stop job w", {"web", "web:0", "web:1"}),
         (f"svctl --runtime-dir={run} status j", {"job"}),
+        (f"svctl {at} refloor ", {"page", "print"}),
+        (f"svctl --runtime-dir={run} refloor pr", {"print"}),
+        (f"svctl {at} refloor page ", set()),
         (f"svctl {at} signal US", {"USR1", "USR2"}),
         (f"svctl {at} signal USR1 j", {"job"}),
         ("svctl --no", {"--no-wait"}),

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from svdtest import ROOT, act
+from svdtest import ACT, ROOT, act, floor
 from varlink_idl import Interface, IdlError
 
 SERVICE, FLEET = "org.varlink.service", "org.svd.Fleet"
@@ -22,12 +22,22 @@ autostart = no
 command = /no/such/program
 backoff_delay = 1h
 backoff_limit = 1h
-"""
+[worker:on]
+floor = f
+entry = {act}.so:act_main
+args = pause
+[worker:waits]
+floor = none
+entry = x.so:x
+[floor:none]
+runtime = native
+preload = /no/such.so
+""" + floor()
 
 
 @pytest.fixture
 def all_states(fleet):
-    f = fleet(ALL.format(pause=act("pause"), exit=act("exit", 3)))
+    f = fleet(ALL.format(pause=act("pause"), exit=act("exit", 3), act=ACT))
     f.running("w:0", "w:1")
     f.wait("failed", state="FAILED")
     f.wait("backoff", state="BACKOFF")
@@ -79,6 +89,9 @@ GOOD = [
     ("Stop", {"names": ["w:1"], "wait": False}), ("Stop", {"names": ["w:1"]}),
     ("Start", {"names": ["w:1"]}), ("Signal", {"names": ["w"], "signal": "CONT"}),
     ("Signal", {"names": ["down"], "signal": "9"}), ("Kill", {"names": ["w:0"]}),
+    ("Floors", {}), ("Floors", {"long": True}),
+    ("Refloor", {"floor": "f"}), ("Refloor", {"floor": "f", "wait": False}),
+    ("Why", {"names": ["floor:f"]}), ("Why", {"names": ["waits"]}),
     (f"{SERVICE}.GetInfo", {}),
     (f"{SERVICE}.GetInterfaceDescription", {"interface": SERVICE}),
 ]

@@ -150,19 +150,58 @@ worker_unref(struct worker *w)
 	ck_assert_int_gt(w->refs--, 0);
 }
 
-/* No floors here. */
+/* One floor here, that can only be renewed. */
+static struct floor the_floor = {.name = "f"};
+static struct worker slots[FLOOR_SLOTS];
+static struct worker_conf slot_conf;
+static struct floor_conf floor_conf;
+
+struct floor *
+floor_find(struct supervisor *s, const char *name)
+{
+	(void)s;
+	return strcmp(name, the_floor.name) == 0 ? &the_floor : NULL;
+}
+
+struct floor *
+floor_of(const struct worker *w)
+{
+	return w->conf->floor == NULL ? NULL : &the_floor;
+}
+
 struct worker *
 floor_newest(const struct floor *f)
 {
-	(void)f;
+	return f->slots[0];
+}
+
+struct worker *
+floor_serving(const struct floor *f)
+{
+	return f->slots[0]->rec.state == WS_RUNNING ? f->slots[0] : NULL;
+}
+
+struct floor_socket *
+floor_socket_of(const struct worker *slot)
+{
+	(void)slot;
 	return NULL;
 }
 
 const char *
 floor_failure(const struct floor *f)
 {
-	(void)f;
-	return NULL;
+	return f->slots[0]->rec.state == WS_BACKOFF ? f->slots[0]->error : NULL;
+}
+
+struct worker *
+floor_renew(struct floor *f)
+{
+	f->halted[0] = '\0';
+	f->slots[0]->rec.generation++;
+	f->slots[0]->rec.rolls = 1;
+	f->slots[0]->rec.want_up = 1;
+	return f->slots[0];
 }
 
 int
@@ -469,7 +508,26 @@ set_up_workers(void)
 		strcpy(workers[i].rec.name, names[i]);
 		workers[i].conf = &confs[i];
 		workers[i].sup = &sup;
+		workers[i].trace = -1;
 	}
+}
+
+static void
+set_up_floor(void)
+{
+	memset(slots, 0, sizeof(slots));
+	the_floor.slots[0] = &slots[0];
+	the_floor.halted[0] = '\0';
+	TAILQ_INIT(&the_floor.spares);
+	LIST_INIT(&sup.floors);
+	LIST_INSERT_HEAD(&sup.floors, &the_floor, link);
+	slot_conf.as_floor = &floor_conf;
+	strcpy(slot_conf.name, "floor:f");
+	slots[0] = (struct worker){
+	    .sup = &sup, .conf = &slot_conf, .floor = &the_floor, .trace = -1};
+	slots[0].rec.state = WS_RUNNING;
+	slots[0].rec.generation = 1;
+	ck_assert_int_eq(roster_add(&sup.roster, &slots[0]), 0);
 }
 
 static void
@@ -493,6 +551,7 @@ set_up(void)
 	strcpy(sup.fleet.name, "test");
 	sup.link.keeper_pid = 77;
 	set_up_workers();
+	set_up_floor();
 	sup.control = control_new(&sup, listener);
 	ck_assert_ptr_nonnull(sup.control);
 }
@@ -501,6 +560,7 @@ static void
 tear_down(void)
 {
 	control_free(sup.control);
+	roster_release(&sup.roster);
 	loop_timer_stop(&pump_timer);
 	loop_free(sup.loop);
 	close(listener);
@@ -1489,6 +1549,129 @@ new_case(Suite *s, const char *name)
 	return t;
 }
 
+static void
+expect_renewed(int fd, const char *error)
+{
+	expect_reply(fd);
+	ck_assert_int_eq(
+	    json_integer_value(json_object_get(parameters(), "generation")),
+	    (json_int_t)slots[0].rec.generation);
+	expect_result(0, "floor:f", error);
+}
+
+#define REFLOOR(floor)                                           \
+	"{\"method\":\"org.svd.Fleet.Refloor\",\"parameters\":{" \
+	"\"floor\":\"" floor "\"}}"
+
+START_TEST(test_refloor_waits_until_all_have_moved)
+{
+	int fd = new_client();
+
+	ask(fd, REFLOOR("f"));
+	expect_nothing(fd);
+	control_worker_changed(sup.control, &slots[0]);
+	expect_nothing(fd);
+	slots[0].rec.rolls = 0;
+	control_worker_changed(sup.control, &slots[0]);
+	expect_renewed(fd, "");
+	/* As the log calls it; and one that comes to no end. */
+	ask(fd, REFLOOR("floor:f"));
+	expect_nothing(fd);
+	strcpy(the_floor.halted, "w:0 does not run on it");
+	control_worker_changed(sup.control, &slots[0]);
+	expect_renewed(fd, "w:0 does not run on it");
+	ask(fd, REFLOOR("f"));
+	expect_nothing(fd);
+	slots[0].rec.want_up = 0;
+	slots[0].rec.state = WS_STOPPING;
+	control_worker_changed(sup.control, &slots[0]);
+	expect_renewed(fd, "given up meanwhile");
+	ck_assert_int_eq(slots[0].refs, 0);
+	close(fd);
+}
+END_TEST
+
+START_TEST(test_refloor_of_what_cannot_be)
+{
+	int fd = new_client();
+
+	ask(fd, REFLOOR("g"));
+	expect_error(fd, "org.svd.Fleet.NoSuchFloor", "floor", "g");
+	ask(fd, REFLOOR(""));
+	expect_error(fd, "org.svd.Fleet.NoSuchFloor", "floor", "");
+	slots[0].snapshot = 1;
+	ask(fd, REFLOOR("f"));
+	expect_error(fd, "org.svd.Fleet.Refused", "reason",
+	    "the floor is on its way out of the fleet");
+	sup.stopping = 1;
+	ask(fd, REFLOOR("f"));
+	expect_error(fd, "org.svd.Fleet.Refused", "reason",
+	    "the fleet is shutting down");
+	ck_assert_int_eq((int)slots[0].rec.generation, 1);
+	close(fd);
+}
+END_TEST
+
+START_TEST(test_who_waits_for_a_floor_that_fails)
+{
+	int fd = new_client();
+	json_t *w;
+
+	confs[WEB0].floor = confs[WEB1].floor = (char *)"f";
+	workers[WEB0].rec.state = workers[WEB1].rec.state = WS_STARTING;
+	slots[0].rec.state = WS_STARTING;
+	ask(fd, "{\"method\":\"org.svd.Fleet.Start\",\"parameters\":"
+		"{\"names\":[\"web:0\"]}}");
+	expect_nothing(fd);
+	slots[0].rec.state = WS_BACKOFF;
+	strcpy(slots[0].error, "no module");
+	control_worker_changed(sup.control, &workers[WEB0]);
+	expect_reply(fd);
+	expect_result(0, "web:0", "floor 'f': no module");
+	/* Each says of which floor, which is told of once. */
+	ask(fd, "{\"method\":\"org.svd.Fleet.Why\",\"parameters\":"
+		"{\"names\":[\"web\"]}}");
+	expect_reply(fd);
+	w = json_array_get(json_object_get(parameters(), "workers"), 1);
+	ck_assert_str_eq(text_at(w, "name"), "web:1");
+	ck_assert_str_eq(text_at(w, "error"), "floor 'f': no module");
+	ck_assert_ptr_nonnull(strstr(text_at(w, "waiting_for"), "floor 'f'"));
+	ck_assert_uint_eq(
+	    json_array_size(json_object_get(parameters(), "floors")), 1);
+	w = json_array_get(json_object_get(parameters(), "floors"), 0);
+	ck_assert_str_eq(text_at(w, "name"), "floor:f");
+	ck_assert_str_eq(text_at(w, "state"), "FAILED");
+	ck_assert_str_eq(text_at(w, "error"), "no module");
+	confs[WEB0].floor = confs[WEB1].floor = NULL;
+	close(fd);
+}
+END_TEST
+
+START_TEST(test_where_floors_may_be_named)
+{
+	int fd = new_client();
+
+	ask(fd, "{\"method\":\"org.svd.Fleet.Why\",\"parameters\":"
+		"{\"names\":[\"floor:f\"]}}");
+	expect_reply(fd);
+	ck_assert_uint_eq(
+	    json_array_size(json_object_get(parameters(), "workers")), 0);
+	ck_assert_uint_eq(
+	    json_array_size(json_object_get(parameters(), "floors")), 1);
+	ask(fd, "{\"method\":\"org.svd.Fleet.Why\",\"parameters\":"
+		"{\"names\":[\"floor:g\"]}}");
+	expect_error(fd, "org.svd.Fleet.NoSuchWorker", "name", "floor:g");
+	ask(fd, "{\"method\":\"org.svd.Fleet.Stop\",\"parameters\":"
+		"{\"names\":[\"floor:f\"]}}");
+	expect_error(fd, "org.svd.Fleet.NoSuchWorker", "name", "floor:f");
+	ask(fd, "{\"method\":\"org.svd.Fleet.Why\"}");
+	expect_reply(fd);
+	ck_assert_uint_eq(
+	    json_array_size(json_object_get(parameters(), "floors")), 0);
+	close(fd);
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -1496,6 +1679,10 @@ suite(void)
 	TCase *t = new_case(s, "said");
 
 	tcase_add_test(t, test_ping_and_version);
+	tcase_add_test(t, test_refloor_waits_until_all_have_moved);
+	tcase_add_test(t, test_refloor_of_what_cannot_be);
+	tcase_add_test(t, test_who_waits_for_a_floor_that_fails);
+	tcase_add_test(t, test_where_floors_may_be_named);
 	tcase_add_test(t, test_status_has_the_members_of_the_contract);
 	tcase_add_test(t, test_status_of_some);
 	tcase_add_test(t, test_why_shows_the_last_deaths);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "ctl/print.h"
+#include "ctl/print_floors.h"
 
 static char *text;
 static size_t len;
@@ -93,6 +94,95 @@ START_TEST(test_why_is_readable)
 }
 END_TEST
 
+START_TEST(test_why_has_tracebacks_and_floors)
+{
+	print(print_why,
+	    "{\"workers\":[{\"name\":\"w\",\"state\":\"STARTING\","
+	    "\"want\":\"up\",\"since\":\"T\",\"traceback\":null}],"
+	    "\"floors\":[{\"name\":\"floor:f\",\"state\":\"FAILED\","
+	    "\"want\":\"up\",\"since\":\"T\",\"error\":\"e\",\"traceback\":"
+	    "\"one\\n  tw\\u001bo\\r\\n\\nthree\\n\"}]}");
+	ck_assert_str_eq(text, "w: STARTING since T, wanted up\n"
+			       "floor:f: FAILED since T, wanted up\n"
+			       "    error: e\n"
+			       "    traceback:\n"
+			       "        one\n"
+			       "          tw?o?\n"
+			       "        \n"
+			       "        three\n");
+}
+END_TEST
+
+START_TEST(test_floors)
+{
+	print(print_floors,
+	    "{\"floors\":[{\"name\":\"f\",\"state\":\"READY\","
+	    "\"generation\":2,\"pid\":7,\"load_ms\":1500,\"pss_kb\":2048,"
+	    "\"workers\":3,\"spares\":0,\"modules\":null,\"threads\":2,"
+	    "\"way\":\"double\",\"error\":null},"
+	    "{\"name\":\"g\",\"state\":\"FAILED\",\"generation\":1,\"pid\":0,"
+	    "\"load_ms\":null,\"pss_kb\":null,\"workers\":0,\"spares\":0,"
+	    "\"modules\":12,\"threads\":2,\"way\":\"python\","
+	    "\"error\":\"no \\u001b\"},"
+	    "{\"name\":\"h\",\"threads\":1,\"way\":\"python\"},"
+	    "{\"name\":\"i\",\"threads\":4,\"way\":\"vfork\"},"
+	    "{\"name\":\"j\",\"threads\":1,\"way\":\"vfork\"}]}");
+	ck_assert_str_eq(text,
+	    "FLOOR  STATE   GEN  PID  LOAD  PSS   WORKERS  SPARES  MODULES  "
+	    "REMARK\n"
+	    "f      READY   2    7    1.5s  2.0M  3        0       -        "
+	    "2 threads: double fork\n"
+	    "g      FAILED  1    -    -     -     0        0       12       "
+	    "no ?\n"
+	    "h      -       0    -    -     -     0        0       -        "
+	    "pure Python fork\n"
+	    "i      -       0    -    -     -     0        0       -        "
+	    "4 threads\n"
+	    "j      -       0    -    -     -     0        0       -        "
+	    "-\n");
+}
+END_TEST
+
+START_TEST(test_floors_at_length)
+{
+	print(print_floors,
+	    "{\"floors\":[{\"name\":\"f\",\"generation\":2,\"rss_kb\":1,"
+	    "\"private_kb\":1,\"shared_kb\":null,\"max_private_kb\":1024,"
+	    "\"traceback\":\"a\\n b\\u009b\",\"instances\":["
+	    "{\"name\":\"w:0\",\"pid\":9,\"private_kb\":2048,\"over\":true},"
+	    "{\"name\":\"w:1\",\"pid\":10,\"over\":false}],"
+	    "\"late\":[{\"name\":\"json\\u0007\",\"processes\":2}],"
+	    "\"late_cut\":true},{\"name\":\"g\"}]}");
+	ck_assert_ptr_nonnull(strstr(text, "LOAD  RSS  PSS  PRIVATE  SHARED"));
+	ck_assert_str_eq(strstr(text, "\n\n") + 2,
+	    "floor f, generation 2, max_private 1.0M:\n"
+	    "    traceback:\n"
+	    "        a\n"
+	    "         b??\n"
+	    "    WORKER  PID  RSS  PSS  PRIVATE  SHARED  CPU  REMARK\n"
+	    "    w:0     9    -    -    2.0M     -       -    more than "
+	    "max_private\n"
+	    "    w:1     10   -    -    -        -       -    -\n"
+	    "    loaded after the fork, and not in preload:\n"
+	    "        MODULE  PROCESSES\n"
+	    "        json?   2\n"
+	    "        ... and more\n");
+}
+END_TEST
+
+START_TEST(test_floors_of_a_hostile_daemon)
+{
+	print(print_floors, "{}");
+	print(print_floors, "{\"floors\":7}");
+	print(print_floors,
+	    "{\"floors\":[3,null,{},[],{\"name\":[],\"load_ms\":-1,"
+	    "\"threads\":9223372036854775807,\"way\":3,\"traceback\":[],"
+	    "\"instances\":[1,{\"over\":\"x\"}],\"late\":[[],{}],"
+	    "\"late_cut\":3}]}");
+	ck_assert_ptr_nonnull(strstr(text, "9223372036854775807 threads"));
+}
+END_TEST
+
 START_TEST(test_json_is_one_plain_line)
 {
 	print(print_json, "{\"b\":\"\\u001b\\u009b\",\"a\":0.1}");
@@ -117,6 +207,10 @@ suite(void)
 	tcase_add_test(t, test_status_lines_up);
 	tcase_add_test(t, test_status_of_a_hostile_daemon);
 	tcase_add_test(t, test_why_is_readable);
+	tcase_add_test(t, test_why_has_tracebacks_and_floors);
+	tcase_add_test(t, test_floors);
+	tcase_add_test(t, test_floors_at_length);
+	tcase_add_test(t, test_floors_of_a_hostile_daemon);
 	tcase_add_test(t, test_json_is_one_plain_line);
 	tcase_add_test(t, test_version);
 	suite_add_tcase(s, t);
