@@ -366,11 +366,11 @@ install: all
 	ln -sf libsvdworker.so.0 $(DESTDIR)$(libdir)/libsvdworker.so
 	install -m 644 $(B)/libsvdworker.a $(DESTDIR)$(libdir)
 	install -m 644 src/lib/svd/*.h $(DESTDIR)$(incdir)
-	install -d $(DESTDIR)$(docdir)/examples
-	install -m 644 contrib/examples/* $(DESTDIR)$(docdir)/examples
+	set -e; for file in $$(find contrib/examples contrib/floors \
+	    -name __pycache__ -prune -o -type f -print); do \
+		install -D -m 644 $$file $(DESTDIR)$(docdir)/$${file#contrib/}; \
+	done
 	install -m 644 README COPYING etc/fleet.ini etc/demo.ini $(DESTDIR)$(docdir)
-	install -d $(DESTDIR)$(docdir)/floors
-	install -m 644 contrib/floors/* $(DESTDIR)$(docdir)/floors
 	install -d $(DESTDIR)$(bashdir) $(DESTDIR)$(zshdir) $(DESTDIR)$(fishdir)
 	install -m 644 $(B)/completions/svctl.bash $(DESTDIR)$(bashdir)/svctl
 	install -m 644 $(B)/completions/svd.bash $(DESTDIR)$(bashdir)/svd
