@@ -173,16 +173,13 @@ floors_check_choice(const struct raw_section *s, struct diags *d)
 	int rc = 0;
 	size_t i;
 
-	if (!command && !floor)
-		rc = raw_complain(s, NULL, d,
-		    "[worker:%s] has neither 'command' nor 'floor'", s->name);
 	if (command && floor)
-		rc = raw_complain(s, "floor", d,
+		return raw_complain(s, "floor", d,
 		    "floor: [worker:%s] has a 'command' too, it can have only "
 		    "one of them",
 		    s->name);
 	if (floor && !stands_in(s, "entry"))
-		rc = raw_complain(s, "floor", d,
+		return raw_complain(s, "floor", d,
 		    "floor: [worker:%s] has no 'entry', which says what it "
 		    "calls there",
 		    s->name);
@@ -190,6 +187,9 @@ floors_check_choice(const struct raw_section *s, struct diags *d)
 		if (stands_in(s, of_floor[i]))
 			rc = raw_complain(s, of_floor[i], d,
 			    "%s: is for workers with a 'floor'", of_floor[i]);
+	if (rc == 0 && !command && !floor)
+		rc = raw_complain(s, NULL, d,
+		    "[worker:%s] has neither 'command' nor 'floor'", s->name);
 	return rc;
 }
 

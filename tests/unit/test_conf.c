@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -630,12 +631,422 @@ static const struct {
     /* Only the second instance is wrong. */
     {"[worker:a]\nnumprocs = 3\ncommand = x\nnice = 1%n0\n",
 	"f.ini:4: nice: '100' is not within -20 to 19\n"},
+    /* Floors: keys and their runtimes. */
+    {"[floor:f]\n", "f.ini:1: [floor:f] has no 'runtime'\n"},
+    {"[floor:f]\nruntime = ruby\n",
+	"f.ini:2: runtime: 'ruby' is not native, python or command\n"},
+    {"[floor:f]\nruntime = command\n",
+	"f.ini:2: [floor:f] has no 'command', which runtime = command "
+	"needs\n"},
+    {"[floor:f]\npreload = a\npython = x\npath = /a\ninit = i\n"
+     "runtime = command\n",
+	"f.ini:2: preload: is for runtime = native or python, this floor has "
+	"runtime = command\n"
+	"f.ini:3: python: is for runtime = python, this floor has runtime = "
+	"command\n"
+	"f.ini:4: path: is for runtime = python, this floor has runtime = "
+	"command\n"
+	"f.ini:5: init: is for runtime = native or python, this floor has "
+	"runtime = command\n"
+	"f.ini:6: [floor:f] has no 'command', which runtime = command "
+	"needs\n"},
+    {"[floor:f]\nruntime = native\ncommand = x\npython = python3\n",
+	"f.ini:3: command: is for runtime = command, this floor has runtime = "
+	"native\n"
+	"f.ini:4: python: is for runtime = python, this floor has runtime = "
+	"native\n"},
+    {"[floor:f]\nruntime = python\ncommand = x\n",
+	"f.ini:3: command: is for runtime = command, this floor has runtime = "
+	"python\n"},
+    {"[floor:f]\nruntime = python\npython = ./python3\npath = /a b\n"
+     "spares = 1001\npreload_timeout = 0\nfork_timeout = 366d\n"
+     "max_private = 1.5G\nenvironment = SVD_X=1\nuser = a:b\n",
+	"f.ini:3: python: './python3' is neither an absolute path nor a name "
+	"to be found in PATH\n"
+	"f.ini:4: path: 'b' is not an absolute path\n"
+	"f.ini:5: spares: '1001' is not within 0 to 1000\n"
+	"f.ini:6: preload_timeout: '0' is not within 1ms to 365d\n"
+	"f.ini:7: fork_timeout: '366d' is not within 1ms to 365d\n"
+	"f.ini:8: max_private: '1.5G' is not a size, such as 4096, 64K, 10M or "
+	"1G\n"
+	"f.ini:9: environment: SVD_X: names in SVD_ are svd's own\n"
+	"f.ini:10: user: 'a:b' is neither a name nor a number\n"},
+    {"[floor:f]\nruntime = python\npython =\npreload = 'a\n",
+	"f.ini:3: python: no program is named\n"
+	"f.ini:4: preload: no closing '\n"},
+    {"[floor:f]\nruntime = python\nenv_file = /x\nnumprocs = 2\n"
+     "stdout = null\npreloads = x\n",
+	"f.ini:3: unknown key 'env_file' in [floor:f]\n"
+	"f.ini:4: unknown key 'numprocs' in [floor:f]\n"
+	"f.ini:5: unknown key 'stdout' in [floor:f]\n"
+	"f.ini:6: unknown key 'preloads' in [floor:f], did you mean "
+	"'preload'?\n"},
+    {"[floor:f]\nruntime = python\npreload = %N%n\n",
+	"f.ini:3: preload: '%n' is of workers only: a floor has no "
+	"instances\n"},
+    {"[floor:f]\nruntime = native\ndescription = 100%\n",
+	"f.ini:3: description: unknown '%': %n (instance), %N (worker), %F "
+	"(fleet) and %% are known\n"},
+    {"[floor]\n[floor:all]\n[flor:x]\n",
+	"f.ini:1: [floor] needs a name: [floor:NAME]\n"
+	"f.ini:2: [floor:all]: the name 'all' is reserved\n"
+	"f.ini:3: unknown section [flor:x], did you mean [floor:x]?\n"},
+    {"[floor:f]\nruntime = native\n[floor:f]\nruntime = native\n",
+	"f.ini:3: duplicate section [floor:f], first at f.ini:1\n"},
+    /* Workers that stand on them. */
+    {"[floor:f]\nruntime = python\n[worker:w]\nfloor = f\ncommand = x\n",
+	"f.ini:4: floor: [worker:w] has a 'command' too, it can have only one "
+	"of them\n"},
+    {"[floor:f]\nruntime = python\n[worker:w]\nfloor = f\n",
+	"f.ini:4: floor: [worker:w] has no 'entry', which says what it calls "
+	"there\n"},
+    {"[worker:w]\nentry = a:b\n",
+	"f.ini:2: entry: is for workers with a 'floor'\n"},
+    {"[worker:w]\ncommand = x\nentry = a:b\nargs = x\n",
+	"f.ini:3: entry: is for workers with a 'floor'\n"
+	"f.ini:4: args: is for workers with a 'floor'\n"},
+    {"[worker:w]\nfloor = a b\nentry = a:b\n",
+	"f.ini:2: floor: 'a b' is not a name: a letter or digit, then letters, "
+	"digits and '_', '.', '-'\n"},
+    {"[worker:w]\nnumprocs = 3\nfloor = f\nentry = a:b\n",
+	"f.ini:3: floor: there is no [floor:f]\n"},
+    {"[worker:w]\nfloor = shop-ap\nentry = a:b\n"
+     "[floor:web]\nruntime = python\n[floor:shop-app]\nruntime = python\n",
+	"f.ini:2: floor: there is no [floor:shop-ap], did you mean "
+	"'shop-app'?\n"},
+    /* What is wrong with the floor is said of that alone. */
+    {"[worker:w]\nfloor = f\nentry = nonsense\n"
+     "[floor:f]\nruntime = python\nspares = x\n",
+	"f.ini:6: spares: 'x' is not a whole number\n"},
+    /* One instance's entry is wrong, and is told of once. */
+    {"[worker:w]\nfloor = f\nentry = a:b%n-\nnumprocs = 3\n"
+     "[floor:f]\nruntime = python\n",
+	"f.ini:3: entry: 'a:b0-' is not a python function, "
+	"package.module:function\n"},
+    {"[floor:0]\nruntime = python\n"
+     "[worker:floor]\nfloor = 0\nentry = a:b\n",
+	"f.ini:1: [floor:0] is called as an instance of [worker:floor] is "
+	"(f.ini:3): one of them needs another name\n"},
+    {"[worker:a]\nnumprocs = 9999\ncommand = x\nstdout = null\n"
+     "[floor:f]\nruntime = python\n",
+	"f.ini:5: [floor:f] brings the fleet to 10001 instances, at most "
+	"10000 are allowed\n"},
 };
 
 START_TEST(file_refused)
 {
 	ck_assert_int_eq(load(wrong[_i].text), -1);
 	ck_assert_str_eq(messages, wrong[_i].messages);
+}
+END_TEST
+
+START_TEST(a_floor)
+{
+	const struct worker_conf *w;
+	const struct floor_conf *f;
+	char id[WORKER_ID_SIZE], text[1024];
+	int i;
+
+	snprintf(text, sizeof(text),
+	    "[fleet]\nname = shop\nenvironment = A=1 B=2\nuser = %u\n"
+	    "[worker:app]\nfloor = app\nentry = %%N.web:C.main%%n\n"
+	    "args = --n %%n ''\nenvironment = C=3\n"
+	    "[floor:app]\nruntime = python\npython = /v/bin/python\n"
+	    "preload = numpy my-mod %%N\npath = /srv/%%F /b\n"
+	    "init = app.start:go\nenvironment = B=4\nspares = 2\n"
+	    "preload_timeout = 2min\nfork_timeout = 500ms\n"
+	    "max_private = 1M\ndescription = x\n",
+	    (unsigned int)geteuid());
+	ck_assert_msg(load(text) == 0, "%s", messages);
+	ck_assert_uint_eq(fleet.nworkers, 3);
+	w = &fleet.workers[0];
+	ck_assert_str_eq(w->name, "app");
+	ck_assert_ptr_null(w->argv);
+	ck_assert_ptr_null(w->as_floor);
+	ck_assert_str_eq(w->floor, "app");
+	ck_assert_str_eq(w->entry, "app.web:C.main0");
+	check_words(w->args, "--n", "0", "", NULL);
+	check_words(w->environment, "A=1", "B=2", "C=3", NULL);
+	for (i = 0; i < FLOOR_SLOTS; i++) {
+		w = &fleet.workers[1 + i];
+		ck_assert_str_eq(w->name, "floor:app");
+		ck_assert_str_eq(w->group_name, "@app");
+		ck_assert_int_eq(w->instance, i);
+		ck_assert_int_eq(w->numprocs, FLOOR_SLOTS);
+		worker_conf_id(w, id);
+		ck_assert_str_eq(id, i == 0 ? "@app:0" : "@app:1");
+		ck_assert_int_eq(w->line, 10);
+		ck_assert_ptr_null(w->argv);
+		ck_assert_ptr_null(w->floor);
+		ck_assert_ptr_null(w->args);
+		ck_assert_str_eq(w->user, fleet.workers[0].user);
+		ck_assert_str_eq(w->description, "x");
+		ck_assert_str_eq(w->directory, "/");
+		ck_assert_int_eq(w->std_in.kind, STREAM_NULL);
+		ck_assert_int_eq(w->std_out.kind, STREAM_LOG);
+		ck_assert_int_eq(w->std_err.kind, STREAM_STDOUT);
+		ck_assert_int_eq(w->type, WORKER_DAEMON);
+		ck_assert_int_eq(w->restart, RESTART_ALWAYS);
+		ck_assert_int_eq(w->autostart, 1);
+		ck_assert_int_eq(w->stop_signal, SIGTERM);
+		ck_assert_int_eq(w->stop_timeout, 5000);
+		ck_assert_int_eq(w->backoff_delay, 1000);
+		ck_assert_int_eq(w->kill_mode, KILL_MODE_TREE);
+		check_words(w->environment, "A=1", "B=4", NULL);
+		f = w->as_floor;
+		ck_assert_int_eq(f->runtime, FLOOR_PYTHON);
+		ck_assert_str_eq(f->python, "/v/bin/python");
+		check_words(f->preload, "numpy", "my-mod", "app", NULL);
+		check_words(f->path, "/srv/shop", "/b", NULL);
+		ck_assert_str_eq(f->init, "app.start:go");
+		ck_assert_int_eq(f->spares, 2);
+		ck_assert_int_eq(f->preload_timeout, 120000);
+		ck_assert_int_eq(f->fork_timeout, 500);
+		ck_assert_uint_eq(f->max_private, 1 << 20);
+	}
+	ck_assert_ptr_ne(fleet.workers[1].as_floor, fleet.workers[2].as_floor);
+	ck_assert_uint_eq(fleet.workers[1].print, fleet.workers[2].print);
+}
+END_TEST
+
+START_TEST(floors_of_each_runtime)
+{
+	const struct floor_conf *f;
+
+	ck_assert_msg(load("[floor:c]\nruntime = command\n"
+			   "command = ruby /x.rb %N\n"
+			   "[floor:n]\nruntime = native\n"
+			   "[floor:p]\nruntime = python\n") == 0,
+	    "%s", messages);
+	ck_assert_uint_eq(fleet.nworkers, 6);
+	check_words(fleet.workers[1].argv, "ruby", "/x.rb", "c", NULL);
+	ck_assert_int_eq(fleet.workers[3].as_floor->runtime, FLOOR_NATIVE);
+	f = fleet.workers[5].as_floor;
+	ck_assert_int_eq(f->runtime, FLOOR_PYTHON);
+	ck_assert_ptr_null(f->python);
+	ck_assert_ptr_null(f->preload);
+	ck_assert_ptr_null(f->path);
+	ck_assert_ptr_null(f->init);
+	ck_assert_int_eq(f->spares, 0);
+	ck_assert_int_eq(f->preload_timeout, 60000);
+	ck_assert_int_eq(f->fork_timeout, 10000);
+	ck_assert_uint_eq(f->max_private, 0);
+}
+END_TEST
+
+#define NO_FUNCTION " is not a python function, package.module:function"
+#define NO_MODULE " is not the name of a module, such as package.module"
+#define NO_NATIVE \
+	" is not a native function, /path/lib.so:symbol or lib.so:symbol"
+#define NO_FILE " is neither an absolute path nor the name of a library"
+
+/* A key of a floor of that runtime, or the entry of a worker on it; message
+ * NULL: it is right. */
+static const struct {
+	const char *runtime, *key, *value, *message;
+} texts[] = {
+    {"python", "entry", "m:f", NULL},
+    {"python", "entry", "a.b-c.2to3:Class.method_1", NULL},
+    {"python", "entry", "m\303\266d:f\303\274r", NULL},
+    {"python", "entry", "", "''" NO_FUNCTION},
+    {"python", "entry", "m", "'m'" NO_FUNCTION},
+    {"python", "entry", "m:", "'m:'" NO_FUNCTION},
+    {"python", "entry", ":f", "':f'" NO_FUNCTION},
+    {"python", "entry", "a..b:f", "'a..b:f'" NO_FUNCTION},
+    {"python", "entry", ".a:f", "'.a:f'" NO_FUNCTION},
+    {"python", "entry", "a.:f", "'a.:f'" NO_FUNCTION},
+    {"python", "entry", "a:f()", "'a:f()'" NO_FUNCTION},
+    {"python", "entry", "a:f:g", "'a:f:g'" NO_FUNCTION},
+    {"python", "entry", "a:f-g", "'a:f-g'" NO_FUNCTION},
+    {"python", "entry", "/a/b.py:f", "'/a/b.py:f'" NO_FUNCTION},
+    {"python", "init", "m:f", NULL},
+    {"python", "init", "f", "'f'" NO_FUNCTION},
+    {"python", "preload", "a a.b a-b", NULL},
+    {"python", "preload", "", NULL},
+    {"python", "preload", "a ''", "''" NO_MODULE},
+    {"python", "preload", "a /x/b.py", "'/x/b.py'" NO_MODULE},
+    {"python", "preload", "a,b", "'a,b'" NO_MODULE},
+    {"python", "preload", ".a", "'.a'" NO_MODULE},
+    {"native", "entry", "/x/lib.so:main", NULL},
+    {"native", "entry", "libx.so.1:_ZN1x1yEv", NULL},
+    {"native", "entry", "/a:b/lib.so:m", NULL},
+    {"native", "entry", "./lib.so:m", "'./lib.so:m'" NO_NATIVE},
+    {"native", "entry", "lib.so:", "'lib.so:'" NO_NATIVE},
+    {"native", "entry", ":m", "':m'" NO_NATIVE},
+    {"native", "entry", "/x/lib.so", "'/x/lib.so'" NO_NATIVE},
+    {"native", "entry", "lib.so:a b", "'lib.so:a b'" NO_NATIVE},
+    {"native", "init", "go_$1", NULL},
+    {"native", "init", "lib:go", "'lib:go' is not the name of a symbol"},
+    {"native", "init", "", "'' is not the name of a symbol"},
+    {"native", "preload", "libx.so /x/y.so '/a b.dat'", NULL},
+    {"native", "preload", "x/y.so", "'x/y.so'" NO_FILE},
+    {"native", "preload", "''", "''" NO_FILE},
+    {"command", "entry", "any thing :/ at all", NULL},
+    {"command", "entry", "", "nothing is named"},
+};
+
+START_TEST(what_a_runtime_takes)
+{
+	int entry = strcmp(texts[_i].key, "entry") == 0;
+	const char *message = texts[_i].message;
+	char text[1024], want[1024] = "";
+
+	snprintf(text, sizeof(text), "[floor:f]\nruntime = %s\n%s\n%s%s = %s\n",
+	    texts[_i].runtime, *texts[_i].runtime == 'c' ? "command = x" : "",
+	    entry ? "[worker:w]\nfloor = f\n" : "", texts[_i].key,
+	    texts[_i].value);
+	ck_assert_msg(
+	    (load(text) == 0) == (message == NULL), "%s%s", text, messages);
+	if (message != NULL)
+		snprintf(want, sizeof(want), "f.ini:%d: %s: %s\n",
+		    entry ? 6 : 4, texts[_i].key, message);
+	ck_assert_str_eq(messages, want);
+}
+END_TEST
+
+#define ONLY_ROOT ": only a floor with user = root can have workers of other "
+
+/* A worker has its floor's user, unless that is root and says so. */
+static const struct {
+	const char *fleet, *floor, *worker, *message;
+} users[] = {
+    {"", "", "", ""},
+    {"", "", "user = root", ""},
+    {"", "user = root", "", ""},
+    {"", "user = root", "user = nobody", ""},
+    {"", "user = 0", "user = nobody\ngroup = daemon", ""},
+    {"user = root", "", "user = nobody", ""},
+    {"user = nobody", "", "", ""},
+    {"user = nobody", "", "user = 65534", ""},
+    {"", "user = nobody", "user = nobody", ""},
+    {"", "user = nobody", "user = nobody\ngroup = nogroup", ""},
+    {"", "user = nobody", "user = nobody\ngroup = 65534", ""},
+    {"", "user = gone-by", "user = gone-by", ""},
+    {"", "", "user = nobody",
+	"f.ini:9: user: [floor:f] runs as svd does" ONLY_ROOT "users\n"},
+    {"", "", "group = daemon",
+	"f.ini:9: group: [floor:f] runs as another" ONLY_ROOT "groups\n"},
+    {"", "user = nobody", "",
+	"f.ini:6: user: [floor:f] runs as nobody" ONLY_ROOT "users\n"},
+    {"", "user = nobody", "user = root",
+	"f.ini:9: user: [floor:f] runs as nobody" ONLY_ROOT "users\n"},
+    {"", "user = nobody", "user = nobody\ngroup = root",
+	"f.ini:10: group: [floor:f] runs as another" ONLY_ROOT "groups\n"},
+    {"user = nobody", "user = daemon", "",
+	"f.ini:6: user: [floor:f] runs as daemon" ONLY_ROOT "users\n"},
+    {"", "user = gone-by", "user = not-there",
+	"f.ini:9: user: [floor:f] runs as gone-by" ONLY_ROOT "users\n"},
+};
+
+START_TEST(users_of_a_floor)
+{
+	int rc = *users[_i].message == '\0' ? 0 : -1;
+	char text[1024];
+
+	if (geteuid() != 0)
+		return;
+	snprintf(text, sizeof(text),
+	    "[fleet]\n%s\n[floor:f]\nruntime = native\n%s\n"
+	    "[worker:w]\nfloor = f\nentry = l:m\n%s\n",
+	    users[_i].fleet, users[_i].floor, users[_i].worker);
+	ck_assert_msg(load(text) == rc, "%s%s", text, messages);
+	ck_assert_str_eq(messages, users[_i].message);
+}
+END_TEST
+
+/* It asks no user data base, which may say something else by now. */
+START_TEST(a_successor_does_not_ask_whose_floor_it_is)
+{
+	int fd = memfd_create("test", MFD_CLOEXEC);
+	struct err e;
+
+	if (geteuid() == 0) {
+		ck_assert_int_eq(load("[floor:f]\nruntime = native\n"
+				      "[worker:w]\nfloor = f\nentry = l:m\n"
+				      "user = nobody\n"),
+		    -1);
+		ck_assert_int_eq(sources_save(sources, fd, &e), 0);
+		sources_free(sources);
+		sources = sources_load(fd, &e);
+		ck_assert_ptr_nonnull(sources);
+		ck_assert_int_eq(load_file(), 0);
+	}
+	close(fd);
+}
+END_TEST
+
+/* In whatever order, and file, they stand. */
+START_TEST(floors_elsewhere)
+{
+	write_file("w.inc", "[worker:w]\nfloor = f\nentry = a:b\n"
+			    "[worker:v]\nfloor = g\nentry = a:b\n");
+	write_file("f.inc", "[floor:f]\nruntime = python\n");
+	ck_assert_int_eq(load("[fleet]\ninclude = w.inc f.inc\n"), -1);
+	ck_assert_str_eq(messages,
+	    "w.inc:5: floor: there is no [floor:g], did you mean 'f'?\n");
+	ck_assert_int_eq(load("[fleet]\ninclude = w.inc f.inc\n"
+			      "[floor:g]\nruntime = python\n"),
+	    0);
+	ck_assert_uint_eq(fleet.nworkers, 6);
+}
+END_TEST
+
+START_TEST(many_floors_are_fast)
+{
+	struct timespec from, to;
+	struct buf b = {0};
+	int i;
+
+	for (i = 0; i < 3300; i++)
+		ck_assert_int_eq(
+		    buf_addf(&b,
+			"[worker:w%d]\nfloor = f%d\n"
+			"entry = a:b\nstdout = null\n"
+			"[floor:f%d]\nruntime = python\nuser = nobody\n",
+			i, 3299 - i, i),
+		    0);
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	ck_assert_int_eq(load(b.data), -1); /* nobody's floors, not ours */
+	clock_gettime(CLOCK_MONOTONIC, &to);
+	buf_release(&b);
+	ck_assert_uint_ge(diags.nerrors, 3300);
+	ck_assert_int_lt(to.tv_sec - from.tv_sec, 10);
+}
+END_TEST
+
+/* Those of lines, of which each spare has one: per slot; and of outputs. */
+START_TEST(floors_need_descriptors)
+{
+	struct rlimit limit;
+	struct buf b = {0};
+	char want[256];
+	rlim_t i, n, need;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	n = limit.rlim_max / 2000 + 1;
+	if (n > FLEET_WORKERS_MAX / FLOOR_SLOTS)
+		return; /* no fleet needs so many */
+	for (i = 0; i < n; i++)
+		ck_assert_int_eq(
+		    buf_addf(&b,
+			"[floor:f%llu]\nruntime = python\nspares = 1000\n",
+			(unsigned long long)i),
+		    0);
+	ck_assert_int_eq(load(b.data), -1);
+	need = n * FLOOR_SLOTS * (2 + 2 + 1000) + 100;
+	snprintf(want, sizeof(want),
+	    "f.ini: the outputs and floors of this fleet need %llu "
+	    "descriptors, the hard limit is %llu\n",
+	    (unsigned long long)need, (unsigned long long)limit.rlim_max);
+	ck_assert_str_eq(messages, want);
+	/* And each worker on a floor. */
+	ck_assert_int_eq(buf_adds(&b, "[worker:w]\nfloor = f0\nentry = a:b\n"
+				      "numprocs = 7\nstdout = null\n"),
+	    0);
+	ck_assert_int_eq(load(b.data), -1);
+	snprintf(want, sizeof(want), "%llu", (unsigned long long)need + 7);
+	ck_assert_ptr_nonnull(strstr(messages, want));
+	buf_release(&b);
 }
 END_TEST
 
@@ -860,6 +1271,38 @@ START_TEST(machine_warnings)
 }
 END_TEST
 
+START_TEST(machine_warnings_of_floors)
+{
+	ck_assert_msg(
+	    load("[floor:a]\nruntime = python\npython = nonexistent-python\n"
+		 "preload = a.b\npath = / /nonexistent/p\n"
+		 "[floor:b]\nruntime = python\npython = /nonexistent/python\n"
+		 "[floor:c]\nruntime = python\n"
+		 "environment = PATH=/nonexistent\n"
+		 "[floor:d]\nruntime = native\n"
+		 "preload = libc.so.6 /nonexistent/x.so\n"
+		 "[floor:e]\nruntime = command\ncommand = /nonexistent/x\n"
+		 "[floor:f]\nruntime = native\npreload = libx.so\n") == 0,
+	    "%s", messages);
+	conf_check_machine(&fleet, &diags);
+	join_messages();
+	ck_assert_str_eq(messages,
+	    "f.ini:1: warning: [floor:a] python 'nonexistent-python' is not "
+	    "found in PATH\n"
+	    "f.ini:1: warning: [floor:a] path '/nonexistent/p': No such file "
+	    "or directory\n"
+	    "f.ini:6: warning: [floor:b] python '/nonexistent/python': No such "
+	    "file or directory\n"
+	    "f.ini:9: warning: [floor:c] python 'python3' is not found in "
+	    "PATH\n"
+	    "f.ini:12: warning: [floor:d] preload '/nonexistent/x.so': No such "
+	    "file or directory\n"
+	    "f.ini:15: warning: [floor:e] command '/nonexistent/x': No such "
+	    "file or directory\n");
+	ck_assert_uint_eq(diags.nerrors, 0);
+}
+END_TEST
+
 START_TEST(unknown_user_is_a_warning)
 {
 	if (geteuid() != 0)
@@ -955,6 +1398,14 @@ main(void)
 	tcase_add_test(t, environment_file_errors);
 	tcase_add_loop_test(t, key_refused, 0, NELEM(refused));
 	tcase_add_loop_test(t, file_refused, 0, NELEM(wrong));
+	tcase_add_test(t, a_floor);
+	tcase_add_test(t, floors_of_each_runtime);
+	tcase_add_loop_test(t, what_a_runtime_takes, 0, NELEM(texts));
+	tcase_add_loop_test(t, users_of_a_floor, 0, NELEM(users));
+	tcase_add_test(t, a_successor_does_not_ask_whose_floor_it_is);
+	tcase_add_test(t, floors_elsewhere);
+	tcase_add_test(t, many_floors_are_fast);
+	tcase_add_test(t, floors_need_descriptors);
 	tcase_add_test(t, unreadable);
 	tcase_add_test(t, included);
 	tcase_add_test(t, include_errors);
@@ -963,6 +1414,7 @@ main(void)
 	tcase_add_test(t, many_workers_are_fast);
 	tcase_add_test(t, memory_is_bounded);
 	tcase_add_test(t, machine_warnings);
+	tcase_add_test(t, machine_warnings_of_floors);
 	tcase_add_test(t, unknown_user_is_a_warning);
 	tcase_add_test(t, other_user_needs_root);
 	tcase_add_test(t, table_is_sound);
