@@ -387,6 +387,37 @@ check_oom_score(const struct worker_conf *w, struct err *e)
 	    w->oom_score_adj);
 }
 
+static const struct floor_conf *
+floor_under(const struct fleet *f, const struct worker_conf *w)
+{
+	size_t i;
+
+	for (i = 0; i < f->nworkers && w->floor != NULL; i++)
+		if (f->workers[i].as_floor != NULL &&
+		    strcmp(f->workers[i].group_name + 1, w->floor) == 0)
+			return f->workers[i].as_floor;
+	return NULL;
+}
+
+/* "/path/lib.so:symbol" */
+static int
+check_entry(const struct fleet *f, const struct worker_conf *w, struct err *e)
+{
+	const struct floor_conf *floor = floor_under(f, w);
+	struct stat st;
+	char *path;
+	int rc = 0;
+
+	if (floor == NULL || floor->runtime != FLOOR_NATIVE ||
+	    *w->entry != '/' || (path = strdup(w->entry)) == NULL)
+		return 0;
+	*strrchr(path, ':') = '\0';
+	if (stat(path, &st) == -1)
+		rc = err_sys(e, errno, "entry '%s'", path);
+	free(path);
+	return rc;
+}
+
 static int (*const checks[])(const struct worker_conf *, struct err *) = {
     check_command,
     check_python,
@@ -403,25 +434,32 @@ static int (*const checks[])(const struct worker_conf *, struct err *) = {
     check_oom_score,
 };
 
+static void
+warn(struct diags *d, const struct worker_conf *w, const struct err *e)
+{
+	int is_floor = w->as_floor != NULL; /* "@NAME" */
+
+	diags_add(d, 0, w->file, w->line, "[%s:%s] %s",
+	    is_floor ? "floor" : "worker", w->group_name + is_floor, e->text);
+}
+
 void
 conf_check_machine(const struct fleet *f, struct diags *d)
 {
 	const struct worker_conf *w;
 	struct err e;
 	size_t i, j;
-	int is_floor;
 
 	if (check_log(f, &e) == -1)
 		diags_add(d, 0, f->files[0], 0, "%s", e.text);
 	for (i = 0; i < f->nworkers; i++) {
 		w = &f->workers[i];
-		is_floor = w->as_floor != NULL; /* "@NAME" */
 		if (w->instance != 0)
 			continue;
 		for (j = 0; j < sizeof(checks) / sizeof(checks[0]); j++)
 			if (checks[j](w, &e) == -1)
-				diags_add(d, 0, w->file, w->line, "[%s:%s] %s",
-				    is_floor ? "floor" : "worker",
-				    w->group_name + is_floor, e.text);
+				warn(d, w, &e);
+		if (check_entry(f, w, &e) == -1)
+			warn(d, w, &e);
 	}
 }

@@ -1282,7 +1282,10 @@ START_TEST(machine_warnings_of_floors)
 		 "[floor:d]\nruntime = native\n"
 		 "preload = libc.so.6 /nonexistent/x.so\n"
 		 "[floor:e]\nruntime = command\ncommand = /nonexistent/x\n"
-		 "[floor:f]\nruntime = native\npreload = libx.so\n") == 0,
+		 "[floor:f]\nruntime = native\npreload = libx.so\n"
+		 "[worker:w]\nfloor = f\nentry = /nonexistent/l:m\n"
+		 "[worker:v]\nfloor = f\nentry = libx.so:m\n"
+		 "[worker:u]\nfloor = e\nentry = /nonexistent/l:m\n") == 0,
 	    "%s", messages);
 	conf_check_machine(&fleet, &diags);
 	join_messages();
@@ -1298,6 +1301,8 @@ START_TEST(machine_warnings_of_floors)
 	    "f.ini:12: warning: [floor:d] preload '/nonexistent/x.so': No such "
 	    "file or directory\n"
 	    "f.ini:15: warning: [floor:e] command '/nonexistent/x': No such "
+	    "file or directory\n"
+	    "f.ini:21: warning: [worker:w] entry '/nonexistent/l': No such "
 	    "file or directory\n");
 	ck_assert_uint_eq(diags.nerrors, 0);
 }
