@@ -4,7 +4,7 @@
  * memory with its siblings. Beside it: native.ini.
  *
  *	cc -O2 -fPIC -shared -o libexample.so worker.c -lsvdworker
- *	LD_LIBRARY_PATH=. svd native.ini
+ *	LD_LIBRARY_PATH=$PWD svd native.ini
  *
  * What is called of svd is described in svd.worker(3). With a main() that calls
  * answer(), the same would be a program for `command =`.
