@@ -151,17 +151,19 @@ receive_request(char *data, struct floor_msg *m)
 }
 
 static void
-become_worker(struct svd_job *job)
+become_worker(const struct floor_fork_made *made, struct svd_job *job)
 {
 	self.fork.sock = -1;
+	self.line = made->line;
 	dispositions_restore(&self.signals);
-	floor_worker_begin(self.line, job);
+	floor_worker_begin(made->line, made->parent, job);
 	sys_sigmask(0);
 }
 
 int
 svd_floor_serve(const struct svd_floor_hooks *hooks, struct svd_job *job)
 {
+	struct floor_fork_made made;
 	char data[REQUEST_BYTES];
 	struct floor_msg m;
 	const char *token;
@@ -174,8 +176,8 @@ svd_floor_serve(const struct svd_floor_hooks *hooks, struct svd_job *job)
 		token = floor_get(&m, "token");
 		if (strcmp(m.verb, "FORK") != 0 || token == NULL)
 			continue;
-		if (floor_fork(&self.fork, token, &self.line)) {
-			become_worker(job);
+		if (floor_fork(&self.fork, token, &made)) {
+			become_worker(&made, job);
 			return 1;
 		}
 	}

@@ -35,8 +35,9 @@ struct making {
 	const struct floor_fork *f;
 	const char *token;
 	const char *way;
-	int line[2]; /* svd's end, the worker's */
-	int middle;  /* wait status of the intermediate */
+	int line[2];  /* svd's end, the worker's */
+	int middle;   /* wait status of the intermediate */
+	pid_t parent; /* the worker's: the intermediate */
 };
 
 /* Its number of links: two and one for each thread. */
@@ -106,12 +107,13 @@ announce(const struct making *m, pid_t pid)
  * all have closed svd's end, and ends.
  */
 static __attribute__((noinline)) void
-be_intermediate(const struct making *m, int shares_memory)
+be_intermediate(struct making *m, int shares_memory)
 {
 	pid_t pid;
 
 	if (shares_memory && register_rseq() == -1)
 		_exit(MIDDLE_NO_RSEQ);
+	m->parent = getpid();
 	pid = fork();
 	if (pid == 0)
 		return;
@@ -128,7 +130,7 @@ be_intermediate(const struct making *m, int shares_memory)
  * worker may, as it is no longer that. A frame of its own, in which the floor
  * needs nothing but the result. */
 static __attribute__((noinline)) pid_t
-make_by_vfork(const struct making *m)
+make_by_vfork(struct making *m)
 {
 	pid_t middle = vfork();
 
@@ -138,7 +140,7 @@ make_by_vfork(const struct making *m)
 }
 
 static pid_t
-make_by_double_fork(const struct making *m)
+make_by_double_fork(struct making *m)
 {
 	pid_t middle = fork();
 
@@ -268,7 +270,8 @@ try_to_fork(struct floor_fork *f, struct making *m)
 }
 
 int
-floor_fork(struct floor_fork *f, const char *token, int *line)
+floor_fork(
+    struct floor_fork *f, const char *token, struct floor_fork_made *made)
 {
 	struct making m = {.f = f, .token = token};
 	int rc;
@@ -276,7 +279,7 @@ floor_fork(struct floor_fork *f, const char *token, int *line)
 	do
 		rc = try_to_fork(f, &m);
 	while (rc == -1);
-	if (rc == 1)
-		*line = m.line[1];
+	made->line = m.line[1];
+	made->parent = m.parent;
 	return rc;
 }

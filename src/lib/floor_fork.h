@@ -12,6 +12,8 @@
 #ifndef SVD_LIB_FLOOR_FORK_H
 #define SVD_LIB_FLOOR_FORK_H
 
+#include <sys/types.h>
+
 struct svd_floor_hooks;
 
 struct floor_fork {
@@ -20,12 +22,19 @@ struct floor_fork {
 	const struct svd_floor_hooks *hooks; /* borrowed, or NULL */
 };
 
+/* What the worker is left with. */
+struct floor_fork_made {
+	int line;     /* its end of it */
+	pid_t parent; /* the intermediate, which may not have ended yet */
+};
+
 /*
  * Makes a worker, and tells svd of it or of the failure. 1: this is the worker,
- * in a session of its own; *line is its end of its line, all signals are
- * blocked, hooks->child has run. 0: this is the floor.
+ * in a session of its own; all signals are blocked, hooks->child has run. 0:
+ * this is the floor.
  */
-int floor_fork(struct floor_fork *f, const char *token, int *line);
+int floor_fork(
+    struct floor_fork *f, const char *token, struct floor_fork_made *made);
 /* How a worker would be made now: "vfork" or "double". */
 const char *floor_fork_way(const struct floor_fork *f);
 /* Threads of this process. 0: unknown, there is no /proc. */

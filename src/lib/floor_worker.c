@@ -16,7 +16,8 @@
 
 #define PACKET_BYTES 1024
 #define FIELDS_MAX (16 << 20) /* more than execve(2) would take */
-#define STATUS_SET_UP 126     /* as shells have it, and a failed exec */
+#define PARENT_ENDS_USEC 50
+#define STATUS_SET_UP 126 /* as shells have it, and a failed exec */
 
 static void
 say(void *arg, unsigned int stage, unsigned int detail, int error)
@@ -220,8 +221,17 @@ take_start(int line, const struct floor_msg *start, const int *fds, size_t nfds,
 	take_streams(start, fds, nfds, s);
 }
 
+/* It takes no more than its exit. A worker that asks to die with its parent
+ * must not mean that one. */
+static void
+wait_for_end_of(pid_t parent)
+{
+	while (getppid() == parent)
+		usleep(PARENT_ENDS_USEC);
+}
+
 void
-floor_worker_begin(int line, struct svd_job *job)
+floor_worker_begin(int line, pid_t parent, struct svd_job *job)
 {
 	struct set_up s = {.terminal = -1};
 	int fds[CHAN_FDS_MAX], deadline;
@@ -232,6 +242,7 @@ floor_worker_begin(int line, struct svd_job *job)
 
 	nfds = receive_start(line, data, &start, fds);
 	deadline = set_up_deadline();
+	wait_for_end_of(parent);
 	take_start(line, &start, fds, nfds, job, &s);
 	if (set_up_take(&s, say, &line) == -1)
 		_exit(STATUS_SET_UP);

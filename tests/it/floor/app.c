@@ -97,9 +97,9 @@ do_hang(void)
 }
 
 static void
-do_crash(void)
+do_die(void)
 {
-	raise(SIGSEGV);
+	raise(SIGTERM);
 }
 
 static void
@@ -165,7 +165,7 @@ static const struct {
 } loads[] = {
     {"exit", do_exit},
     {"hang", do_hang},
-    {"crash", do_crash},
+    {"die", do_die},
     {"half", do_half},
     {"thread", start_thread},
     {"atfork-thread", do_atfork_thread},
