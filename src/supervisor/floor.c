@@ -68,6 +68,20 @@ end_spares(struct floor *f, uint64_t before)
 	}
 }
 
+/* Their number was lessened. Who is about to take one will ask for another. */
+static void
+end_surplus(struct floor *f)
+{
+	size_t n = floor_count_spares(f);
+	struct line *l;
+
+	for (; n > (size_t)floor_newest(f)->conf->as_floor->spares; n--) {
+		l = TAILQ_FIRST(&f->spares);
+		TAILQ_REMOVE(&f->spares, l, link);
+		line_end(l);
+	}
+}
+
 /* Who waited for it is told so at its birth. */
 static void
 give_up_waiting(struct floor *f)
@@ -484,6 +498,7 @@ floor_reconcile_slot(struct worker *w)
 		log_info("%s: its stanza has changed", w->conf->name);
 		floor_renew(w->floor);
 	}
+	end_surplus(w->floor);
 	floor_wake(w->floor);
 }
 

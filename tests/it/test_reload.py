@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from svdtest import (ROUNDS, SANITIZED, SLOW, act, alive,
+from svdtest import (ROUNDS, SANITIZED, SLOW, act, alive, children,
                      command_line, floor, on_floor, rss_kb, stays, wait_for)
 
 SEED = int(os.environ.get("SVD_TEST_SEED", "1"))
@@ -751,6 +751,18 @@ def test_diff_of_floors_tells_whom_it_moves(fleet):
     after = f.running()
     same = {name for name in after if after[name] == before[name]}
     assert same == {"b", "c"}
+
+
+def test_spares_change_without_a_new_generation(fleet):
+    f = fleet(floor(spares=3) + f"[worker:w]\n{on_floor('pause')}\n")
+    before = f.running()
+    # Supervisor, logger, floor and worker.
+    for new, old in (3, 3), (1, 3), (0, 1), (2, 0):
+        edit(f, (f"spares = {old}", f"spares = {new}"))
+        f.ctl("reload")
+        wait_for(lambda: len(children(f.keeper)) == 4 + new)
+    assert f.running() == before
+    assert "generation 2" not in f.log()
 
 
 def test_config_tells_of_a_floor_once(fleet):
