@@ -52,7 +52,8 @@ class Way:
         library = ctypes.PyDLL(path, use_errno=True)
         for name in ("open", "loaded", "failed", "serve", "exception"):
             function = library["svd_floor_" + name]
-            function.errcheck = _checked
+            if name != "serve":
+                function.errcheck = _checked
             setattr(self, "_" + name, function)
         self._late = library["svd_floor_late"]
         self._late.restype = None
@@ -75,14 +76,27 @@ class Way:
 
     def loaded(self, ms, modules):
         """OSError (EINVAL): it has become a subreaper."""
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:  # not in every libc
+            trim(0)
         self._loaded(
             ms, (ctypes.c_char_p * len(modules))(*modules), len(modules))
 
     def serve(self):
         """A Job: this is a worker, set up. None: the floor, not needed."""
         job = _Job()
-        if self._serve(self._hooks, ctypes.byref(job)) == 0:
-            return None
+        result = self._serve(self._hooks, ctypes.byref(job))
+        if result == 1:
+            return Job(job)
+        _checked(result, self._serve, ())
+        return None
+
+    @staticmethod
+    def rehearse(argv, environ):
+        """The Job that serve() would return."""
+        job = _Job(argc=len(argv))
+        job.argv = (ctypes.c_char_p * (len(argv) + 1))(*argv)
+        job.envp = (ctypes.c_char_p * (len(environ) + 1))(*environ)
         return Job(job)
 
     def exception(self, what, traceback):

@@ -12,7 +12,7 @@ import time
 
 import _signal
 
-from . import protocol, report, worker
+from . import protocol, report, takeover, worker
 
 USAGE = "usage: floor.py [--path DIR]... [--init MODULE:FUNCTION] -- MODULE..."
 
@@ -31,24 +31,29 @@ def main(here, words):
     collects = gc.isenabled()
     gc.disable()
     signals = _Signals()
-    flush = worker.FlushBeforeFork()
+    takeover.buffer_lines()
     before = set(sys.modules)
     start = time.monotonic()
     _load(way, modules, init)
     signals.restore()
     _leave_event_loop()
+    takeover.forget_input()
     report.flush()
     gc.collect()
     loaded = [name for name in sys.modules if name not in before]
+    take_over = takeover.prepare(way)
+    late = worker.Late(way.late)
     _tell(way, start, loaded)
     gc.freeze()
+    if collects:
+        gc.enable()
     try:
         job = way.serve()
         if job is not None:
-            flush.off()
-            worker.live(way, job, collects)
+            worker.live(way, take_over, job, late)
     except KeyboardInterrupt:  # before live(), or in the floor
         worker.die_interrupted()
+    late.end()
     _end()
 
 

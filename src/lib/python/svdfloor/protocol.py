@@ -244,7 +244,13 @@ class Way:
                                     (b"detail", 0), (b"errno", error.errno)))
                 os._exit(126)
         _signal.setitimer(_signal.ITIMER_REAL, 0)
+        _set_environment(fields)
         _set_name(fields)
+
+    @staticmethod
+    def rehearse(argv, environ):
+        """The Job that serve() would return."""
+        return Job({b"entry": argv[:1], b"arg": argv[1:], b"env": environ})
 
     def exception(self, what, traceback):
         """Never blocks. Each is bytes."""
@@ -312,6 +318,13 @@ def _set_user(fields, given):
 def _set_directory(fields, given):
     if b"directory" in fields:
         os.chdir(fields[b"directory"][0])
+
+
+def _set_environment(fields):
+    os.environ.clear()
+    for word in fields.get(b"env", []):
+        key, _, value = word.partition(b"=")
+        os.putenv(key, value)
 
 
 def _set_name(fields):
