@@ -10,6 +10,7 @@ import _signal
 import _socket
 import os
 import sys
+import time
 
 from . import report
 
@@ -76,7 +77,8 @@ class Way:
             raise LookupError("not set") from None
         except (ValueError, OSError) as error:
             raise LookupError(str(error)) from None
-        self.line = None
+        self.line = None      # in a worker
+        self.between = 0      # its first parent
 
     # --- loading -------------------------------------------------------------
 
@@ -160,6 +162,7 @@ class Way:
             # Svd's and the worker's end; born in time to fail before the fork.
             theirs, line = map(_cloexec, _socket.socketpair(
                 _socket.AF_UNIX, _socket.SOCK_SEQPACKET))
+            self.between = os.getpid()
             pid = os.fork()
         except BaseException as error:
             self._last(lambda: self._fork_failed(token, error))
@@ -199,6 +202,10 @@ class Way:
             os.setsid()
             self.svd.close()
             fields, given = self._wait_to_start()
+            # It takes no more than its exit. A worker that asks to die with
+            # its parent must not mean that one.
+            while os.getppid() == self.between:
+                time.sleep(0.00005)
             self._set_up(fields, given)
             self.line.send(pack(b"STARTED"))
             return Job(fields)

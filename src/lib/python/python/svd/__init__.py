@@ -1,0 +1,140 @@
+"""svd: what a worker of svd may call, the twin of <svd/worker.h>.
+
+    import svd
+
+    svd.ready()
+    while True:
+        work()
+        svd.status("42 orders done")
+        svd.heartbeat()
+
+Works for workers of any kind, and does nothing in a process that svd did not
+start, or where nobody wants to know. On a Python floor it is there; a worker
+that is executed finds it by PYTHONPATH. Described in svd.worker(3).
+
+The functions that tell svd something return True if it was told, False if
+nobody wants to know, and raise OSError where it fails: BlockingIOError where
+svd has not read what it was told before. They may be called by any thread.
+"""
+
+import os
+import socket
+import stat
+from typing import Optional
+
+__all__ = ["ready", "status", "heartbeat", "heartbeat_interval", "name",
+           "fleet", "instance", "generation"]
+
+_STATUS_MAX = 1016  # bytes
+_told_ready_fd = False
+
+
+def ready() -> bool:
+    """This worker is ready, and what requires it may start.
+
+    Says READY=1 to NOTIFY_SOCKET, as sd_notify(3) does, and writes a newline
+    to SVD_READY_FD, which is closed then; whichever there is. May wait until
+    svd has room for it.
+    """
+    failed = None
+    told = False
+    try:
+        told = _tell_ready_fd()
+    except OSError as error:
+        failed = error
+    told = _notify(b"READY=1", 0) or told
+    if failed is not None:
+        raise failed
+    return told
+
+
+def status(text: str) -> bool:
+    """One line on what it is doing, for people (STATUS=). Never waits.
+
+    Newlines become blanks; what is behind 1016 bytes is cut off.
+    """
+    data = text.encode("utf-8", "replace").replace(b"\n", b" ")
+    if len(data) > _STATUS_MAX:  # not in the middle of a character
+        data = data[:_STATUS_MAX].decode("utf-8", "ignore").encode()
+    return _notify(b"STATUS=" + data, socket.MSG_DONTWAIT)
+
+
+def heartbeat() -> bool:
+    """It is alive (WATCHDOG=1). Never waits.
+
+    To be called at least every heartbeat_interval() seconds.
+    """
+    return _notify(b"WATCHDOG=1", socket.MSG_DONTWAIT)
+
+
+def heartbeat_interval() -> Optional[float]:
+    """Half of the time within which a heartbeat is expected, in seconds.
+
+    None where none is, or where it is expected of another process
+    (WATCHDOG_USEC, WATCHDOG_PID).
+    """
+    usec = _number("WATCHDOG_USEC")
+    pid = _number("WATCHDOG_PID")
+    if not usec or pid not in (None, os.getpid()):
+        return None
+    return usec / 2000000
+
+
+def name() -> Optional[str]:
+    """Its name, such as "web:2" (SVD_WORKER); None: svd did not start it."""
+    return os.environ.get("SVD_WORKER")
+
+
+def fleet() -> Optional[str]:
+    """The name of its fleet (SVD_FLEET); None: svd did not start it."""
+    return os.environ.get("SVD_FLEET")
+
+
+def instance() -> Optional[int]:
+    """Its instance number, from 0 (SVD_INSTANCE); None: there is none."""
+    return _number("SVD_INSTANCE")
+
+
+def generation() -> int:
+    """How often it has been started, from 1 (SVD_GENERATION); 0: never."""
+    return _number("SVD_GENERATION") or 0
+
+
+def _number(key: str) -> Optional[int]:
+    text = os.environ.get(key, "")
+    return int(text) if text.isascii() and text.isdigit() else None
+
+
+def _notify(message: bytes, flags: int) -> bool:
+    path = os.environ.get("NOTIFY_SOCKET")
+    if not path:
+        return False
+    if path[0] not in "/@":
+        raise OSError(97, "NOTIFY_SOCKET is neither a path nor abstract", path)
+    address = os.fsencode(path)
+    if path[0] == "@":
+        address = b"\0" + address[1:]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.sendto(message, flags | socket.MSG_NOSIGNAL, address)
+    return True
+
+
+def _tell_ready_fd() -> bool:
+    """Once: the number may be another file's afterwards. In a child of a
+    worker it may be so at once, so that it is looked at."""
+    global _told_ready_fd
+    fd = _number("SVD_READY_FD")
+    if fd is None or _told_ready_fd:
+        return False
+    try:
+        mode = os.fstat(fd).st_mode
+    except OverflowError:
+        mode = 0
+    if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
+        raise OSError(9, "SVD_READY_FD is neither a pipe nor a socket")
+    _told_ready_fd = True
+    try:
+        os.write(fd, b"\n")
+    finally:
+        os.close(fd)
+    return True
