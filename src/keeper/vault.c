@@ -15,7 +15,7 @@ static const struct {
 } readers[] = {
     {"out:", FOR(VAULT_SUPERVISOR) | FOR(VAULT_LOGGER)},
     {"err:", FOR(VAULT_SUPERVISOR) | FOR(VAULT_LOGGER)},
-    {"outputs", FOR(VAULT_LOGGER)},
+    {"outputs", FOR(VAULT_SUPERVISOR) | FOR(VAULT_LOGGER)},
     {"ring:", FOR(VAULT_LOGGER)},
     {"sink:", FOR(VAULT_LOGGER)},
     {"cursors", FOR(VAULT_LOGGER)},

@@ -60,14 +60,6 @@ struct cursor {
 	 * lines go from the stream of hash next into this ring.
 	 */
 	cursor_u64 from, len, next;
-
-	/*
-	 * Of a stream that has no ring of its own, the hash of its key, and
-	 * when that was said, as the head's notes count. Said by the entry of
-	 * the ring that it ends in; where another one has that already, by one
-	 * that has the stream's key, and in next the file. Main's.
-	 */
-	cursor_u64 who, noted;
 };
 
 struct cursors_head {
@@ -77,7 +69,6 @@ struct cursors_head {
 	cursor_u64 reopen;     /* counts the wishes to open files again */
 	cursor_u64 troubles;   /* counts the changes of trouble */
 	cursor_u64 quitting;   /* the fleet has ended */
-	cursor_u64 notes;      /* see noted */
 	cursor_u64 writer_sleeps[CURSORS_WRITERS];
 };
 

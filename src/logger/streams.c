@@ -14,7 +14,6 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "logger/copier.h"
-#include "logger/notes.h"
 #include "logger/problems.h"
 #include "logger/ring.h"
 #include "logger/rings.h"
@@ -154,7 +153,6 @@ static void
 forget(struct logger *lg, struct stream *s, int64_t now)
 {
 	enqueue(lg, s, QUEUE_NONE);
-	notes_drop(lg, s);
 	names_take(&lg->streams, s->key, 0);
 	TAILQ_REMOVE(&lg->all_streams, s, all);
 	if (s->ring != NULL)
@@ -224,8 +222,6 @@ apply_output(struct logger *lg, const struct output *o, int64_t now)
 	s = get(lg, key);
 	r = s == NULL ? NULL : rings_get(lg, ring_key, &conf);
 	if (r != NULL) {
-		if (o->kind == OUTPUT_FILE)
-			notes_put(lg, s, r, names_hash(o->path));
 		direct(lg, s, r, now);
 		if (r->kind == OUTPUT_LOG && lg->own != NULL)
 			copier_recover(lg, r);
@@ -300,26 +296,38 @@ adopt_ring(struct logger *lg, const char *key, int64_t now)
 static void
 adopt_stream(struct logger *lg, const char *key, int64_t now)
 {
-	char ring_key[CURSOR_KEY_SIZE];
-	struct ring_conf conf = {.name = key + 4, .is_stderr = key[0] == 'e'};
+	struct ring_conf conf = {
+	    .name = key + 4, .kind = OUTPUT_LOG, .is_stderr = key[0] == 'e'};
 	struct stream *s = get(lg, key);
-	struct ring *r;
+	struct ring *r = s == NULL ? NULL : rings_get(lg, key, &conf);
 
-	if (s == NULL)
-		return;
-	notes_find(lg, key, ring_key, sizeof(ring_key));
-	conf.kind = strcmp(key, ring_key) == 0 ? OUTPUT_LOG : OUTPUT_FILE;
-	/* Others may still write to that file. */
-	r = names_pointer(&lg->rings, ring_key);
-	if (r == NULL)
-		r = rings_get(lg, ring_key, &conf);
 	if (r == NULL)
 		return;
 	direct(lg, s, r, now);
 	s->leaving = 1;
 }
 
-/* The first held name that begins so. */
+static int
+is_sink(const char *name)
+{
+	return strncmp(name, "sink:", 5) == 0;
+}
+
+/* If not, a writer has given it to hold while main let go of the ring. */
+static int
+has_ring(const struct logger *lg, const char *sink)
+{
+	return names_pointer(&lg->rings, sink + 5) != NULL;
+}
+
+static void
+drop_sink(struct logger *lg, const char *name, int64_t now)
+{
+	(void)now;
+	link_drop(&lg->link, name);
+}
+
+/* The first held name that begins so and is of no use. */
 static int
 find_held(const struct logger *lg, const char *prefix, char *name, size_t size)
 {
@@ -328,7 +336,8 @@ find_held(const struct logger *lg, const char *prefix, char *name, size_t size)
 
 	for (i = 0; i < lg->held.nbuckets; i++)
 		for (n = lg->held.buckets[i]; n != NULL; n = n->next)
-			if (strncmp(n->text, prefix, strlen(prefix)) == 0) {
+			if (strncmp(n->text, prefix, strlen(prefix)) == 0 &&
+			    !(is_sink(n->text) && has_ring(lg, n->text))) {
 				snprintf(name, size, "%s", n->text);
 				return 1;
 			}
@@ -344,7 +353,7 @@ streams_adopt_left_over(struct logger *lg, int64_t now)
 		size_t skip;
 		void (*adopt)(struct logger *lg, const char *key, int64_t now);
 	} kinds[] = {{"out:", 0, adopt_stream}, {"err:", 0, adopt_stream},
-	    {"ring:", 5, adopt_ring}};
+	    {"ring:", 5, adopt_ring}, {"sink:", 0, drop_sink}};
 	char name[KEEPER_NAME_MAX + 1];
 	size_t k;
 	int fd;
@@ -411,13 +420,11 @@ capture(struct logger *lg, struct stream *s, int all, int64_t now)
 	return 1;
 }
 
-/* What we have given to hold comes back, as a rule of use to nobody; but what
- * a writer had held is, as long as there is the ring. */
+/* What we have given to hold comes back, of use to nobody but if it was a
+ * writer who did. */
 static int
-is_echo(const struct logger *lg, const char *name)
+is_echo(const char *name)
 {
-	if (strncmp(name, "sink:", 5) == 0)
-		return names_pointer(&lg->rings, name + 5) == NULL;
 	return strncmp(name, "ring:", 5) == 0 || strcmp(name, "cursors") == 0;
 }
 
@@ -427,8 +434,12 @@ streams_handed(struct logger *lg, const char *name, int fd, int64_t now)
 	struct stream *s;
 	int old;
 
-	(void)now;
-	if (is_echo(lg, name)) {
+	if (is_sink(name) && !has_ring(lg, name)) {
+		drop_sink(lg, name, now);
+		fd_close(&fd);
+		return;
+	}
+	if (is_echo(name)) {
 		fd_close(&fd);
 		return;
 	}

@@ -15,16 +15,28 @@
 struct lingering {
 	TAILQ_ENTRY(lingering) link;
 	char name[KEEPER_NAME_MAX + 1]; /* the keeper's */
+	char *row;                      /* NULL: cannot be had */
 	ino_t inode;
 };
 
+static void
+end(struct supervisor *s, struct lingering *l)
+{
+	TAILQ_REMOVE(&s->output.lingering, l, link);
+	free(l->row);
+	free(l);
+}
+
 void
-linger_begin(struct supervisor *s, const char *name, ino_t inode)
+linger_begin(struct supervisor *s, const char *name, ino_t inode, char *row)
 {
 	struct lingering *l = calloc(1, sizeof(*l));
 
-	if (l == NULL)
+	if (l == NULL) {
+		free(row);
 		return; /* the keeper goes on holding it */
+	}
+	l->row = row;
 	snprintf(l->name, sizeof(l->name), "%s", name);
 	l->inode = inode;
 	TAILQ_INSERT_TAIL(&s->output.lingering, l, link);
@@ -56,9 +68,33 @@ linger_end(struct supervisor *s, const char *name)
 	if (l == NULL)
 		return -1;
 	fd = linger_open(s, l);
-	TAILQ_REMOVE(&s->output.lingering, l, link);
-	free(l);
+	end(s, l);
 	return fd;
+}
+
+/* Its worker is expected, or has come, and has a line of its own. */
+static int
+is_back(const struct supervisor *s, const struct lingering *l)
+{
+	const struct worker *w;
+	int stream;
+
+	w = roster_by_id(&s->roster, output_read_name(l->name, &stream));
+	return w != NULL &&
+	       (w->output.fifo[stream] != 0 ||
+		   worker_output(w->conf, (enum output_stream)stream) != NULL);
+}
+
+int
+linger_rows(const struct supervisor *s, struct buf *b)
+{
+	const struct lingering *l;
+
+	TAILQ_FOREACH (l, &s->output.lingering, link)
+		if (l->row != NULL && !is_back(s, l) &&
+		    buf_adds(b, l->row) == -1)
+			return -1;
+	return 0;
 }
 
 /* What cannot be looked at has no name to go by any more: empty, or not. */
@@ -88,8 +124,8 @@ linger_cb(struct loop_timer *t)
 		link_drop(&s->link, l->name);
 		id = output_read_name(l->name, &stream);
 		fifo_remove(&s->output.fifos, id, (enum output_stream)stream);
-		TAILQ_REMOVE(&s->output.lingering, l, link);
-		free(l);
+		end(s, l);
+		output_changed(s);
 	}
 	if (!TAILQ_EMPTY(&s->output.lingering))
 		loop_timer_start(t, LINGER_MS);

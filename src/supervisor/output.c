@@ -88,7 +88,7 @@ write_table(struct supervisor *s, struct buf *b)
 	ROSTER_EACH (&s->roster, i, w)
 		for (j = 0; rc == 0 && j < OUTPUT_STREAMS; j++)
 			rc = output_table_stream(b, w, j);
-	return rc;
+	return rc == -1 ? -1 : linger_rows(s, b);
 }
 
 /* Without a table there is no logger; an empty one lets it end its work. */
@@ -180,11 +180,15 @@ static void
 drop_stream(struct worker *w, int stream)
 {
 	char name[KEEPER_NAME_MAX + 1];
+	struct buf row = {0};
 
 	if (w->output.fifo[stream] == 0)
 		return;
 	held_name(w, stream, name);
-	linger_begin(w->sup, name, w->output.fifo[stream]);
+	if (output_table_stream(&row, w, stream) == -1 ||
+	    buf_add(&row, "", 1) == -1)
+		buf_release(&row);
+	linger_begin(w->sup, name, w->output.fifo[stream], row.data);
 	w->output.fifo[stream] = 0;
 	free(w->output.problem[stream]);
 	w->output.problem[stream] = NULL;
@@ -431,11 +435,13 @@ pair_cb(struct loop_io *io, int events)
 static void
 take_held(struct supervisor *s)
 {
+	int stream, fd = link_take(&s->link, "outputs");
+	char *table = fd == -1 ? NULL : output_table_read(fd);
 	struct link_held *h;
 	struct worker *w;
 	size_t i;
-	int stream;
 
+	fd_close(&fd);
 	for (i = 0; i < s->link.nheld; i++) {
 		h = &s->link.held[i];
 		if (h->fd == -1 || output_read_name(h->name, &stream) == NULL)
@@ -446,9 +452,11 @@ take_held(struct supervisor *s)
 		if (w != NULL && (is_captured(w, stream) || w->rec.pid != 0))
 			w->output.fifo[stream] = inode_of(h->fd);
 		else
-			linger_begin(s, h->name, inode_of(h->fd));
+			linger_begin(s, h->name, inode_of(h->fd),
+			    output_table_find(table, h->name));
 		fd_close(&h->fd);
 	}
+	free(table);
 }
 
 /* All in one go; what fails is said once, and each birth tries again. */

@@ -1,7 +1,10 @@
 /* output_table: see output_table.h. */
 #include "supervisor/output_table.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "supervisor/supervisor.h"
@@ -87,4 +90,44 @@ output_table_stream(struct buf *b, const struct worker *w, int stream)
 		(unsigned int)geteuid(), (unsigned int)getegid()) == -1)
 		return -1;
 	return add_path(b, s->path);
+}
+
+char *
+output_table_read(int fd)
+{
+	struct stat st;
+	size_t have = 0, size;
+	char *text = NULL;
+	ssize_t n = 1;
+
+	if (fstat(fd, &st) == -1)
+		return NULL;
+	size = (size_t)st.st_size;
+	text = malloc(size + 1);
+	for (; text != NULL && have < size && n > 0; have += (size_t)n)
+		n = pread(fd, text + have, size - have, (off_t)have);
+	if (text == NULL || n <= 0) {
+		free(text);
+		return NULL;
+	}
+	text[size] = '\0';
+	return text;
+}
+
+char *
+output_table_find(const char *table, const char *name)
+{
+	const char *id, *line = table, *end;
+	char begin[KEEPER_NAME_MAX + 16];
+	int stream;
+
+	id = output_read_name(name, &stream);
+	snprintf(begin, sizeof(begin), "output\t%s\t%s\t",
+	    output_stream_name((enum output_stream)stream), id);
+	for (; line != NULL; line = end == NULL ? NULL : end + 1) {
+		end = strchr(line, '\n');
+		if (end != NULL && strncmp(line, begin, strlen(begin)) == 0)
+			return strndup(line, (size_t)(end + 1 - line));
+	}
+	return NULL;
 }

@@ -27,5 +27,11 @@ int output_table_fleet(struct buf *b, const struct fleet *f);
 /* Nothing for a stream that has no FIFO. What is not captured any more while
  * its writer lives goes to the log. */
 int output_table_stream(struct buf *b, const struct worker *w, int stream);
+/* The text of the table that fd is, whatever its position, to be freed; NULL:
+ * it cannot be had. */
+char *output_table_read(int fd);
+/* The line there, to be freed, of a stream as the keeper holds it; NULL: there
+ * is none, or no memory. table: NULL: there is none. */
+char *output_table_find(const char *table, const char *name);
 
 #endif

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/sys.h"
 #include "ipc/chan.h"
 #include "ipc/proto_logger.h"
 #include "supervisor/control.h"
@@ -517,22 +518,34 @@ END_TEST
 
 START_TEST(a_successor_goes_on_with_what_is_held)
 {
-	static struct link_held mine[3];
+	static const char gone[] =
+	    "output\tout\tgone:0\tgone\tgone\tfile\t1\t2\t3\t0\t0\t/x\n";
+	static struct link_held mine[4];
 	struct stat a;
+	char old[128];
+	int fd = sys_memfd("outputs"), kept, i;
 
+	ck_assert_int_eq(fd_write_all(fd, "fleet\t...\n", 10), 0);
+	ck_assert_int_eq(fd_write_all(fd, gone, strlen(gone)), 0);
 	output_init(&sup);
 	ck_assert_int_eq(fstat(held[0].fd, &a), 0);
 	output_worker_init(&workers[0]);
 	output_worker_init(&workers[1]);
 	sup.link.life = 2;
 	sup.link.held = mine;
-	sup.link.nheld = 3;
+	sup.link.nheld = 4;
 	snprintf(mine[0].name, sizeof(mine[0].name), "out:web:0");
 	mine[0].fd = held[0].fd;
 	snprintf(mine[1].name, sizeof(mine[1].name), "out:gone:0");
 	mine[1].fd = held[1].fd;
 	snprintf(mine[2].name, sizeof(mine[2].name), "err:web:1");
 	mine[2].fd = -1;
+	snprintf(mine[3].name, sizeof(mine[3].name), "outputs");
+	mine[3].fd = fd;
+	ck_assert_int_eq((int)write(mine[1].fd, "last", 4), 4);
+	kept = dup(mine[1].fd);
+	snprintf(old, sizeof(old), "%s", in_folder("web:1"));
+	ck_assert_int_eq(rename(old, in_folder("gone:0")), 0);
 	nheld = 0;
 	output_init(&sup);
 	/* Only the other one is new; whose worker has gone is let go. */
@@ -540,12 +553,22 @@ START_TEST(a_successor_goes_on_with_what_is_held)
 	ck_assert_str_eq(held[0].name, "out:web:1");
 	ck_assert_uint_eq(workers[0].output.fifo[OUTPUT_OUT], a.st_ino);
 	ck_assert_uint_eq(look("web:0").st_ino, a.st_ino);
+	/* Not before all is read; until then the logger is told what it was. */
+	for (i = 0; i < 10; i++)
+		turn();
+	ck_assert_str_eq(dropped, "");
+	ck_assert_ptr_nonnull(strstr(table, gone));
+	ck_assert_int_eq((int)read(kept, old, sizeof(old)), 4);
 	wait_dropped("out:gone:0");
+	turn();
+	ck_assert_ptr_null(strstr(table, gone));
+	fd_close(&kept);
 }
 END_TEST
 
 START_TEST(a_stream_that_is_no_longer_captured_is_let_go)
 {
+	char c[8];
 	struct err e;
 
 	output_init(&sup);
@@ -558,10 +581,15 @@ START_TEST(a_stream_that_is_no_longer_captured_is_let_go)
 	ck_assert_ptr_nonnull(strstr(table, "\tout\tweb:0\tweb:0\tweb\tlog\t"));
 	workers[0].rec.pid = 0;
 	ck_assert_int_eq(prepare(&workers[0], &e), 0);
+	/* Nor before all is read. */
+	ck_assert_int_eq((int)write(held[0].fd, "last", 4), 4);
+	turn();
+	ck_assert_ptr_nonnull(strstr(table, "\tout\tweb:0\tweb:0\tweb\tlog\t"));
+	ck_assert_int_eq((int)read(held[0].fd, c, sizeof(c)), 4);
+	wait_dropped("out:web:0");
 	turn();
 	ck_assert_ptr_null(strstr(table, "\tweb:0\t"));
 	ck_assert_ptr_nonnull(strstr(table, "\tweb:1\t"));
-	wait_dropped("out:web:0");
 	ck_assert_int_eq(access(in_folder("web:0"), F_OK), -1);
 }
 END_TEST
