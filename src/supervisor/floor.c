@@ -324,11 +324,15 @@ static void
 tell_waiting(struct floor *f)
 {
 	struct worker *w;
+	int i;
 
 	if (floor_failure(f) == NULL || f->sup->control == NULL)
 		return;
 	TAILQ_FOREACH (w, &f->waiting, spawn_link)
 		control_worker_changed(f->sup->control, w);
+	for (i = 0; i < FLOOR_SLOTS; i++)
+		if (f->slots[i] != NULL)
+			control_worker_changed(f->sup->control, f->slots[i]);
 }
 
 /*

@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from svdtest import (ACT, IS_ROOT, SLOW, act, alive, children, floor, on_floor,
+from svdtest import (ACT, IS_ROOT, SANITIZED, SLOW, act, alive, children, floor, on_floor,
                      stat_fields, wait_for)
 
 ODD = f"{os.path.dirname(ACT)}/odd.so"
@@ -190,8 +190,9 @@ def test_a_lock_held_across_the_fork(fleet, where):
     wait_for(lambda: "is a lock held across it?" in f.log())
     lock.unlink()
     f.wait("w", 20, state="RUNNING")
-    if where == "child":
-        # The floor itself is none the worse for it.
+    if where == "child" and not SANITIZED:
+        # The floor itself is none the worse for it. (A sanitizer needs two
+        # forks, and the first one's child is the intermediate.)
         assert log_count(f, "floor:f: loaded") == 1
 
 
@@ -300,7 +301,7 @@ def test_a_worker_that_does_not_run_on_it_halts_the_roll(fleet):
     broken.touch()
     f.ini.write_text(f.ini.read_text().replace(
         "runtime = native", "runtime = native\nfork_timeout = 200ms"))
-    assert "w:0 does not run on it: not started" in f.ctl("reload", rc=1).err
+    assert "is a lock held across it" in f.ctl("reload", rc=1).err
     now = f.workers()
     assert now["w:1"]["pid"] == before["w:1"]
     assert now["w:2"]["pid"] == before["w:2"]
