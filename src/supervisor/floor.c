@@ -307,6 +307,25 @@ ask(struct floor *f)
 			return;
 }
 
+/* Forked for whom has been stopped meanwhile. Whoever is about to be born may
+ * still want one. */
+static void
+end_surplus(struct floor *f)
+{
+	struct worker *slot = floor_newest(f);
+	size_t n = floor_count_spares(f);
+	struct line *l;
+
+	if (slot == NULL || !TAILQ_EMPTY(&f->waiting) ||
+	    !TAILQ_EMPTY(&f->sup->spawns))
+		return;
+	for (; n > (size_t)slot->conf->as_floor->spares; n--) {
+		l = TAILQ_FIRST(&f->spares);
+		TAILQ_REMOVE(&f->spares, l, link);
+		line_end(l);
+	}
+}
+
 /* The spawn queue's turn comes after that of the dead. */
 static void
 serve_waiting(struct floor *f)
@@ -459,6 +478,7 @@ turn_cb(struct loop_timer *t)
 	if (slot != NULL)
 		end_spares(f, slot->rec.generation);
 	serve_waiting(f);
+	end_surplus(f);
 	tell_waiting(f);
 	roll(f);
 	ask(f);
