@@ -16,6 +16,8 @@
 #include "supervisor/loop.h"
 #include "supervisor/worker.h"
 
+#define FLOOR_RETRY_MS 1000 /* after a fork that failed, a spare that died */
+
 LIST_HEAD(floor_list, floor);
 
 struct floor {
@@ -46,12 +48,16 @@ struct worker *floor_serving(const struct floor *f);
 struct floor_socket *floor_socket_of(const struct worker *slot);
 /* The one that is, or shall be, the newest generation. */
 struct worker *floor_newest(const struct floor *f);
+struct worker *
+floor_other_slot(const struct floor *f, const struct worker *slot);
 uint64_t floor_next_generation(const struct floor *f);
 
 /* w's queued birth: a spare becomes w, or w waits for one. */
 void floor_spawn(struct worker *w);
 void floor_add_spare(struct floor *f, struct line *l);
 size_t floor_count_spares(const struct floor *f);
+/* Those of generations before this one. */
+void floor_end_spares(struct floor *f, uint64_t before);
 /* Is pid a spare's, or a worker's that stands on it? */
 int floor_knows(const struct floor *f, int pid);
 /* A fork did not succeed: so does the birth of who waits first. */
@@ -67,6 +73,10 @@ const char *floor_failure(const struct floor *f);
  * after the other. Returns the slot of the new one.
  */
 struct worker *floor_renew(struct floor *f);
+/* Looked at whenever something has changed: is one of two slots too many, is it
+ * the next worker's turn to be replaced? */
+void floor_choose_slot(struct floor *f);
+void floor_roll(struct floor *f);
 /* What its stanza asks for after a (re)load: see reload_reconcile(). */
 void floor_reconcile_slot(struct worker *slot);
 

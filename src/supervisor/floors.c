@@ -1,0 +1,105 @@
+/* floors: all floors of the fleet: what they say, which spares have ended, and
+ * how a successor takes them over. Part of floor.h. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "supervisor/floor.h"
+#include "supervisor/supervisor.h"
+
+void
+floors_read(struct supervisor *s)
+{
+	struct floor_socket *fs, *next;
+	struct floor *f;
+
+	LIST_FOREACH (f, &s->floors, link)
+		for (fs = LIST_FIRST(&f->sockets); fs != NULL; fs = next) {
+			next = LIST_NEXT(fs, link);
+			floor_socket_read(fs);
+		}
+}
+
+int
+floors_spare_ended(struct supervisor *s, int pid)
+{
+	struct floor *f;
+	struct line *l;
+
+	/* Its birth comes before its end. */
+	floors_read(s);
+	LIST_FOREACH (f, &s->floors, link)
+		TAILQ_FOREACH (l, &f->spares, link) {
+			if (l->pid != pid)
+				continue;
+			TAILQ_REMOVE(&f->spares, l, link);
+			line_end(l);
+			f->not_before = loop_now(s->loop) + FLOOR_RETRY_MS;
+			floor_wake(f);
+			return 1;
+		}
+	return 0;
+}
+
+void
+floors_stop(struct supervisor *s)
+{
+	struct floor *f;
+
+	LIST_FOREACH (f, &s->floors, link)
+		floor_end_spares(f, UINT64_MAX);
+}
+
+/* A line is its worker's, or a spare, or of a floor that is no more. */
+static void
+adopt_line(struct supervisor *s, const char *held, int fd)
+{
+	struct line_name n;
+	struct worker *w;
+	struct floor *f;
+	struct line *l;
+
+	if (line_parse_name(held, &n) == -1) {
+		fd_close(&fd);
+		return;
+	}
+	l = line_new(s, &n, fd);
+	if (l == NULL)
+		return;
+	w = roster_by_pid(&s->roster, n.pid);
+	f = floor_find(s, n.floor);
+	if (w != NULL && w->rec.line == n.token) {
+		l->worker = w;
+		w->line = l;
+	} else if (w == NULL && f != NULL) {
+		link_born(&s->link, l->pid);
+		floor_add_spare(f, l);
+	} else
+		line_end(l);
+}
+
+/* The sockets first, then what belongs to them. */
+void
+floors_adopt(struct supervisor *s)
+{
+	static const char *const kinds[] = {
+	    "floor:", "load:", "late:", "line:"};
+	struct link *link = &s->link;
+	struct link_held *h;
+	size_t i, kind;
+	int fd;
+
+	for (kind = 0; kind < sizeof(kinds) / sizeof(*kinds); kind++)
+		for (i = 0; i < link->nheld; i++) {
+			h = &link->held[i];
+			if (h->fd == -1 || strncmp(h->name, kinds[kind],
+					       strlen(kinds[kind])) != 0)
+				continue;
+			fd = h->fd;
+			h->fd = -1;
+			if (kind == 3)
+				adopt_line(s, h->name, fd);
+			else if (floor_socket_adopt(s, h->name, fd) == -1)
+				link_drop(link, h->name);
+		}
+}
