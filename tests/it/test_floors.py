@@ -8,8 +8,8 @@ import signal
 
 import pytest
 
-from svdtest import (ACT, IS_ROOT, SANITIZED, SLOW, act, alive, children, floor, on_floor,
-                     stat_fields, wait_for)
+from svdtest import (ACT, IS_ROOT, SANITIZED, SLOW, act, alive, children,
+                     floor, on_floor, stat_fields, wait_for)
 
 ODD = f"{os.path.dirname(ACT)}/odd.so"
 QUICK = "backoff_delay = 0\nbackoff_limit = 100ms\n"
