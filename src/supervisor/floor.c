@@ -14,6 +14,7 @@
 #define ASK_MAX 16 /* in one turn */
 
 static void turn_cb(struct loop_timer *t);
+static void proof_cb(struct loop_timer *t);
 
 /* "@py" is the section's name of a slot, "py" the floor's. */
 static const char *
@@ -35,6 +36,7 @@ make(struct supervisor *s, const char *name)
 	TAILQ_INIT(&f->spares);
 	LIST_INIT(&f->sockets);
 	loop_timer_init(s->loop, &f->turn, turn_cb, f);
+	loop_timer_init(s->loop, &f->proof, proof_cb, f);
 	LIST_INSERT_HEAD(&s->floors, f, link);
 	return f;
 }
@@ -92,6 +94,7 @@ floor_detach(struct worker *w)
 	while (!LIST_EMPTY(&f->sockets))
 		floor_socket_end(LIST_FIRST(&f->sockets));
 	loop_timer_stop(&f->turn);
+	loop_timer_stop(&f->proof);
 	LIST_REMOVE(f, link);
 	free(f);
 }
@@ -356,6 +359,12 @@ turn_cb(struct loop_timer *t)
 	tell_waiting(f);
 	floor_roll(f);
 	ask(f);
+}
+
+static void
+proof_cb(struct loop_timer *t)
+{
+	floor_wake(t->arg);
 }
 
 void

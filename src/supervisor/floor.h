@@ -29,7 +29,8 @@ struct floor {
 	struct line_list spares;
 	struct floor_socket_list sockets;
 	struct loop_timer turn;
-	int64_t not_before;                 /* no FORK is sent */
+	struct loop_timer proof; /* that a new generation's workers run on */
+	int64_t not_before;      /* no FORK is sent */
 	char halted[RECORD_FAULT_MAX + 96]; /* why the last replacement was not
 	                                       brought to its end, "" */
 };

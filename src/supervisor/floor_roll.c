@@ -2,10 +2,18 @@
  * how a new one takes the workers of the old one over. Part of floor.h. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "supervisor/floor.h"
 #include "supervisor/supervisor.h"
+
+/*
+ * The first worker of a section runs for so long before the others follow. What
+ * a new generation breaks is most often broken at once, and in all of them: a
+ * worker is RUNNING when its entry is called, and ends a moment later.
+ */
+#define PROOF_MS 500
 
 /*
  * Of two that are wanted, one is too many: the old one once the new one serves,
@@ -84,12 +92,47 @@ standing_of(const struct worker *w, uint64_t generation)
 	}
 }
 
+/* Has w, which runs on the new generation, a sibling before it that does so for
+ * long enough, or does so itself? Else it is looked at again then. */
+static int
+is_proven(struct floor *f, const struct worker *w, const struct worker **proof)
+{
+	int64_t age = loop_now(f->sup->loop) - w->rec.born;
+
+	if (*proof != NULL &&
+	    strcmp((*proof)->conf->group_name, w->conf->group_name) == 0)
+		return 1;
+	if (age < PROOF_MS) {
+		loop_timer_start(&f->proof, PROOF_MS - age);
+		return 0;
+	}
+	*proof = w;
+	return 1;
+}
+
+static void
+halt_for(struct floor *f, struct worker *slot, const struct worker *w)
+{
+	char why[sizeof(f->halted)];
+
+	snprintf(why, sizeof(why), "%s does not run on it: %s", w->conf->name,
+	    w->error);
+	halt(f, slot, why);
+}
+
+static int
+runs_on(const struct worker *w, uint64_t generation)
+{
+	return w->rec.state == WS_RUNNING && w->rec.stands_on == generation;
+}
+
 /* One at a time: the next is replaced once the last one runs. */
 void
 floor_roll(struct floor *f)
 {
 	struct worker *slot = floor_serving(f), *w, *next = NULL;
-	char why[sizeof(f->halted)];
+	const struct worker *proof = NULL;
+	int busy = 0;
 	size_t i;
 
 	if (slot == NULL || !slot->rec.rolls || f->sup->stopping)
@@ -99,19 +142,23 @@ floor_roll(struct floor *f)
 			continue;
 		switch (standing_of(w, slot->rec.generation)) {
 		case STANDING_BUSY:
-			return;
+			busy = 1;
+			break;
 		case STANDING_OLD:
 			next = next == NULL ? w : next;
 			break;
 		case STANDING_BROKEN:
-			snprintf(why, sizeof(why), "%s does not run on it: %s",
-			    w->conf->name, w->error);
-			halt(f, slot, why);
+			halt_for(f, slot, w);
 			return;
 		case STANDING_NEW:
+			if (runs_on(w, slot->rec.generation) &&
+			    !is_proven(f, w, &proof))
+				busy = 1;
 			break;
 		}
 	}
+	if (busy)
+		return;
 	if (next != NULL)
 		worker_command(next, EV_RESTART);
 	else
