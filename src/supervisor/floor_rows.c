@@ -1,6 +1,7 @@
 /* floor_rows: see floor_rows.h. */
 #include "supervisor/floor_rows.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -39,17 +40,32 @@ find(const struct floor_rows *r, const struct floor *f, uint64_t generation)
 	return NULL;
 }
 
+/* What serves, or is to serve once it can. */
+static struct worker *
+leader_of(const struct floor *f)
+{
+	struct worker *leader = floor_serving(f);
+	int i;
+
+	if (leader != NULL)
+		return leader;
+	leader = floor_newest(f);
+	/* A newer one that was given up does not. */
+	for (i = 0; i < FLOOR_SLOTS && !leader->rec.want_up; i++)
+		if (f->slots[i] != NULL && f->slots[i]->rec.want_up)
+			leader = f->slots[i];
+	return leader;
+}
+
 /* Those of one floor: its leading slot, and the other one if there is a process
  * of it. */
 static int
 add_slots(struct floor_rows *r, struct floor *f)
 {
-	struct worker *leader = floor_serving(f), *w;
+	struct worker *leader = leader_of(f), *w;
 	struct floor_row *row;
 	size_t i;
 
-	if (leader == NULL)
-		leader = floor_newest(f);
 	row = add(r, f, leader, leader->rec.generation);
 	if (row == NULL)
 		return -1;
@@ -197,12 +213,28 @@ last_failure(const struct worker *slot)
 	return death_describe(&slot->rec.last, text, sizeof(text));
 }
 
+/* What has kept another generation from taking its place. */
+static const char *
+halted(const struct floor *f, const struct worker *serving)
+{
+	static char text[sizeof(f->halted) + 64];
+	const struct worker *newest = floor_newest(f);
+
+	if (f->halted[0] == '\0' || newest == serving)
+		return f->halted;
+	snprintf(text, sizeof(text),
+	    "generation %" PRIu64 " cannot be loaded: %s",
+	    newest->rec.generation, f->halted);
+	return text;
+}
+
 const char *
 floor_row_error(const struct floor_row *row)
 {
 	const char *error = row->slot == NULL ? "" : last_failure(row->slot);
 
-	return error[0] == '\0' && row->leads ? row->floor->halted : error;
+	return error[0] == '\0' && row->leads ? halted(row->floor, row->slot)
+	                                      : error;
 }
 
 const struct worker *

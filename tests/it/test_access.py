@@ -16,10 +16,11 @@ pytestmark = pytest.mark.skipif(
 GROUP = 54321
 USER = 65534
 READING = (["ping"], ["version"], ["status"], ["why", "w"], ["health"],
-           ["status", "-l"], ["diff"], ["config"], ["config", "w"],
+           ["status", "-l"], ["floors"], ["floors", "-l"], ["diff"], ["config"], ["config", "w"],
            ["-j", "config"])
 ACTING = (["start", "w"], ["stop", "w"], ["restart", "w"], ["kill", "w"],
           ["signal", "USR1", "w"], ["reload"], ["scale", "w", "2"],
+          ["refloor", "f"],
           ["shutdown"])
 
 

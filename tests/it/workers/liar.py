@@ -91,6 +91,16 @@ def unasked():
         svd.send(b"FORKED\0fd=line\0fd=pidfd\0pid=1\0")
         null = os.open("/dev/null", os.O_RDONLY)
         send(svd, "LOADED", [(str(n), null) for n in range(200)])
+    if HOW == "load":
+        pipe = os.pipe()[0]  # that nobody writes to
+        send(svd, "LOADED", [("late", pipe)], version=-1, ms="9" * 30,
+             threads="\x1b[31m", way="\x1b[2Jrocket", modules="-1",
+             module="\n\x1b")
+    if HOW == "late":
+        noise = os.memfd_create("late")
+        os.write(noise, b"\xff" * 8 + b"1 a\x1b[2J\n2 a\x1b[2J\n\0\0\n-1 b\n"
+                 b"1\n" + b"3 caf\xff\n" + bytes(5000) + b"4 end")
+        send(svd, "LOADED", [("late", noise)], ms=1, threads=1, modules=3)
     if HOW == "many":
         for n in range(100):
             fork(n)
