@@ -28,22 +28,16 @@ use_reply(struct ctl *ctl, json_t *msg,
 {
 	static json_t *last;
 	struct varlink_reply reply;
-	struct err e;
 	int status;
 
 	json_decref(last);
 	last = msg;
-	if (varlink_read_reply(msg, &reply, &e) == -1) {
-		print_error("%s", e.text);
-		status = EXIT_FAILED;
-	} else if (reply.error != NULL)
-		status = report_error(&reply);
-	else {
-		if (ctl->json && !(ctl->command->flags & COMMAND_OWN_JSON))
-			print_json(reply.parameters);
-		status = fn(ctl, reply.parameters);
-	}
-	return status;
+	status = report_reply(msg, &reply);
+	if (status != EXIT_DONE)
+		return status;
+	if (ctl->json && !(ctl->command->flags & COMMAND_OWN_JSON))
+		print_json(reply.parameters);
+	return fn(ctl, reply.parameters);
 }
 
 /* The parameters of a call: names, and wait where the method knows it. */

@@ -50,7 +50,7 @@ static const struct typed_error {
 	"not supported by this daemon", EXIT_FAILED},
 };
 
-int
+static int
 report_error(const struct varlink_reply *r)
 {
 	const struct typed_error *t;
@@ -78,4 +78,16 @@ report_error(const struct varlink_reply *r)
 	}
 	print_error("the daemon says %s", r->error);
 	return EXIT_FAILED;
+}
+
+int
+report_reply(json_t *msg, struct varlink_reply *r)
+{
+	struct err e;
+
+	if (varlink_read_reply(msg, r, &e) == -1) {
+		print_error("%s", e.text);
+		return EXIT_FAILED;
+	}
+	return r->error == NULL ? EXIT_DONE : report_error(r);
 }

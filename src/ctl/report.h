@@ -10,7 +10,8 @@
 /* There was no answer, for the reason that r and e tell. */
 int report_no_answer(
     const struct ctl *ctl, enum client_result r, const struct err *e);
-/* The answer is a typed error. */
-int report_error(const struct varlink_reply *r);
+/* The answer is no reply, or a typed error. EXIT_DONE: neither, and nothing is
+ * said; *r is it. */
+int report_reply(json_t *msg, struct varlink_reply *r);
 
 #endif

@@ -7,7 +7,6 @@
 
 #include "base/sys.h"
 #include "ctl/exits.h"
-#include "ctl/print.h"
 #include "ctl/report.h"
 
 /* -1: go on; *more says whether other replies follow. Takes msg. */
@@ -15,16 +14,10 @@ static int
 use_message(struct ctl *ctl, const struct stream *s, json_t *msg, int *more)
 {
 	struct varlink_reply reply;
-	struct err e;
-	int status;
+	int status = report_reply(msg, &reply);
 
 	*more = 0;
-	if (varlink_read_reply(msg, &reply, &e) == -1) {
-		print_error("%s", e.text);
-		status = EXIT_FAILED;
-	} else if (reply.error != NULL)
-		status = report_error(&reply);
-	else {
+	if (status == EXIT_DONE) {
 		*more = reply.continues;
 		status = s->use(ctl, reply.parameters, s->arg);
 		/* Each line at once; a reader that is gone is no error. */

@@ -82,7 +82,7 @@ def test_a_fleet_without_descriptors_for_its_output_is_refused(
     for args in ["-n"], ["-r", f.run]:
         done = check(need - 1, *args)
         assert done.returncode == 1
-        assert f"needs {need} descriptors" in done.stderr, done
+        assert f"need {need} descriptors" in done.stderr, done
         assert f"limit is {need - 1}" in done.stderr
 
 

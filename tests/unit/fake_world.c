@@ -29,6 +29,8 @@
 #include "ipc/proto_birth.h"
 #include "supervisor/control.h"
 #include "supervisor/supervisor.h"
+#include "fake_control.c"
+#include "fake_log.c"
 
 #define WORLD_PROCESSES 64
 #define WORLD_JOURNAL 1024
@@ -128,33 +130,6 @@ note(const char *fmt, ...)
 	vsnprintf(
 	    world->trace[world->ntrace++], sizeof(world->trace[0]), fmt, ap);
 	va_end(ap);
-}
-
-/* --- log: nobody reads it here --- */
-
-#define SILENT(name)                    \
-	void name(const char *fmt, ...) \
-	{                               \
-		(void)fmt;              \
-	}
-
-SILENT(log_error)
-SILENT(log_warn)
-SILENT(log_info)
-SILENT(log_debug)
-
-void
-log_init(const char *role, enum log_level level)
-{
-	(void)role;
-	(void)level;
-}
-
-_Noreturn void
-log_bug(const char *file, int line, const char *why)
-{
-	fprintf(stderr, "bug at %s:%d: %s\n", file, line, why);
-	abort();
 }
 
 /* --- processes --- */
@@ -423,31 +398,6 @@ control_new(struct supervisor *s, int listener)
 	(void)listener;
 	world_supervisor = s;
 	return &c;
-}
-
-void
-control_free(struct control *c)
-{
-	(void)c;
-}
-
-void
-control_worker_changed(struct control *c, struct worker *w)
-{
-	(void)c;
-	(void)w;
-}
-
-void
-control_wake(struct control *c)
-{
-	(void)c;
-}
-
-void
-control_finish(struct control *c)
-{
-	(void)c;
 }
 
 /* --- output: nothing is captured --- */

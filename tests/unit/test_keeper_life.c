@@ -15,7 +15,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/log.h"
 #include "base/sys.h"
 #include "ipc/chan.h"
 #include "keeper/life.h"
@@ -23,6 +22,8 @@
 #include "keeper/reap.h"
 #include "keeper/stop.h"
 #include "ipc/link.h"
+#include "fake_keeper.c"
+#include "fake_log.c"
 
 static struct keeper k;
 static int64_t now;
@@ -54,55 +55,6 @@ sys_exec_fd(int fd, char *const argv[], char *const envp[])
 	(void)envp;
 	role(sock);
 	_exit(0);
-}
-
-int
-sys_sigmask(uint64_t mask)
-{
-	(void)mask;
-	return 0;
-}
-
-int
-sys_signalfd(uint64_t mask)
-{
-	(void)mask;
-	return -1;
-}
-
-int
-sys_open_self(void)
-{
-	return -1;
-}
-
-/* --- log --- */
-
-#define SILENT(name)                    \
-	void name(const char *fmt, ...) \
-	{                               \
-		(void)fmt;              \
-	}
-
-SILENT(log_error)
-SILENT(log_warn)
-SILENT(log_info)
-SILENT(log_debug)
-
-void
-log_init(const char *name, enum log_level level)
-{
-	(void)name;
-	(void)level;
-}
-
-_Noreturn void
-log_bug(const char *file, int line, const char *why)
-{
-	(void)file;
-	(void)line;
-	(void)why;
-	abort();
 }
 
 /* --- roles --- */

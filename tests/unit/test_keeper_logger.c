@@ -18,6 +18,7 @@
 #include "keeper/life.h"
 #include "keeper/logger.h"
 #include "keeper/stop.h"
+#include "fake_keeper.c"
 
 #define WAIT_MS 10000
 
@@ -46,26 +47,6 @@ uint64_t
 sys_random(void)
 {
 	return 1;
-}
-
-int
-sys_sigmask(uint64_t mask)
-{
-	(void)mask;
-	return 0;
-}
-
-int
-sys_signalfd(uint64_t mask)
-{
-	(void)mask;
-	return -1;
-}
-
-int
-sys_open_self(void)
-{
-	return -1;
 }
 
 int

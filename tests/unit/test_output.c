@@ -20,6 +20,8 @@
 #include "supervisor/control.h"
 #include "supervisor/output_table.h"
 #include "supervisor/supervisor.h"
+#include "fake_control.c"
+#include "fake_link.c"
 
 #define HELD_MAX 16
 #define NOBODY 65534 /* owns a folder that is not ours */
@@ -50,12 +52,6 @@ link_open(struct link *l, int sock, struct err *e)
 	return err_set(e, "not here");
 }
 
-void
-link_close(struct link *l)
-{
-	(void)l;
-}
-
 int
 link_take(struct link *l, const char *name)
 {
@@ -68,44 +64,6 @@ link_take(struct link *l, const char *name)
 			l->held[i].fd = -1;
 		}
 	return fd;
-}
-
-int
-link_receive(struct link *l, unsigned char packet[KEEPER_PACKET_MAX],
-    struct keeper_msg *m)
-{
-	(void)l;
-	(void)packet;
-	(void)m;
-	return 0;
-}
-
-void
-link_send(struct link *l, const struct keeper_msg *m, int fd)
-{
-	(void)l;
-	(void)m;
-	(void)fd;
-}
-
-void
-link_born(struct link *l, int pid)
-{
-	(void)l;
-	(void)pid;
-}
-
-void
-link_ack(struct link *l, int pid)
-{
-	(void)l;
-	(void)pid;
-}
-
-void
-link_flush(struct link *l)
-{
-	(void)l;
 }
 
 void
@@ -164,36 +122,11 @@ control_new(struct supervisor *s, int listener)
 }
 
 void
-control_free(struct control *c)
-{
-	(void)c;
-}
-
-void
-control_worker_changed(struct control *c, struct worker *w)
-{
-	(void)c;
-	(void)w;
-}
-
-void
-control_wake(struct control *c)
-{
-	(void)c;
-}
-
-void
 control_adopt(struct control *c, int fd, const char *unread, size_t len)
 {
 	(void)c;
 	adopted = fd;
 	snprintf(adopted_text, sizeof(adopted_text), "%.*s", (int)len, unread);
-}
-
-void
-control_finish(struct control *c)
-{
-	(void)c;
 }
 
 /* --- the rest --------------------------------------------------------------

@@ -16,6 +16,7 @@
 #include "logger/ring.h"
 #include "logger/rotate.h"
 #include "logger/sink.h"
+#include "fake_link.c"
 
 static char dir[64], path[96];
 static struct logger lg;
@@ -44,56 +45,12 @@ link_open(struct link *l, int sock, struct err *err)
 	return -1;
 }
 
-void
-link_close(struct link *l)
-{
-	(void)l;
-}
-
 int
 link_take(struct link *l, const char *name)
 {
 	(void)l;
 	(void)name;
 	return -1;
-}
-
-int
-link_receive(struct link *l, unsigned char packet[KEEPER_PACKET_MAX],
-    struct keeper_msg *m)
-{
-	(void)l;
-	(void)packet;
-	(void)m;
-	return -1;
-}
-
-void
-link_send(struct link *l, const struct keeper_msg *m, int fd)
-{
-	(void)l;
-	(void)m;
-	(void)fd;
-}
-
-void
-link_born(struct link *l, int pid)
-{
-	(void)l;
-	(void)pid;
-}
-
-void
-link_ack(struct link *l, int pid)
-{
-	(void)l;
-	(void)pid;
-}
-
-void
-link_flush(struct link *l)
-{
-	(void)l;
 }
 
 void
