@@ -217,7 +217,8 @@ client_receive(
 	int taken;
 
 	for (;;) {
-		taken = varlink_take(&c->in, VARLINK_REPLY_MAX, reply, e);
+		taken = varlink_take_rows(
+		    &c->in, VARLINK_REPLY_MAX, c->rows, reply, e);
 		if (taken == 1)
 			return CLIENT_REPLY;
 		if (taken == -1)

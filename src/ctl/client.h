@@ -22,6 +22,7 @@ struct client {
 	int output; /* -1, or a descriptor: give up once nobody reads it */
 	pid_t peer; /* who holds the listening socket; once connected */
 	struct varlink_in in;
+	const struct varlink_rows *rows; /* of replies; NULL: whole trees */
 };
 
 enum client_result {

@@ -117,17 +117,30 @@ as_wanted(const json_t *w)
 	    w, "state", has_text(w, "want", "up") ? "RUNNING" : "STOPPED");
 }
 
+struct status {
+	struct table table; /* for people; without columns: not asked for */
+	int others;         /* that are not as wanted */
+};
+
+static void
+take_worker(void *arg, const json_t *w)
+{
+	struct status *s = arg;
+
+	s->others += !as_wanted(w);
+	if (s->table.columns != NULL)
+		table_add(&s->table, w);
+}
+
+/* Those that have not been taken one by one. */
 static int
 use_status(struct ctl *ctl, const json_t *parameters)
 {
 	const json_t *w;
 	size_t i;
 
-	if (!ctl->json)
-		print_status(parameters);
 	json_array_foreach (json_object_get(parameters, "workers"), i, w)
-		if (!as_wanted(w))
-			return EXIT_NOT_AS_WANTED;
+		take_worker(ctl->status, w);
 	return EXIT_DONE;
 }
 
@@ -181,10 +194,26 @@ static int
 run_status(struct ctl *ctl)
 {
 	json_t *parameters = name_parameters(ctl);
+	struct status s = {.others = 0};
+	struct varlink_rows rows = {"workers", take_worker, &s};
+	int status;
 
 	if (ctl->is_long)
 		json_object_set_new(parameters, "long", json_true());
-	return command_call(ctl, parameters, use_status);
+	if (!ctl->json) {
+		print_status_begin(&s.table);
+		ctl->client.rows = &rows;
+	}
+	ctl->status = &s;
+	status = command_call(ctl, parameters, use_status);
+	ctl->client.rows = NULL;
+	ctl->status = NULL;
+	if (status == EXIT_DONE && !ctl->json)
+		table_end(&s.table, "");
+	buf_release(&s.table.cells);
+	if (status == EXIT_DONE && s.others > 0)
+		return EXIT_NOT_AS_WANTED;
+	return status;
 }
 
 static int

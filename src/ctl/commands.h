@@ -29,6 +29,7 @@ struct ctl {
 	int64_t deadline;      /* CLOCK_MONOTONIC ms, or CLIENT_NEVER */
 	char path[WHERE_SIZE]; /* of the socket */
 	struct client client;
+	struct status *status; /* of run_status(), while it calls */
 };
 
 enum {

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "ctl/line.h"
-#include "ctl/table.h"
 
 #define ERROR_MAX 1024
 #define DURATION_SIZE 40
@@ -77,7 +76,7 @@ print_member(const json_t *object, const char *key)
 }
 
 void
-print_status(const json_t *parameters)
+print_status_begin(struct table *t)
 {
 	static const struct column columns[] = {
 	    {"NAME", "name", cell_text, 0},
@@ -96,8 +95,8 @@ print_status(const json_t *parameters)
 	    {"CPU", "cpu_ms", cell_cpu, 1},
 	};
 
-	table_print(columns, sizeof(columns) / sizeof(*columns),
-	    json_object_get(parameters, "workers"), "");
+	*t = (struct table){
+	    .columns = columns, .ncolumns = sizeof(columns) / sizeof(*columns)};
 }
 
 /* A member on a line of its own, if it is there. */

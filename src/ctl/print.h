@@ -8,6 +8,8 @@
 
 #include <jansson.h>
 
+#include "ctl/table.h"
+
 /* "svctl: text" and a newline on standard error. */
 void print_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* A reply's parameters as one line of JSON. */
@@ -20,8 +22,9 @@ void print_error_line(const char *text);
 const char *print_member(const json_t *object, const char *key);
 /* The lines of the string under key, if there is one, each behind indent. */
 void print_lines(const json_t *object, const char *key, const char *indent);
-/* Of Status, Version, Why and Health; Floors: see print_floors.h. */
-void print_status(const json_t *parameters);
+/* A table for the workers of Status. */
+void print_status_begin(struct table *t);
+/* Of Version, Why and Health; Floors: see print_floors.h. */
 void print_version(const json_t *parameters);
 void print_why(const json_t *parameters);
 void print_health(const json_t *parameters);

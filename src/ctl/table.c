@@ -4,11 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/units.h"
 #include "ctl/print.h"
-
-#define COLUMNS_MAX 16
 
 void
 cell_make_safe(char *text)
@@ -167,14 +164,6 @@ text_width(const char *text)
 	return n;
 }
 
-/* Its cells, each with its NUL, row after row. */
-struct table {
-	struct buf cells;
-	const struct column *columns[COLUMNS_MAX];
-	int widths[COLUMNS_MAX];
-	size_t n; /* of columns */
-};
-
 static int
 add_cell(struct table *t, size_t i, const char *cell)
 {
@@ -191,8 +180,8 @@ add_row(struct table *t, const json_t *row)
 	char cell[CELL_MAX];
 	size_t i;
 
-	for (i = 0; i < t->n; i++) {
-		t->columns[i]->cell(row, t->columns[i]->key, cell);
+	for (i = 0; i < t->nshown; i++) {
+		t->shown[i]->cell(row, t->shown[i]->key, cell);
 		if (add_cell(t, i, cell) == -1)
 			return -1;
 	}
@@ -201,20 +190,29 @@ add_row(struct table *t, const json_t *row)
 
 /* Chooses the columns. */
 static int
-add_titles(struct table *t, const struct column *columns, size_t n,
-    const json_t *first)
+add_titles(struct table *t, const json_t *first)
 {
+	const struct column *c;
 	size_t i;
 
-	for (i = 0; i < n && t->n < COLUMNS_MAX; i++) {
-		if (columns[i].optional &&
-		    json_object_get(first, columns[i].key) == NULL)
+	for (i = 0; i < t->ncolumns && t->nshown < TABLE_COLUMNS_MAX; i++) {
+		c = &t->columns[i];
+		if (c->optional && json_object_get(first, c->key) == NULL)
 			continue;
-		t->columns[t->n] = &columns[i];
-		if (add_cell(t, t->n++, columns[i].title) == -1)
+		t->shown[t->nshown] = c;
+		if (add_cell(t, t->nshown++, c->title) == -1)
 			return -1;
 	}
 	return 0;
+}
+
+void
+table_add(struct table *t, const json_t *row)
+{
+	if (!t->failed && t->nshown == 0)
+		t->failed = add_titles(t, row) == -1;
+	if (!t->failed)
+		t->failed = add_row(t, row) == -1;
 }
 
 static void
@@ -227,9 +225,9 @@ print(const struct table *t, const char *indent)
 	memset(spaces, ' ', sizeof(spaces));
 	while (cell < end) {
 		fputs(indent, stdout);
-		for (i = 0; i < t->n; i++) {
+		for (i = 0; i < t->nshown; i++) {
 			fputs(cell, stdout);
-			if (i + 1 < t->n)
+			if (i + 1 < t->nshown)
 				fwrite(spaces, 1,
 				    (size_t)(t->widths[i] + 2 -
 					     text_width(cell)),
@@ -241,20 +239,26 @@ print(const struct table *t, const char *indent)
 }
 
 void
+table_end(struct table *t, const char *indent)
+{
+	if (!t->failed && t->nshown == 0)
+		t->failed = add_titles(t, NULL) == -1;
+	if (!t->failed)
+		print(t, indent);
+	else
+		print_error("out of memory");
+	buf_release(&t->cells);
+}
+
+void
 table_print(const struct column *columns, size_t n, const json_t *rows,
     const char *indent)
 {
-	struct table t = {.n = 0};
+	struct table t = {.columns = columns, .ncolumns = n};
 	const json_t *row;
 	size_t i;
-	int rc = add_titles(&t, columns, n, json_array_get(rows, 0));
 
 	json_array_foreach (rows, i, row)
-		if (rc == 0)
-			rc = add_row(&t, row);
-	if (rc == 0)
-		print(&t, indent);
-	else
-		print_error("out of memory");
-	buf_release(&t.cells);
+		table_add(&t, row);
+	table_end(&t, indent);
 }

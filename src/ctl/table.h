@@ -10,6 +10,9 @@
 
 #include <jansson.h>
 
+#include "base/buf.h"
+
+#define TABLE_COLUMNS_MAX 16
 #define CELL_MAX 320 /* bytes, with the NUL */
 
 struct column {
@@ -19,7 +22,22 @@ struct column {
 	int optional; /* left out where the first row has no such member */
 };
 
+/* Rows one by one: begun as {.columns = ..., .ncolumns = ...}. */
+struct table {
+	const struct column *columns;
+	size_t ncolumns;
+
+	struct buf cells; /* each with its NUL, row after row */
+	const struct column *shown[TABLE_COLUMNS_MAX];
+	int widths[TABLE_COLUMNS_MAX];
+	size_t nshown;
+	int failed; /* there was no memory */
+};
+
+void table_add(struct table *t, const json_t *row);
 /* On standard output, each line behind indent. */
+void table_end(struct table *t, const char *indent);
+/* All that. */
 void table_print(const struct column *columns, size_t ncolumns,
     const json_t *rows, const char *indent);
 

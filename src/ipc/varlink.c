@@ -1,6 +1,7 @@
 /* varlink: see varlink.h. */
 #include "ipc/varlink.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,11 +30,70 @@ consume(struct varlink_in *in, size_t len)
 		buf_release(&in->buf);
 }
 
+static int
+bad_json(struct err *e, const json_error_t *why)
+{
+	return err_set(e, "bad JSON: %s", why->text);
+}
+
+/* The first element of the array, in text of that length. NULL: there is none.
+ * In a string there can be no such thing: its quotes are escaped. */
+static char *
+find_rows(char *text, size_t len, const char *key)
+{
+	char before[64];
+	int n = snprintf(before, sizeof(before), "\"%s\":[", key);
+	char *found;
+
+	if (n < 0 || n >= (int)sizeof(before))
+		return NULL;
+	found = memmem(text, len, before, (size_t)n);
+	return found == NULL || found[n] == ']' ? NULL : found + n;
+}
+
+/* Takes the elements from text, which gets shorter. */
+static int
+take_rows(
+    char *text, size_t *len, const struct varlink_rows *rows, struct err *e)
+{
+	char *first = find_rows(text, *len, rows->key), *at = first;
+	const char *end = text + *len;
+	json_error_t why;
+	json_t *row;
+
+	if (first == NULL)
+		return 0;
+	do {
+		row = json_loadb(at, (size_t)(end - at),
+		    JSON_REJECT_DUPLICATES | JSON_DECODE_ANY |
+			JSON_DISABLE_EOF_CHECK,
+		    &why);
+		if (row == NULL)
+			return bad_json(e, &why);
+		rows->take(rows->arg, row);
+		json_decref(row);
+		at += why.position;
+		at += strspn(at, " \t\r\n");
+	} while (at < end && *at++ == ',');
+	if (at[-1] != ']')
+		return err_set(e, "bad JSON: ']' expected");
+	memmove(first, at - 1, (size_t)(end - at) + 1);
+	*len -= (size_t)(at - 1 - first);
+	return 0;
+}
+
 int
 varlink_take(struct varlink_in *in, size_t max, json_t **msg, struct err *e)
 {
+	return varlink_take_rows(in, max, NULL, msg, e);
+}
+
+int
+varlink_take_rows(struct varlink_in *in, size_t max,
+    const struct varlink_rows *rows, json_t **msg, struct err *e)
+{
 	json_error_t why;
-	size_t len;
+	size_t len, left;
 
 	if (!varlink_pending(in)) {
 		if (in->buf.len < max)
@@ -43,9 +103,12 @@ varlink_take(struct varlink_in *in, size_t max, json_t **msg, struct err *e)
 	len = strlen(in->buf.data);
 	if (len >= max)
 		return err_set(e, "message over %zu bytes", max);
-	*msg = json_loadb(in->buf.data, len, JSON_REJECT_DUPLICATES, &why);
+	left = len;
+	if (rows != NULL && take_rows(in->buf.data, &left, rows, e) == -1)
+		return -1;
+	*msg = json_loadb(in->buf.data, left, JSON_REJECT_DUPLICATES, &why);
 	if (*msg == NULL)
-		return err_set(e, "bad JSON: %s", why.text);
+		return bad_json(e, &why);
 	if (!json_is_object(*msg)) {
 		json_decref(*msg);
 		return err_set(e, "message is not an object");

@@ -34,6 +34,18 @@ int varlink_pending(struct varlink_in *in);
  */
 int varlink_take(
     struct varlink_in *in, size_t max_bytes, json_t **msg, struct err *e);
+
+/* An array of that key, whose elements are had one by one: a tree of all of a
+ * large one takes longer to make than it takes to read them. */
+struct varlink_rows {
+	const char *key; /* as it stands in JSON */
+	void (*take)(void *arg, const json_t *row);
+	void *arg;
+};
+
+/* The same; in *msg the array is empty. Some may be taken before a failure. */
+int varlink_take_rows(struct varlink_in *in, size_t max_bytes,
+    const struct varlink_rows *rows, json_t **msg, struct err *e);
 void varlink_in_release(struct varlink_in *in);
 
 struct varlink_call {

@@ -72,6 +72,60 @@ START_TEST(test_two_and_a_half_messages_in_one_read)
 }
 END_TEST
 
+static char row_names[64];
+
+static void
+note_row(void *arg, const json_t *row)
+{
+	const char *name = json_string_value(json_object_get(row, "n"));
+
+	(void)arg;
+	strcat(row_names, name == NULL ? "?" : name);
+}
+
+/* What is told by rows, what the message is then. */
+static const struct {
+	const char *text, *rows, *left; /* NULL: refused */
+} by_rows[] = {
+    {"{\"p\":{\"rows\":[{\"n\":\"a\"},{\"n\":\"b\",\"m\":[1,2]}],\"x\":[3]}}",
+	"ab", "{\"p\":{\"rows\":[],\"x\":[3]}}"},
+    {"{\"rows\":[ {\"n\":\"a\"} ,\n{\"n\":\"b\"} ]}", "ab", "{\"rows\":[]}"},
+    {"{\"rows\":[1,null,\"x\",[2],{\"n\":\"]\"}]}", "????]", "{\"rows\":[]}"},
+    {"{\"rows\":[]}", "", "{\"rows\":[]}"},
+    {"{\"rows\": [1]}", "", "{\"rows\":[1]}"}, /* not as svd writes it */
+    {"{\"y\":\"\\\"rows\\\":[1]\"}", "", "{\"y\":\"\\\"rows\\\":[1]\"}"},
+    {"{\"error\":\"e\"}", "", "{\"error\":\"e\"}"},
+    {"{\"rows\":[{\"n\":\"a\"}", NULL, NULL},
+    {"{\"rows\":[[1]", NULL, NULL},
+    {"{\"rows\":[{\"n\":\"a\"},]}", NULL, NULL},
+    {"{\"rows\":[{\"n\":\"a\"} {\"n\":\"b\"}]}", NULL, NULL},
+    {"{\"rows\":[{\"n\":1,\"n\":2}]}", NULL, NULL},
+    {"{\"rows\":[1]", NULL, NULL},
+    {"{\"rows\":[1]]}", NULL, NULL},
+};
+
+START_TEST(test_rows_are_taken_one_by_one)
+{
+	static const struct varlink_rows rows = {"rows", note_row, NULL};
+	char *left;
+	int rc;
+
+	row_names[0] = '\0';
+	feed(by_rows[_i].text, strlen(by_rows[_i].text) + 1);
+	feed("{\"method\":\"next\"}", 18);
+	rc = varlink_take_rows(&in, VARLINK_CALL_MAX, &rows, &msg, &e);
+	ck_assert_int_eq(rc, by_rows[_i].rows == NULL ? -1 : 1);
+	if (rc == -1)
+		return;
+	ck_assert_str_eq(row_names, by_rows[_i].rows);
+	left = json_dumps(msg, JSON_COMPACT);
+	ck_assert_str_eq(left, by_rows[_i].left);
+	free(left);
+	json_decref(msg);
+	expect_method("next");
+}
+END_TEST
+
 START_TEST(test_byte_by_byte)
 {
 	static const char data[] = "{\"method\":\"a.b\",\"parameters\":{}}";
@@ -347,6 +401,8 @@ suite(void)
 	tcase_add_test(t, test_message_of_text);
 	tcase_add_test(t, test_nothing_is_no_message);
 	tcase_add_test(t, test_two_and_a_half_messages_in_one_read);
+	tcase_add_loop_test(
+	    t, test_rows_are_taken_one_by_one, 0, COUNT(by_rows));
 	tcase_add_test(t, test_byte_by_byte);
 	tcase_add_test(t, test_oversize_is_refused_before_and_after_its_end);
 	tcase_add_test(t, test_largest_is_taken);
