@@ -71,6 +71,7 @@ svd_floor_open(void)
 	    fd_fill_standard(&e) == -1)
 		return -1;
 	unsetenv(FLOOR_FD_ENV);
+	floor_worker_open();
 	self.fork.sock = sock;
 	self.fork.use_double = way != NULL && strcmp(way, "double") == 0;
 	dispositions_take(&self.signals);

@@ -230,6 +230,31 @@ wait_for_end_of(pid_t parent)
 		usleep(PARENT_ENDS_USEC);
 }
 
+/* Where FLOOR_MARK_ENV stands in the memory that /proc/PID/environ shows. */
+static char *mark;
+
+void
+floor_worker_open(void)
+{
+	char *value = getenv(FLOOR_MARK_ENV);
+
+	if (value == NULL || strlen(value) != FLOOR_MARK_BYTES)
+		return;
+	mark = value - strlen(FLOOR_MARK_ENV "=");
+	unsetenv(FLOOR_MARK_ENV);
+}
+
+static void
+set_mark(const char *name)
+{
+	size_t size = sizeof(FLOOR_MARK_ENV "=") + FLOOR_MARK_BYTES;
+
+	if (mark != NULL && strlen("SVD_WORKER=") + strlen(name) < size) {
+		memset(mark, 0, size);
+		stpcpy(stpcpy(mark, "SVD_WORKER="), name);
+	}
+}
+
 void
 floor_worker_begin(int line, pid_t parent, struct svd_job *job)
 {
@@ -249,6 +274,7 @@ floor_worker_begin(int line, pid_t parent, struct svd_job *job)
 	while (nfds > 0)
 		close(fds[--nfds]);
 	environ = job->envp;
+	set_mark(job->name);
 	prctl(PR_SET_NAME, job->name);
 	/* A change of user has cleared it, and no exec comes to set it again.
 	 */

@@ -17,5 +17,7 @@ struct svd_job;
  * blocked.
  */
 void floor_worker_begin(int line, pid_t parent, struct svd_job *job);
+/* In the floor, before anything changes the environment. */
+void floor_worker_open(void);
 
 #endif

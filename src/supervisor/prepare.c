@@ -125,9 +125,11 @@ floor_variables(
 			   0) == -1 ||
 	               buf_addf(b, "SVD_FLOOR_GENERATION=%llu%c",
 			   (unsigned long long)r->generation, 0) == -1 ||
-	               buf_addf(b, FLOOR_FD_ENV "=3%c", 0) == -1
+	               buf_addf(b, FLOOR_FD_ENV "=3%c", 0) == -1 ||
+	               buf_addf(b, FLOOR_MARK_ENV "=%0*d%c", FLOOR_MARK_BYTES,
+			   0, 0) == -1
 	           ? -1
-	           : 4;
+	           : 5;
 }
 
 /* svd's own variables, NUL after NUL in env_text; the count is returned. */

@@ -368,3 +368,22 @@ def test_other_ways_to_make_a_process(fleet, how):
         f.kill_supervisor()
     assert f.running()["w:1"] == before["w:1"]
     assert f.stop() == 0
+
+
+def test_nothing_of_a_dead_worker_is_left(fleet):
+    f = fleet("", launch=False)
+    lone = f.path("lone")
+    # A grandchild in a session of its own, that has executed nothing.
+    f.ini.write_text(
+        "[fleet]\nname = t\n" + floor() + f"[worker:w]\n{QUICK}" +
+        on_floor("fork", "{", "setsid", "fork", "{", "note", lone, "pause",
+                 "}", "}", "pause") +
+        f"\n[worker:x]\n{on_floor('pause')}\n")
+    f.start()
+    before = f.running()
+    pid = int(f.wait_lines("lone")[0].split()[2])
+    assert stat_fields(pid)[3] != str(before["w"])
+    os.kill(before["w"], signal.SIGKILL)
+    wait_for(lambda: not alive(pid))
+    f.wait("w", state="RUNNING", generation=2)
+    assert f.worker("x")["pid"] == before["x"]
