@@ -1,6 +1,7 @@
 """Native floors and the floor runtime, libsvdfloor: what a floor says to svd,
 and what comes of a fork. svd is played by the test."""
 
+import contextlib
 import errno
 import os
 import pathlib
@@ -326,6 +327,63 @@ def test_a_full_process_table_is_told_and_survived(way):
         for other in others:
             other.kill()
             other.wait()
+
+
+@contextlib.contextmanager
+def injected(svd, what):
+    """Makes a system call of whatever the floor forks fail."""
+    tracer = subprocess.Popen(
+        ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"inject={what}",
+         "-p", str(svd.proc.pid)], stderr=subprocess.PIPE, text=True)
+    try:
+        wait_for(lambda: tracer.poll() is not None or "TracerPid:\t0" not in
+                 pathlib.Path(f"/proc/{svd.proc.pid}/status").read_text())
+        assert tracer.poll() is None, tracer.stderr.read()
+        yield
+    finally:
+        # To detach it would stop the floor, which a vfork may hold.
+        tracer.kill()
+        tracer.communicate()
+
+
+def works(svd, way):
+    worker = svd.fork()
+    assert worker.way == way
+    assert worker.run("libapp.so:status", 5)[0] == 5
+
+
+@both_ways
+def test_who_announces_may_be_killed_before(way):
+    with native(way=way) as svd:
+        svd.loaded()
+        with injected(svd, "pidfd_open:signal=KILL"):
+            fails_to_fork(svd, "what forks was killed by signal 9")
+        # Whom nobody knows of ends without a word.
+        wait_for(lambda: not svd.left())
+        works(svd, way)
+
+
+@both_ways
+def test_without_a_pidfd_it_is_announced_all_the_same(way):
+    with native(way=way) as svd:
+        svd.loaded()
+        with injected(svd, "pidfd_open:error=EMFILE"):
+            worker = svd.fork()
+            assert worker.pidfd == -1
+            assert worker.run("libapp.so:status", 5)[0] == 5
+        works(svd, way)
+
+
+# Sanitized, the floor's vfork is a fork.
+if not SANITIZED:
+    def test_without_rseq_it_forks_twice():
+        with native() as svd:
+            svd.loaded()
+            with injected(svd, "rseq:error=EINVAL"):
+                works(svd, "double")
+            works(svd, "double")
+            assert "libc=1 kernel=1" in svd.run("libapp.so:cpus")[1] or \
+                len(os.sched_getaffinity(0)) == 1
 
 
 def test_a_full_descriptor_table_is_told_and_survived():
