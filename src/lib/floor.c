@@ -26,7 +26,8 @@
 /* One floor a process, and the worker that it becomes. */
 static struct {
 	struct floor_fork fork;
-	int line; /* in a worker, else -1 */
+	int line;  /* in a worker, else -1 */
+	pid_t pid; /* the worker's; it is not what that forks */
 	struct dispositions signals;
 	char packet[FLOOR_PACKET_MAX]; /* too much for some stacks */
 } self = {.fork = {.sock = -1}, .line = -1};
@@ -156,6 +157,7 @@ become_worker(const struct floor_fork_made *made, struct svd_job *job)
 {
 	self.fork.sock = -1;
 	self.line = made->line;
+	self.pid = getpid();
 	dispositions_restore(&self.signals);
 	floor_worker_begin(made->line, made->parent, job);
 	sys_sigmask(0);
@@ -190,7 +192,7 @@ svd_floor_exception(const char *what, const char *traceback)
 {
 	struct floor_packet p;
 
-	if (self.line == -1) {
+	if (self.line == -1 || getpid() != self.pid) {
 		errno = ENOTCONN;
 		return -1;
 	}

@@ -7,14 +7,15 @@ speaks to svd is described in svd-floors(7). Python 3.9 and later; what runs
 here is in every worker's memory, so that it imports next to nothing.
 """
 
+import os
 import sys
 
 
 def _import_runtime():
     """The runtime from beside this file, whatever else is called so."""
-    here = __file__.rpartition("/")[0] or "."
-    # The script's own directory is there, or is not (python -P).
-    if sys.path and sys.path[0] == here:
+    here = os.path.dirname(os.path.abspath(__file__))
+    # Where the interpreter has put the script's own directory, if it has.
+    if not sys.flags.isolated and not getattr(sys.flags, "safe_path", False):
         del sys.path[0]
     sys.path.insert(0, here)
     try:

@@ -58,7 +58,7 @@ svd_floor_failed(const char *what, const char *module, const char *traceback);
 int svd_floor_serve(const struct svd_floor_hooks *hooks, struct svd_job *job);
 
 /* In a worker: what it is about to end of, for `svctl why`; traceback may be
- * NULL. Never blocks. */
+ * NULL. Never blocks. ENOTCONN: this is no worker, but perhaps its child. */
 int svd_floor_exception(const char *what, const char *traceback);
 /* In a worker: it has loaded what was not on its floor. */
 void svd_floor_late(const char *module);

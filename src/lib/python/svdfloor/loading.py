@@ -47,14 +47,27 @@ def main(here, words):
     gc.freeze()
     if collects:
         gc.enable()
-    try:
-        job = way.serve()
-        if job is not None:
-            worker.live(way, take_over, job, late)
-    except KeyboardInterrupt:  # before live(), or in the floor
-        worker.die_interrupted()
+    job = _serve(way)
+    if job is not None:
+        worker.live(way, take_over, job, late)
     late.end()
     _end()
+
+
+def _serve(way):
+    """A Job, in a worker. None: the floor is not needed any more."""
+    try:
+        return way.serve()
+    except KeyboardInterrupt:  # in the floor; in a worker that has just begun
+        worker.die_interrupted()
+    except OSError as error:
+        _lose(error)
+
+
+def _lose(error):
+    sys.stderr.write(f"floor.py: svd cannot be reached: {error}: has a "
+                     "preload closed what is not its own?\n")
+    os._exit(1)
 
 
 # --- options -----------------------------------------------------------------
@@ -132,7 +145,7 @@ def _tell(way, start, modules):
         way.loaded(int((time.monotonic() - start) * 1000), names)
     except OSError as error:
         if error.errno != 22:
-            raise
+            _lose(error)
         _fail(way, "a preload has made the floor a subreaper "
               "(PR_SET_CHILD_SUBREAPER): its workers would be its own, "
               "and not svd's", "", None)

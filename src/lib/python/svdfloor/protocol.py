@@ -78,6 +78,7 @@ class Way:
         except (ValueError, OSError) as error:
             raise LookupError(str(error)) from None
         self.line = None      # in a worker
+        self.pid = 0          # in a worker: its own
         self.between = 0      # its first parent
 
     # --- loading -------------------------------------------------------------
@@ -122,6 +123,7 @@ class Way:
             if verb == b"FORK":
                 job = self._fork(fields.get(b"token", [b"0"])[0])
                 if job is not None:
+                    self.pid = os.getpid()
                     # May raise what waits: KeyboardInterrupt.
                     _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
                     return job
@@ -153,7 +155,8 @@ class Way:
         except ChildProcessError:
             return  # somebody ignores SIGCHLD
         if status != 0:
-            self._fork_failed(token, f"the process between ended with {status}")
+            self._fork_failed(
+                token, f"the process between ended with {status}")
 
     def _fork_again(self, token):
         """In the process between, which does not return; in the worker, which
@@ -235,8 +238,9 @@ class Way:
         fds = []
         for level, kind, data in extra:
             if (level, kind) == (_socket.SOL_SOCKET, _socket.SCM_RIGHTS):
-                fds += [int.from_bytes(data[i:i + INT_BYTES], sys.byteorder)
-                        for i in range(0, len(data) - INT_BYTES + 1, INT_BYTES)]
+                ends = range(INT_BYTES, len(data) + 1, INT_BYTES)
+                fds += [int.from_bytes(data[end - INT_BYTES:end],
+                                       sys.byteorder) for end in ends]
         return packet, unpack(packet)[1].get(b"fd", []), fds
 
     def _set_up(self, fields, given):
@@ -261,6 +265,8 @@ class Way:
 
     def exception(self, what, traceback):
         """Never blocks. Each is bytes."""
+        if os.getpid() != self.pid:
+            return  # what the worker has forked is not the worker
         try:
             self.line.setblocking(False)
             self.line.send(pack(b"EXCEPTION", (b"what", what),

@@ -99,7 +99,7 @@ def flush():
     done = True
     for stream in (sys.stdout, sys.stderr):
         try:
-            if stream is not None and not stream.closed:
+            if stream is not None and not getattr(stream, "closed", False):
                 stream.flush()
         except BaseException:
             done = done and stream is not sys.stdout

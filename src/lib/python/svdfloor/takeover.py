@@ -70,20 +70,22 @@ def rehearse(way, take_over):
     """What runs for the first time writes to memory more than it ever will:
     inline caches, versions of types. In the floor, where it must do nothing
     else; and that it does not succeed is no reason not to work."""
-    modules = sys.modules
-    after = []
     try:
-        if "threading" in modules and (
-                modules["threading"].active_count() == 1 and
-                len(os.listdir("/proc/self/task")) == 1):
-            after.append(modules["threading"]._after_fork)
-        if "logging" in modules:
-            after.append(modules["logging"]._after_at_fork_child_reinit_locks)
-        if "random" in modules:
-            after.append(modules["random"].seed)
-        _rehearse(way, take_over, after)
+        _rehearse(way, take_over, _handlers())
     except Exception as error:
         sys.stderr.write(f"floor.py: rehearsal: {report.name(error)}\n")
+
+
+def _handlers():
+    """What the standard library does after a fork that does nothing where
+    there was none; with other threads, it would take their locks from them."""
+    if len(os.listdir("/proc/self/task")) > 1:
+        return []
+    names = (("threading", "_after_fork"), ("random", "seed"),
+             ("logging", "_after_at_fork_child_reinit_locks"))
+    found = [getattr(sys.modules.get(module), name, None)
+             for module, name in names]
+    return [handler for handler in found if handler is not None]
 
 
 def _rehearse(way, take_over, after):
@@ -91,6 +93,7 @@ def _rehearse(way, take_over, after):
     entry = [f"{__name__}:_rehearsed".encode(), b"word"]
     argv = sys.argv
     late = worker.Late(None)
+    take_over(way.rehearse(entry, words))  # here, a failure is none to tell
     for _ in range(ROUNDS):
         for act in after:
             act()
@@ -185,8 +188,9 @@ def _exits():
     """Exit handlers of the floor are dropped, but for the standard library's
     own, which work for whatever the worker makes."""
     ours = [getattr(sys.modules.get(module), function, None)
-            for module, function in (("multiprocessing.util", "_exit_function"),
-                                     ("logging", "shutdown"))]
+            for module, function in (("logging", "shutdown"),
+                                     ("multiprocessing.util",
+                                      "_exit_function"))]
     ours.append(getattr(_finalize(), "_exitfunc", None))
     seen = _Seen().handlers
     again = [handler for handler in seen if handler in ours]
