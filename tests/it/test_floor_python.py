@@ -930,8 +930,12 @@ restart = no
 
 def supervised(fleet, floor, app):
     floor.write({"app": app})
-    env = {"SVD_FLOOR_WAY": "python"} if floor.way == "python" else {}
-    return fleet(FLEET.format(python=PYTHON, path=floor.path), env=env)
+    # Svd passes on nothing of its own names.
+    python = floor.path / "python"
+    python.write_text(f'#!/bin/sh\nSVD_FLOOR_WAY={floor.way} '
+                      f'exec {PYTHON} "$@"\n')
+    python.chmod(0o755)
+    return fleet(FLEET.format(python=python, path=floor.path))
 
 
 def test_a_worker_of_svd(fleet, floor):
@@ -945,8 +949,7 @@ def test_a_worker_of_svd(fleet, floor):
     why = f.ctl("why", "one").out
     assert "LookupError: nothing to do" in why
     assert 'app.py", line 4, in entry' in why
-    shown = f.ctl("floors").out
-    assert {"library": "vfork"}.get(floor.way, floor.way) in shown
+    assert ("pure Python" in f.ctl("floors").out) == (floor.way == "python")
 
 
 def test_what_cannot_be_loaded_is_told_once(fleet, floor):
