@@ -23,8 +23,12 @@ def floors(f, *args):
 
 
 def the_floor(f, *args):
-    one, = floors(f, *args)
-    return one
+    """Of the one floor, once there is one generation of it only."""
+    def look():
+        found = floors(f, *args)
+        return len(found) == 1 and found
+
+    return wait_for(look, what="one generation")[0]
 
 
 def worker(*words, name="w", numprocs=1, keys="", on="f"):
@@ -335,6 +339,7 @@ def test_names_of_floors(fleet):
     f.running()
     f.ctl("refloor", "f")
     wait_for(lambda: "a-line-of-the-floor" in f.ctl("logs", "floor:f").out)
+    the_floor(f)
     why = f.ctl("-j", "why", "floor:f", "w").json
     assert [w["name"] for w in why["workers"]] == ["w"]
     assert [(w["name"], w["state"]) for w in why["floors"]] == [
