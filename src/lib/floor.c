@@ -17,6 +17,7 @@
 #include "ipc/proto_floor.h"
 #include "lib/dispositions.h"
 #include "lib/floor_fork.h"
+#include "lib/floor_huge.h"
 #include "lib/floor_late.h"
 #include "lib/floor_worker.h"
 
@@ -116,6 +117,7 @@ svd_floor_loaded(unsigned int ms, const char *const *modules, size_t n)
 
 	if (refuse_subreaper() == -1)
 		return -1;
+	floor_huge_pages();
 	/* Without it nobody sees what workers load, and that is all. */
 	late = floor_late_make();
 	floor_begin(&p, self.packet, sizeof(self.packet), "LOADED");
