@@ -21,8 +21,7 @@
 #include "supervisor/supervisor.h"
 #include "supervisor/trace.h"
 
-#define BATCH 64 /* messages read in one turn of the loop */
-#define ASKED_MAX 16
+#define BATCH 64    /* messages read in one turn of the loop */
 #define END_MS 1000 /* from LOADFAIL to its end */
 
 /* One message with what came along; each descriptor taken is -1. */
@@ -167,7 +166,7 @@ floor_socket_adopt(struct supervisor *s, const char *held, int fd)
 	if (strcmp(kind, "floor") == 0) {
 		fs = make(f, token, slot, generation, fd);
 		if (fs != NULL)
-			fs->unknown = ASKED_MAX;
+			fs->unknown = FLOOR_ASKED_MAX;
 		return fs == NULL ? -1 : 0;
 	}
 	LIST_FOREACH (fs, &f->sockets, link)
@@ -202,14 +201,21 @@ floor_socket_end(struct floor_socket *fs)
 	free(fs);
 }
 
-/* One answer less is waited for. Returns whether one was. */
+/* Is this the answer to a FORK of ours, or perhaps of a predecessor's? Then one
+ * less is waited for. (Of one whose intermediate was killed there may be two.)
+ * m NULL: it was lost. */
 static int
-answered(struct floor_socket *fs)
+answered(struct floor_socket *fs, const struct floor_msg *m)
 {
 	const struct worker *w = worker_of(fs);
+	uint64_t token = m == NULL ? 0 : floor_get_number(m, "token");
+	unsigned int i;
 
-	if (fs->asked > 0)
-		fs->asked--;
+	for (i = 0; i < fs->asked && fs->tokens[i] != token; i++)
+		if (m == NULL)
+			break;
+	if (i < fs->asked)
+		fs->tokens[i] = fs->tokens[--fs->asked];
 	else if (fs->unknown > 0)
 		fs->unknown--;
 	else
@@ -228,15 +234,18 @@ floor_socket_ask(struct floor_socket *fs)
 {
 	const struct worker *w = worker_of(fs);
 	struct floor_packet p;
+	uint64_t token;
 	char data[64];
 
-	if (w == NULL || fs->asked >= ASKED_MAX)
+	if (w == NULL || fs->asked >= FLOOR_ASKED_MAX)
 		return -1;
 	floor_begin(&p, data, sizeof(data), "FORK");
-	floor_add_number(&p, "token", supervisor_new_token(fs->floor->sup));
+	token = supervisor_new_token(fs->floor->sup);
+	floor_add_number(&p, "token", token);
 	if (chan_send(fs->fd, data, p.len, NULL, 0, MSG_DONTWAIT) == -1)
 		return -1;
-	if (fs->asked++ == 0)
+	fs->tokens[fs->asked++] = token;
+	if (fs->asked == 1)
 		loop_timer_start(
 		    &fs->deadline, w->conf->as_floor->fork_timeout);
 	return 0;
@@ -359,7 +368,8 @@ on_forked(struct floor_socket *fs, struct message *msg)
 	struct line *l;
 
 	/* A predecessor may have come as far as that. */
-	if (answered(fs) && fd != -1 && !floor_knows(fs->floor, n.pid)) {
+	if (answered(fs, &msg->m) && fd != -1 &&
+	    !floor_knows(fs->floor, n.pid)) {
 		if (is_its_own(fs, n.pid, pidfd)) {
 			snprintf(
 			    n.floor, sizeof(n.floor), "%s", fs->floor->name);
@@ -383,7 +393,7 @@ on_forkfail(struct floor_socket *fs, struct message *msg)
 {
 	const char *what = floor_get(&msg->m, "what");
 
-	if (answered(fs))
+	if (answered(fs, &msg->m))
 		floor_fork_failed(
 		    fs->floor, what == NULL ? "fork failed" : what);
 }
@@ -418,7 +428,7 @@ read_one(struct floor_socket *fs)
 		/* Too long; or our descriptors are used up, and what it told
 		 * of ends at once. */
 		log_warn("floor:%s: a message was lost", fs->floor->name);
-		answered(fs);
+		answered(fs, NULL);
 	} else if (floor_parse(packet, (size_t)n, &msg.m) == 0)
 		for (i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
 			if (strcmp(msg.m.verb, verbs[i].verb) == 0)

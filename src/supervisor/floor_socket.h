@@ -21,6 +21,8 @@ struct floor;
 struct supervisor;
 struct worker;
 
+#define FLOOR_ASKED_MAX 16 /* FORKs under way */
+
 LIST_HEAD(floor_socket_list, floor_socket);
 
 struct floor_socket {
@@ -32,10 +34,11 @@ struct floor_socket {
 	char suffix[KEEPER_NAME_MAX + 1]; /* of the names in the keeper */
 	int fd;
 	struct loop_io io;
-	struct loop_timer deadline; /* of the oldest FORK, or its retry */
-	unsigned int asked;         /* FORKs that are not answered */
-	unsigned int unknown;       /* those that a predecessor may have sent */
-	int load, late;             /* memfds, -1: not loaded, or none */
+	struct loop_timer deadline;       /* of the oldest FORK, or its retry */
+	uint64_t tokens[FLOOR_ASKED_MAX]; /* of FORKs that are not answered */
+	unsigned int asked;               /* so many */
+	unsigned int unknown; /* those that a predecessor may have sent */
+	int load, late;       /* memfds, -1: not loaded, or none */
 };
 
 /* Makes the pair for the birth that w's record intends; the keeper holds our

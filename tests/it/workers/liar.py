@@ -117,6 +117,6 @@ while True:
         sys.exit(0)
     if data.startswith("FORK"):
         if HOW == "forkfail":
-            send(svd, "FORKFAIL", token=1, what="fork: not today\n\x1b[1m")
+            send(svd, "FORKFAIL", token=data.split("\0")[1].partition("=")[2], what="fork: not today\n\x1b[1m")
         elif HOW != "silent":
             fork(data.split("\0")[1].partition("=")[2])
