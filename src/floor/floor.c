@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,8 +79,6 @@ load(struct floor *f)
 		svd_floor_failed(e.text, module, NULL);
 		return -1;
 	}
-	/* What loading needed for itself is no worker's. */
-	malloc_trim(0);
 	return svd_floor_loaded((unsigned int)(sys_now_ms() - begin),
 	    (const char *const *)f->names, f->nnames);
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,8 @@
 #include "lib/floor_worker.h"
 
 #define REQUEST_BYTES 1024 /* of a packet from svd */
-#define WHAT_MAX 4096      /* bytes of what people read in a line */
+#define SMALL_BLOCK_MAX 1024
+#define WHAT_MAX 4096 /* bytes of what people read in a line */
 
 /* One floor a process, and the worker that it becomes. */
 static struct {
@@ -108,6 +110,27 @@ refuse_subreaper(void)
 	return -1;
 }
 
+/*
+ * What loading needed for itself is no worker's. And a worker's first block of
+ * a size would move others of that size, each on a page that it has in common
+ * with everybody, to where glibc keeps some at hand (tcache): they are moved
+ * here. calloc() does that, even if there are some.
+ */
+static void
+settle_heap(void)
+{
+	void *volatile block; /* not to be optimized away */
+	size_t size;
+
+#ifdef __GLIBC__
+	malloc_trim(0);
+#endif
+	for (size = 16; size <= SMALL_BLOCK_MAX; size += 16) {
+		block = calloc(1, size);
+		free(block);
+	}
+}
+
 int
 svd_floor_loaded(unsigned int ms, const char *const *modules, size_t n)
 {
@@ -117,6 +140,7 @@ svd_floor_loaded(unsigned int ms, const char *const *modules, size_t n)
 
 	if (refuse_subreaper() == -1)
 		return -1;
+	settle_heap();
 	floor_huge_pages();
 	/* Without it nobody sees what workers load, and that is all. */
 	late = floor_late_make();

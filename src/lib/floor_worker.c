@@ -84,7 +84,7 @@ take_list(const struct floor_msg *m, const char *key, char *first, int *count)
 
 	while (floor_next(m, key, &at) != NULL)
 		n++;
-	list = calloc(n + 1, sizeof(*list));
+	list = malloc((n + 1) * sizeof(*list)); /* see settle_heap() */
 	if (list == NULL)
 		return NULL;
 	n = 0;
@@ -92,6 +92,7 @@ take_list(const struct floor_msg *m, const char *key, char *first, int *count)
 		list[n++] = first;
 	for (at = NULL; (value = floor_next(m, key, &at)) != NULL;)
 		list[n++] = (char *)value;
+	list[n] = NULL;
 	*count = (int)n;
 	return list;
 }

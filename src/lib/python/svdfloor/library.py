@@ -76,9 +76,6 @@ class Way:
 
     def loaded(self, ms, modules):
         """OSError (EINVAL): it has become a subreaper."""
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-        if trim is not None:  # not in every libc
-            trim(0)
         self._loaded(
             ms, (ctypes.c_char_p * len(modules))(*modules), len(modules))
 
