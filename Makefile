@@ -83,8 +83,8 @@ python  := $(python_src:src/lib/python/%=$(B)/libexec/%)
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: all demo check check-unit check-it check-asan check-valgrind check-varlink fuzz \
-	bench bench-peers lint install uninstall clean dist deps deps-build deps-check \
-	help
+	bench bench-peers bench-floors lint install uninstall clean dist deps \
+	deps-build deps-check help
 
 all: $(B)/svd $(B)/svctl $(B)/libexec/libsvdfloor.so $(B)/libsvdworker.a \
 	$(B)/libsvdworker.so $(python) $(completions)
@@ -335,6 +335,10 @@ bench-peers: all $(benches)
 	@contrib/deps peers
 	@$(test_env) $(PYTHON) tests/bench/peers.py
 
+bench-floors: all $(B)/tests/stamp $(B)/tests/bare
+	@contrib/deps floors
+	@$(test_env) $(PYTHON) tests/bench/floors.py
+
 lint: all
 	@contrib/deps lint
 	@B=$(B) PYTHON=$(PYTHON) tests/lint/run
@@ -408,6 +412,7 @@ help:
 	@echo 'check-varlink   the control socket with an independent client, in Go'
 	@echo 'fuzz            FUZZ=varlink or conf, for FUZZ_SECONDS=60, with clang'
 	@echo 'bench-peers     the same of runit, s6 and supervisor, which it installs'
+	@echo 'bench-floors    Python floors, beside forkserver, gunicorn and others'
 	@echo 'lint            layering, analysers, format, man pages, scripts'
 	@echo 'install         to $$(DESTDIR)$$(PREFIX), by default $(PREFIX); uninstall'
 	@echo 'deps            install what the targets above need (root or sudo)'
