@@ -39,6 +39,7 @@
 #define FLOOR_TEXT_MAX (32 * 1024)   /* bytes of a traceback */
 #define FLOOR_LATE_BYTES (64 * 1024) /* of the memfd `late` */
 #define FLOOR_FD_ENV "SVD_FLOOR_FD"
+#define FLOOR_WAY_ENV "SVD_FLOOR_WAY" /* how to fork: double, python */
 /* A variable whose bytes a worker replaces by "SVD_WORKER=NAME", so that
  * /proc/PID/environ says of it, and of all that it forks, whose it is. */
 #define FLOOR_MARK_ENV "SVD_FLOOR_MARK"

@@ -62,7 +62,7 @@ check_socket(const char *text)
 int
 svd_floor_open(void)
 {
-	const char *text = getenv(FLOOR_FD_ENV), *way = getenv("SVD_FLOOR_WAY");
+	const char *text = getenv(FLOOR_FD_ENV), *way = getenv(FLOOR_WAY_ENV);
 	struct err e;
 	int sock;
 

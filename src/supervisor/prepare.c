@@ -100,10 +100,13 @@ is_set_by(const char *entry, char *const *list)
 	return 0;
 }
 
-/* What was meant for svd itself must not reach its workers. */
+/* What was meant for svd itself must not reach its workers; one variable is
+ * for floors. */
 static int
-is_ours(const char *entry)
+is_ours(const char *entry, const struct worker_conf *c)
 {
+	static const char for_floors[] = FLOOR_WAY_ENV "=";
+
 	static const char *const names[] = {"LISTEN_FDNAMES", "LISTEN_FDS",
 	    "LISTEN_PID", "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"};
 	size_t i, len = strcspn(entry, "=");
@@ -112,6 +115,9 @@ is_ours(const char *entry)
 		if (len == strlen(names[i]) &&
 		    strncmp(entry, names[i], len) == 0)
 			return 1;
+	if (c->as_floor != NULL &&
+	    strncmp(entry, for_floors, strlen(for_floors)) == 0)
+		return 0;
 	return strncmp(entry, "SVD_", 4) == 0;
 }
 
@@ -173,7 +179,8 @@ prepare_environment(struct preparation *p, const struct spawner *sp,
 	if (p->envp == NULL)
 		return out_of_memory(e);
 	for (char **v = environ; *v != NULL; v++)
-		if (!is_set_by(*v, env) && (sp->init_mode || !is_ours(*v)))
+		if (!is_set_by(*v, env) &&
+		    (sp->init_mode || !is_ours(*v, r->conf)))
 			p->envp[n++] = *v;
 	for (; *env != NULL; env++)
 		p->envp[n++] = *env;

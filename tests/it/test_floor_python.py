@@ -931,12 +931,8 @@ restart = no
 
 def supervised(fleet, floor, app):
     floor.write({"app": app})
-    # Svd passes on nothing of its own names.
-    python = floor.path / "python"
-    python.write_text(f'#!/bin/sh\nSVD_FLOOR_WAY={floor.way} '
-                      f'exec {PYTHON} "$@"\n')
-    python.chmod(0o755)
-    return fleet(FLEET.format(python=python, path=floor.path))
+    return fleet(FLEET.format(python=PYTHON, path=floor.path),
+                 env={"SVD_FLOOR_WAY": floor.way})
 
 
 def test_a_worker_of_svd(fleet, floor):
