@@ -199,9 +199,10 @@ floor_spawn(struct worker *w)
 		return;
 	}
 	l = take_spare(f);
-	if (l != NULL)
+	if (l != NULL) {
+		f->starting = l->pid;
 		worker_take_line(w, l);
-	else {
+	} else {
 		w->queue = &f->waiting;
 		TAILQ_INSERT_TAIL(&f->waiting, w, spawn_link);
 	}
@@ -261,12 +262,23 @@ floor_wake(struct floor *f)
 		loop_timer_start(&f->turn, 0);
 }
 
+/* The last spare that was wanted has not come to its work yet: a fork now would
+ * take from its time. */
+static int
+is_starting(const struct floor *f)
+{
+	const struct worker *w = roster_by_pid(&f->sup->roster, f->starting);
+
+	return f->starting != 0 && w != NULL && w->rec.pid == f->starting &&
+	       w->rec.state == WS_STARTING;
+}
+
 /* Are there as many waiting, and spares wanted, as are asked for and there? */
 static size_t
 missing(const struct floor *f, const struct worker *slot, size_t asked)
 {
 	size_t have = asked + floor_count_spares(f);
-	size_t want = (size_t)slot->conf->as_floor->spares;
+	size_t want = is_starting(f) ? 0 : (size_t)slot->conf->as_floor->spares;
 	const struct worker *w;
 
 	TAILQ_FOREACH (w, &f->waiting, spawn_link)

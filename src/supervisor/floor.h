@@ -29,6 +29,7 @@ struct floor {
 	struct line_list spares;
 	struct floor_socket_list sockets;
 	struct loop_timer turn;
+	int starting; /* pid of the last spare that became a worker, or 0 */
 	struct loop_timer proof; /* that a new generation's workers run on */
 	int64_t not_before;      /* no FORK is sent */
 	char halted[RECORD_FAULT_MAX + 96]; /* why the last replacement was not
