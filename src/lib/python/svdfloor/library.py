@@ -89,12 +89,12 @@ class Way:
         return None
 
     @staticmethod
-    def rehearse(argv, environ):
-        """The Job that serve() would return."""
+    def rehearsal(argv, environ):
+        """A function: it returns a Job as serve() would, again and again."""
         job = _Job(argc=len(argv))
         job.argv = (ctypes.c_char_p * (len(argv) + 1))(*argv)
         job.envp = (ctypes.c_char_p * (len(environ) + 1))(*environ)
-        return Job(job)
+        return lambda: Job(job)
 
     def exception(self, what, traceback):
         """Never blocks. Each is bytes."""

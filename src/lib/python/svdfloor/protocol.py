@@ -259,9 +259,10 @@ class Way:
         _set_name(fields)
 
     @staticmethod
-    def rehearse(argv, environ):
-        """The Job that serve() would return."""
-        return Job({b"entry": argv[:1], b"arg": argv[1:], b"env": environ})
+    def rehearsal(argv, environ):
+        """A function: it returns a Job as serve() would, again and again."""
+        fields = {b"entry": argv[:1], b"arg": argv[1:], b"env": environ}
+        return lambda: Job(fields)
 
     def exception(self, what, traceback):
         """Never blocks. Each is bytes."""

@@ -23,6 +23,8 @@ def prepare(way):
     take_over = _make(drop)
     rehearse(way, take_over)
     drop += _exits() + _finalizers() + _children()
+    if way.name == "library":
+        _warm_spares(way, take_over)
     _fill_holes()
     return take_over
 
@@ -89,21 +91,41 @@ def _handlers():
 
 
 def _rehearse(way, take_over, after):
-    words = [key + b"=" + value for key, value in os.environ._data.items()]
-    entry = [f"{__name__}:_rehearsed".encode(), b"word"]
+    job = _rehearsal(way)
     argv = sys.argv
     late = worker.Late(None)
-    take_over(way.rehearse(entry, words))  # here, a failure is none to tell
+    take_over(job())  # here, a failure is none to tell
     for _ in range(ROUNDS):
         for act in after:
             act()
-        job = way.rehearse(entry, words)
-        worker.call(way, take_over, job, late)
+        worker.call(way, take_over, job(), late)
     sys.argv = argv
+
+
+def _rehearsal(way, most=None):
+    """Jobs with the floor's own environment, or so much of it."""
+    entry = [f"{__name__}:_rehearsed".encode(), b"word"]
+    words = [key + b"=" + value for key, value in os.environ._data.items()]
+    return way.rehearsal(entry, words[:most])
 
 
 def _rehearsed(word):
     return 0
+
+
+def _warm_spares(way, take_over):
+    """Once more in each spare, when it is forked and nobody wants it yet: what
+    this writes to is its own before its time counts. Not in what a worker
+    forks; nor without the library, where it would hide from what sets up the
+    environment that there is one, and who forks be warmed for nothing."""
+    job, late, warmed = _rehearsal(way, 1), worker.Late(None), []
+
+    def warm():
+        if not warmed:
+            warmed.append(True)
+            worker.call(way, take_over, job(), late)
+
+    os.register_at_fork(after_in_child=warm)
 
 
 def _fill_holes():
