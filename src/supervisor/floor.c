@@ -216,20 +216,6 @@ floor_add_spare(struct floor *f, struct line *l)
 	floor_wake(f);
 }
 
-int
-floor_knows(const struct floor *f, int pid)
-{
-	const struct worker *w = roster_by_pid(&f->sup->roster, pid);
-	const struct line *l;
-
-	if (w != NULL)
-		return w->line != NULL && w->rec.pid == pid;
-	TAILQ_FOREACH (l, &f->spares, link)
-		if (l->pid == pid)
-			return 1;
-	return 0;
-}
-
 void
 floor_fork_failed(struct floor *f, const char *what)
 {

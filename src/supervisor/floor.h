@@ -60,8 +60,6 @@ void floor_add_spare(struct floor *f, struct line *l);
 size_t floor_count_spares(const struct floor *f);
 /* Those of generations before this one. */
 void floor_end_spares(struct floor *f, uint64_t before);
-/* Is pid a spare's, or a worker's that stands on it? */
-int floor_knows(const struct floor *f, int pid);
 /* A fork did not succeed: so does the birth of who waits first. */
 void floor_fork_failed(struct floor *f, const char *what);
 /* Something has changed: f is looked at from the next turn of the loop. */
@@ -82,6 +80,8 @@ void floor_roll(struct floor *f);
 /* What its stanza asks for after a (re)load: see reload_reconcile(). */
 void floor_reconcile_slot(struct worker *slot);
 
+/* Is pid a spare's, or a worker's that was one? */
+int floors_know(const struct supervisor *s, int pid);
 /* Reads all that floors say now. */
 void floors_read(struct supervisor *s);
 /* pid has ended. Returns whether it was a spare. */

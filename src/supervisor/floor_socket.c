@@ -318,6 +318,16 @@ on_loadfail(struct floor_socket *fs, struct message *msg)
 	loop_timer_start(&w->deadline, END_MS);
 }
 
+/* By an intermediate, which may end, and be reaped, as we look. */
+static int
+is_forked_by(int pid, pid_t floor, pid_t keeper)
+{
+	pid_t parent = sys_parent(pid);
+
+	return parent == keeper || parent == floor ||
+	       sys_parent(parent) == floor || sys_parent(pid) == keeper;
+}
+
 static uid_t
 owner_of(int pid)
 {
@@ -337,7 +347,6 @@ is_its_own(const struct floor_socket *fs, int pid, int pidfd)
 {
 	const struct supervisor *s = fs->floor->sup;
 	const struct worker *w = worker_of(fs);
-	pid_t parent = sys_parent(pid);
 
 	if (pid <= 1 || pid == getpid() || pid == s->link.keeper_pid ||
 	    pid == s->output.logger || roster_by_pid(&s->roster, pid) != NULL)
@@ -345,11 +354,10 @@ is_its_own(const struct floor_socket *fs, int pid, int pidfd)
 	if (pidfd != -1 && sys_pidfd_pid(pidfd) != pid &&
 	    access("/proc/self/fdinfo", F_OK) == 0)
 		return 0;
-	if (parent == 0) /* no /proc: a zombie would still be there */
+	if (sys_parent(pid) == 0) /* no /proc: a zombie would still be there */
 		return kill(pid, 0) == 0;
-	if (parent != s->link.keeper_pid &&
-	    (w == NULL ||
-		(parent != w->rec.pid && sys_parent(parent) != w->rec.pid)))
+	if (!is_forked_by(pid, w == NULL || w->rec.pid == 0 ? -1 : w->rec.pid,
+		s->link.keeper_pid))
 		return 0;
 	return w == NULL || w->rec.pid == 0 || geteuid() != 0 ||
 	       owner_of(w->rec.pid) == 0 ||
@@ -368,8 +376,7 @@ on_forked(struct floor_socket *fs, struct message *msg)
 	struct line *l;
 
 	/* A predecessor may have come as far as that. */
-	if (answered(fs, &msg->m) && fd != -1 &&
-	    !floor_knows(fs->floor, n.pid)) {
+	if (answered(fs, &msg->m) && fd != -1 && !floors_know(s, n.pid)) {
 		if (is_its_own(fs, n.pid, pidfd)) {
 			snprintf(
 			    n.floor, sizeof(n.floor), "%s", fs->floor->name);

@@ -21,6 +21,22 @@ floors_read(struct supervisor *s)
 }
 
 int
+floors_know(const struct supervisor *s, int pid)
+{
+	const struct worker *w = roster_by_pid(&s->roster, pid);
+	const struct floor *f;
+	const struct line *l;
+
+	if (w != NULL)
+		return w->line != NULL && w->rec.pid == pid;
+	LIST_FOREACH (f, &s->floors, link)
+		TAILQ_FOREACH (l, &f->spares, link)
+			if (l->pid == pid)
+				return 1;
+	return 0;
+}
+
+int
 floors_spare_ended(struct supervisor *s, int pid)
 {
 	struct floor *f;
