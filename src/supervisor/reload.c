@@ -364,7 +364,9 @@ reload_reconcile(struct worker *w)
 	else if (worker_outdated(w)) {
 		log_info("%s: its stanza has changed", w->conf->name);
 		worker_command(w, EV_RESTART);
-	}
+	} else if (w->queue != NULL)
+		supervisor_queue_spawn(
+		    w->sup, w); /* for another floor, or none */
 }
 
 static int
