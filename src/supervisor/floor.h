@@ -77,6 +77,8 @@ struct worker *floor_renew(struct floor *f);
  * the next worker's turn to be replaced? */
 void floor_choose_slot(struct floor *f);
 void floor_roll(struct floor *f);
+/* Is a new generation to be loaded, because its stanza has changed? */
+int floor_outdated(const struct floor *f);
 /* What its stanza asks for after a (re)load: see reload_reconcile(). */
 void floor_reconcile_slot(struct worker *slot);
 

@@ -180,19 +180,36 @@ floor_renew(struct floor *f)
 	return slot;
 }
 
+int
+floor_outdated(const struct floor *f)
+{
+	const struct worker *newest = floor_newest(f);
+	const struct worker *serving = floor_serving(f);
+
+	if (newest->rec.want_up)
+		return worker_outdated(newest);
+	/* It was given up. What serves goes on, unless both are of another
+	 * stanza than this one. */
+	return newest->rec.conf != newest->conf->print &&
+	       (serving == NULL || worker_outdated(serving));
+}
+
 void
 floor_reconcile_slot(struct worker *w)
 {
-	struct worker *newest = floor_newest(w->floor);
+	struct floor *f = w->floor;
+	const struct worker *serving = floor_serving(f);
 
-	if (w->floor->slots[0] == NULL || w->floor->slots[1] == NULL)
+	if (f->slots[0] == NULL || f->slots[1] == NULL)
 		return;
-	if (!w->floor->slots[0]->rec.want_up &&
-	    !w->floor->slots[1]->rec.want_up)
-		worker_command(w->floor->slots[0], EV_START);
-	else if (w == newest && worker_outdated(w)) {
+	if (!f->slots[0]->rec.want_up && !f->slots[1]->rec.want_up)
+		worker_command(f->slots[0], EV_START);
+	else if (floor_outdated(f)) {
 		log_info("%s: its stanza has changed", w->conf->name);
-		floor_renew(w->floor);
-	}
-	floor_wake(w->floor);
+		floor_renew(f);
+	} else if (serving != NULL && serving != floor_newest(f) &&
+		   !worker_outdated(serving))
+		/* What could not be loaded is not asked for any more. */
+		f->halted[0] = '\0';
+	floor_wake(f);
 }

@@ -4,6 +4,7 @@
 
 #include "supervisor/call.h"
 #include "supervisor/config.h"
+#include "supervisor/floor.h"
 #include "supervisor/pick.h"
 #include "supervisor/reload.h"
 #include "supervisor/view_conf.h"
@@ -35,9 +36,13 @@ is_replaced(const struct reload_item *item)
 {
 	const struct worker *w = item->worker;
 
-	return item->kind == PLAN_RESTART &&
-	       (worker_outdated(w) || w->conf->as_floor != NULL ||
-		   (w->rec.want_up && w->rec.state == WS_STOPPING));
+	if (item->kind != PLAN_RESTART)
+		return 0;
+	if (w->conf->as_floor != NULL)
+		return floor_outdated(w->floor) ||
+		       floor_newest(w->floor)->rec.rolls;
+	return worker_outdated(w) ||
+	       (w->rec.want_up && w->rec.state == WS_STOPPING);
 }
 
 /* What the call waits for. */

@@ -2,7 +2,11 @@
 that are born dead, a supervisor that stands still or dies at the wrong instant.
 """
 
-from svdtest import floor, on_floor, wait_for
+import pytest
+
+from svdtest import act, floor, on_floor, stays, wait_for
+from test_floors import log_count, odd
+
 
 def test_no_process_is_doubted_because_its_intermediate_ends(fleet):
     f = fleet(floor() + "[worker:w]\nbackoff_delay = 0\nbackoff_limit = 1ms\n"
@@ -10,3 +14,82 @@ def test_no_process_is_doubted_because_its_intermediate_ends(fleet):
     wait_for(lambda: sum(w["generation"] for w in f.workers().values()) > 1500,
              20)
     assert "none of its own" not in f.log()
+
+
+def rewrite(f, *pairs):
+    text = f.ini.read_text()
+    for was, becomes in pairs:
+        assert was in text
+        text = text.replace(was, becomes)
+    f.ini.write_text(text)
+
+
+@pytest.mark.parametrize("to", ["floor", "command"])
+def test_who_waits_for_a_floor_is_moved_away_from_it(fleet, to):
+    f = fleet(odd("fail") + floor("g") +
+              f"[worker:stays]\n{on_floor('pause')}\n"
+              f"[worker:w]\n{on_floor('pause')}\n")
+    f.wait("w", state="STARTING", pid=0)
+    wait_for(lambda: "BACKOFF" in f.log())
+    head, name, _ = f.ini.read_text().partition("[worker:w]\n")
+    f.ini.write_text(
+        head + name + (on_floor("pause", name="g") if to == "floor" else
+                       f"command = {act('pause')}") + "\n")
+    f.svctl("-t", "5", "reload")
+    f.wait("w", state="RUNNING")
+    assert f.worker("stays")["state"] == "STARTING"
+
+
+def test_a_stanza_that_failed_is_mended(fleet):
+    f = fleet(odd("sleep 0") + f"[worker:w]\n{on_floor('pause')}\n")
+    before = f.running()
+    rewrite(f, ("ODD=sleep 0", "ODD=fail"))
+    f.ctl("reload", rc=1)
+    # Nobody tries the same again.
+    f.kill_supervisor()
+    assert f.running() == before
+    stays(lambda: log_count(f, "cannot be loaded") == 1, 0.3)
+    rewrite(f, ("ODD=fail", "ODD=sleep 1"))
+    f.ctl("reload")
+    assert f.running() != before
+    assert f.ctl("-j", "floors").json["floors"][0]["generation"] == 3
+
+
+def test_a_stanza_that_failed_is_taken_back(fleet):
+    f = fleet(odd("sleep 0") + f"[worker:w]\n{on_floor('pause')}\n")
+    before = f.running()
+    rewrite(f, ("ODD=sleep 0", "ODD=fail"))
+    f.ctl("reload", rc=1)
+    rewrite(f, ("ODD=fail", "ODD=sleep 0"))
+    f.ctl("reload")
+    stays(lambda: f.running() == before, 0.3)
+    assert log_count(f, "floor:f: loaded") == 1
+    assert f.ctl("-j", "floors").json["floors"][0]["error"] is None
+
+
+def test_a_stanza_is_taken_back_while_it_loads(fleet):
+    f = fleet(odd("sleep 0") + f"[worker:w]\n{on_floor('pause')}\n")
+    f.running()
+    rewrite(f, ("ODD=sleep 0", "ODD=sleep 60000"))
+    f.ctl("--no-wait", "reload")
+    rewrite(f, ("ODD=sleep 60000", "ODD=sleep 0"))
+    f.ctl("reload")
+    row, = f.ctl("-j", "floors").json["floors"]
+    assert (row["state"], row["generation"]) == ("READY", 3)
+
+
+def test_a_refloor_tells_the_generation_that_comes_of_it(fleet):
+    f = fleet(odd("sleep 300") + f"[worker:w]\n{on_floor('pause')}\n")
+    f.running()
+    with f.varlink() as first:
+        first.send("org.svd.Fleet.Refloor", {"floor": "f"})
+        wait_for(lambda: log_count(f, r"floor:f: STARTING|-> STARTING") > 1)
+        told = [f.ctl("-j", "--no-wait", "refloor", "f").json["generation"],
+                f.ctl("-j", "refloor", "f").json["generation"]]
+        assert told == [3, 4]
+        # That one is newer than what the first had asked for, too.
+        reply = first.receive()["parameters"]
+    assert reply["generation"] == 2 and reply["results"][0]["done"]
+    row, = f.ctl("-j", "floors").json["floors"]
+    assert (row["state"], row["generation"]) == ("READY", 4)
+    assert "generation 4 has taken over" in f.log()

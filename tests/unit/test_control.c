@@ -205,6 +205,13 @@ floor_renew(struct floor *f)
 }
 
 int
+floor_outdated(const struct floor *f)
+{
+	(void)f;
+	return 0;
+}
+
+int
 worker_outdated(const struct worker *w)
 {
 	(void)w;
