@@ -82,8 +82,8 @@ struct worker_record {
 	int leaving;   /* the fleet file no longer names it */
 	uint64_t line; /* of a floor's process: the token of its present birth,
 	                  by which its socket is held; 0: none */
-	uint64_t
-	    stands_on; /* generation of the floor that it was forked from */
+	uint64_t stands_on; /* generation of the floor that it was forked from;
+	                       a floor's process: its own */
 	int rolls;  /* a floor: its workers are to be replaced by those of this
 	               generation, one by one */
 	int raised; /* fault is an exception */

@@ -57,6 +57,13 @@ leader_of(const struct floor *f)
 	return leader;
 }
 
+/* Its process's, if it has one; the next may have a number already. */
+static uint64_t
+generation_of(const struct worker *slot)
+{
+	return slot->rec.pid == 0 ? slot->rec.generation : slot->rec.stands_on;
+}
+
 /* Those of one floor: its leading slot, and the other one if there is a process
  * of it. */
 static int
@@ -66,14 +73,14 @@ add_slots(struct floor_rows *r, struct floor *f)
 	struct floor_row *row;
 	size_t i;
 
-	row = add(r, f, leader, leader->rec.generation);
+	row = add(r, f, leader, generation_of(leader));
 	if (row == NULL)
 		return -1;
 	row->leads = 1;
 	for (i = 0; i < FLOOR_SLOTS; i++) {
 		w = f->slots[i];
 		if (w != NULL && w != leader && w->rec.pid != 0 &&
-		    add(r, f, w, w->rec.generation) == NULL)
+		    add(r, f, w, generation_of(w)) == NULL)
 			return -1;
 	}
 	return 0;

@@ -261,7 +261,8 @@ worker_ended(struct worker *w, int pid, const struct death *d)
 		return;
 	line = w->line;
 	w->rec.last = *d;
-	w->rec.last.generation = w->rec.generation;
+	w->rec.last.generation =
+	    w->conf->as_floor == NULL ? w->rec.generation : w->rec.stands_on;
 	w->rec.last.uptime = d->at - w->rec.born;
 	hear_last_words(w);
 	w->rec.last.raised = w->rec.raised;
@@ -392,6 +393,7 @@ worker_spawn(struct worker *w)
 	number_generation(w);
 	w->rec.token = supervisor_new_token(w->sup);
 	w->rec.line = w->conf->as_floor == NULL ? 0 : w->rec.token;
+	w->rec.stands_on = w->conf->as_floor == NULL ? 0 : w->rec.generation;
 	w->rec.conf = w->conf->print;
 	w->rec.fault[0] = '\0';
 	w->stage = "birth";

@@ -140,8 +140,7 @@ be(int i, enum worker_state state, uint64_t generation, int pid)
 	r->pid = pid;
 	if (i <= B1)
 		r->generation = generation;
-	else
-		r->stands_on = generation;
+	r->stands_on = generation;
 }
 
 static void
