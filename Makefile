@@ -404,7 +404,7 @@ clean:
 
 help:
 	@echo 'all             build/svd and build/svctl'
-	@echo 'demo            run etc/demo.ini and show what svctl says of it'
+	@echo 'demo            run etc/demo.ini, and a floor, and show what svctl says of them'
 	@echo 'check           unit suites, integration tests, checks of the documents'
 	@echo 'check-asan      the same under AddressSanitizer and UBSan'
 	@echo 'check-valgrind  unit suites and a few fleets under valgrind'

@@ -217,6 +217,25 @@ def test_the_example_in_a_fleet(fleet):
     f.ctl("restart", "sums:1")
     assert f.worker("sums:1")["pid"] != pids["sums:1"]
     wait_for(lambda: '"worker":"sums:1"' in f.ctl("logs", "sums").out)
+    assert f.worker("sums:0")["floor"] == "ruby"
+
+
+def test_a_new_generation_has_what_was_changed(fleet, app):
+    feature = app / "told.rb"
+    feature.write_text("TOLD = 1\n")
+    (app / "tell.rb").write_text("puts TOLD\nsleep\n")
+    f = fleet("[floor:r]\nruntime = command\n"
+              f"command = {RUBY} {FLOORS}/floor.rb -I {app} told\n"
+              f"[worker:w]\nfloor = r\nentry = {app}/tell.rb\n")
+    wait_for(lambda: f.ctl("logs", "w").out.split() == ["1"])
+    feature.write_text("TOLD = \n")
+    failed = f.ctl("refloor", "r", rc=1)
+    assert "preload 'told': SyntaxError" in failed.err
+    feature.write_text("TOLD = 2\n")
+    f.ctl("refloor", "r")
+    wait_for(lambda: f.ctl("logs", "w").out.split() == ["1", "2"])
+    floor = f.ctl("-j", "floors").json["floors"][0]
+    assert floor["state"] == "READY" and floor["workers"] == 1
 
 
 def test_an_exception_is_shown_by_why(fleet, app):
