@@ -507,6 +507,9 @@ def test_a_user(floor):
         import os
         def entry():
             print(os.getresuid(), os.getresgid(), sorted(os.getgroups()))
+            os.listdir("/proc/self/fd")
+            with open("/proc/self/comm") as comm:
+                assert comm.read() == "web:0\\n"
         """
     with floor(app) as svd:
         svd.loaded()

@@ -287,6 +287,16 @@ def _is_subreaper():
         return False
 
 
+def _be_dumpable():
+    """A change of user has undone it, and with it what a process may do in its
+    own /proc/self; no exec comes to set it again."""
+    try:
+        import ctypes  # _is_subreaper() has it loaded
+        ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)
+    except Exception:
+        pass
+
+
 def _let_fork_be():
     """Python warns of a fork with threads. svd says it, once, in `svctl
     floors`; and where warnings are errors, they must not be that one."""
@@ -327,6 +337,7 @@ def _set_user(fields, given):
     os.setgroups([int(group) for group in fields.get(b"group", [])])
     os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)
+    _be_dumpable()
 
 
 def _set_directory(fields, given):
