@@ -341,6 +341,10 @@ def test_an_exception(floor):
      "RecursionError: maximum recursion depth exceeded"),
     ("def entry(): raise ValueError('a\\0b\\ud800\\x1b[m\\u2603')",
      "ValueError: a\\0b\\ud800?[m\u2603"),
+    ("class S(str):\n  def __format__(self, how): 1 / 0\n"
+     "  __len__ = __format__\nclass E(Exception):\n"
+     "  def __str__(self): return S('odd')\ndef entry(): raise E",
+     "app.E: odd"),
     ("def entry(): raise BaseException", "BaseException"),
     ("def entry(): raise GeneratorExit(3)", "GeneratorExit: 3"),
     ("def entry(): exec('x = = 1')", "SyntaxError: invalid syntax"),

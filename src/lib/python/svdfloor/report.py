@@ -39,8 +39,10 @@ def name(error):
     if kind.__module__ not in ("builtins", "__main__"):
         text = f"{kind.__module__}.{text}"
     try:
-        # Of a SyntaxError, without the file, which place() has.
-        said = str(error.msg if isinstance(error, SyntaxError) else error)
+        # Of a SyntaxError, without the file, which place() has. What __str__
+        # returns may be more than a str.
+        said = str.__str__(
+            str(error.msg if isinstance(error, SyntaxError) else error))
     except BaseException:
         said = "<exception str() failed>"
     return f"{text}: {said}" if said else text
