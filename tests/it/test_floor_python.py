@@ -169,6 +169,74 @@ def test_a_module_that_closes_all_descriptors(floor):
         assert "svd cannot be reached: " in svd.output()
 
 
+def test_a_module_that_forks(floor):
+    """What comes back from there is no floor, and says nothing to svd."""
+    with floor("""
+            import os, sys
+            def wait(pid):
+                print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+            def fork(act):
+                pid = os.fork()
+                if pid == 0:
+                    sys.stderr = None
+                    act()
+                wait(pid)
+            fork(lambda: sys.exit(5))
+            fork(lambda: 1 / 0)
+            pid = os.fork()
+            if pid:
+                wait(pid)
+            def entry():
+                return 4
+            """) as svd:
+        svd.loaded()
+        for _ in range(5):
+            assert svd.run("app:entry") == (4, "")
+        svd.send("RETIRE")
+        assert svd.wait() == 0
+        assert svd.recv() is None
+        assert svd.output().splitlines() == [
+            "5", "1",
+            "floor.py: preload 'app' has forked a child that came back", "1"]
+
+
+@pytest.mark.parametrize("timer", ["REAL", "VIRTUAL", "PROF"])
+def test_a_module_that_leaves_a_timer_on(floor, timer):
+    with floor(f"""
+            import atexit, signal
+            def look():
+                print(signal.getitimer(signal.ITIMER_{timer}))
+            atexit.register(look)
+            signal.setitimer(signal.ITIMER_{timer}, 1000)
+            """) as svd:
+        svd.loaded()
+        svd.send("RETIRE")
+        assert svd.wait() == 0
+        assert svd.output() == "(0.0, 0.0)\n"
+
+
+def test_a_module_that_is_in_the_way_of_a_floor(floor):
+    with floor("import os\nos.environ = {}") as svd:
+        failed = svd.expect("LOADFAIL")
+        assert failed.get("what").startswith(
+            "what was loaded is in the way of a floor: AttributeError: ")
+        assert svd.wait() == 1
+
+
+def test_a_module_that_closes_the_standard_streams(floor):
+    with floor("""
+            import os
+            for fd in 0, 1, 2:
+                os.close(fd)
+            def entry():
+                print(*sorted(os.listdir("/proc/self/fd"))[:3])
+            """) as svd:
+        svd.loaded()
+        for _ in range(2):
+            assert svd.run("app:entry", stdin=open("/dev/null")) == \
+                (0, "0 1 2\n")
+
+
 def test_init(floor):
     app = """
         state = "not called"

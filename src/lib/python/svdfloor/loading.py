@@ -35,13 +35,9 @@ def main(here, words):
     before = set(sys.modules)
     start = time.monotonic()
     _load(way, modules, init)
-    signals.restore()
-    _leave_event_loop()
-    takeover.forget_input()
-    report.flush()
-    gc.collect()
     loaded = [name for name in sys.modules if name not in before]
-    take_over = takeover.prepare(way)
+    take_over = _attempt(way, "what was loaded is in the way of a floor", "",
+                         lambda: _settle(way, signals))
     late = worker.Late(way.late)
     _tell(way, start, loaded)
     gc.freeze()
@@ -52,6 +48,17 @@ def main(here, words):
         worker.live(way, take_over, job, late)
     late.end()
     _end()
+
+
+def _settle(way, signals):
+    """All is loaded. What takes over a Job in a worker."""
+    signals.restore()
+    _leave_event_loop()
+    takeover.fill_standard()
+    takeover.forget_input()
+    gc.collect()
+    report.flush()
+    return takeover.prepare(way)
 
 
 def _serve(way):
@@ -120,10 +127,16 @@ def _load(way, modules, init):
 
 
 def _attempt(way, what, module, act):
+    pid = os.getpid()
     try:
-        act()
+        result = act()
     except BaseException as error:
+        if os.getpid() != pid:
+            raise  # a child's: it ends as it would anywhere
         _fail(way, f"{what}: {report.name(error)}", module, error)
+    if os.getpid() != pid:
+        sys.exit(f"floor.py: {what} has forked a child that came back")
+    return result
 
 
 def _fail(way, what, module, error):
@@ -173,7 +186,11 @@ class _Signals:
         return found
 
     def restore(self):
-        """No code of the floor runs from here on that would want them."""
+        """No code of the floor runs from here on that would want them. A timer
+        that goes on would be the end of it."""
+        for timer in (_signal.ITIMER_REAL, _signal.ITIMER_VIRTUAL,
+                      _signal.ITIMER_PROF):
+            _signal.setitimer(timer, 0)
         now = self._masks()
         for number, handler in self.handlers.items():
             bit = 1 << (number - 1)

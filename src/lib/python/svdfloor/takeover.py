@@ -146,6 +146,16 @@ def _fill_holes():
 
 # --- standard streams --------------------------------------------------------
 
+def fill_standard():
+    """In the floor: whatever was loaded may have closed them, and what is
+    opened next would be taken for them."""
+    fd = 0
+    while fd <= 2:
+        fd = os.open(os.devnull, os.O_RDWR)
+        os.set_inheritable(fd, fd <= 2)
+    os.close(fd)
+
+
 def forget_input():
     """In the floor: its standard input can seek (it is /dev/null), and the
     objects remember. They are made again on what cannot."""
