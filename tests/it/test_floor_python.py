@@ -48,7 +48,8 @@ class Maker:
         self.write({"app": app})
         argv = [python, libexec / "floor.py", "--path", self.path]
         argv += ["--init", init] if init else []
-        env = {"PYTHONDONTWRITEBYTECODE": "1", **(env or {})}
+        env = {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "",
+               **(env or {})}
         if self.way == "python":
             env["SVD_FLOOR_WAY"] = "python"
         return FakeSvd([*argv, "--", *preload], env=env, **options)
@@ -631,7 +632,7 @@ def test_output_shows_in_time(floor):
                 print("line")
                 print("half", end="")
                 signal.pause()
-            """, env={"PYTHONUNBUFFERED": ""}) as svd:
+            """) as svd:
         svd.loaded()
         for env, text in (({}, b"line\n"),
                           ({"PYTHONUNBUFFERED": "1"}, b"line\nhalf")):
@@ -665,11 +666,34 @@ def test_half_a_line_is_not_written_again(floor):
         assert svd.output() == "half a line more"
 
 
+def test_files_are_written_once(floor, tmp_path):
+    """Whether the floor has opened them or a worker, who closes nothing."""
+    with floor("""
+            log = open("log", "a")
+            log.write("floor\\n")
+            def entry(word):
+                log.write(word + "\\n")
+                log.flush()
+                global own
+                own = open(word, "wb")
+                own.write(b"binary")
+                loop = [open("loop" + word, "w+")]
+                loop.append(loop)
+                loop[0].write("text")
+            """, cwd=tmp_path) as svd:
+        svd.loaded()
+        for word in "ab":
+            assert svd.run("app:entry", word, directory=tmp_path) == (0, "")
+            assert (tmp_path / word).read_text() == "binary"
+            assert (tmp_path / f"loop{word}").read_text() == "text"
+        assert (tmp_path / "log").read_text() == "floor\na\nb\n"
+
+
 def test_a_standard_output_that_is_full(floor):
     with floor("""
             def entry():
                 print("lost", end="")
-            """, env={"PYTHONUNBUFFERED": ""}) as svd:
+            """) as svd:
         svd.loaded()
         with open("/dev/full", "w") as full:
             worker = svd.fork()

@@ -57,7 +57,7 @@ def _settle(way, signals):
     takeover.fill_standard()
     takeover.forget_input()
     gc.collect()
-    report.flush()
+    report.flush_all()
     return takeover.prepare(way)
 
 

@@ -4,6 +4,8 @@ What is described may be hostile: a __str__ that raises, a text of megabytes, a
 recursion without end. Nothing here raises.
 """
 
+import _io
+import gc
 import sys
 
 TEXT_MAX = 32 * 1024   # bytes of a traceback, FLOOR_TEXT_MAX
@@ -106,3 +108,18 @@ def flush():
         except BaseException:
             done = done and stream is not sys.stdout
     return done
+
+
+def flush_all():
+    """Every file that was opened since gc.freeze(), and C's, where ctypes is
+    there anyway. False as flush()."""
+    kinds = _io.TextIOWrapper, _io.BufferedWriter, _io.BufferedRandom
+    for file in [some for some in gc.get_objects() if type(some) in kinds]:
+        try:
+            if not file.closed:
+                file.flush()
+        except BaseException:
+            pass  # as where it is closed by being forgotten
+    if "ctypes" in sys.modules:
+        sys.modules["ctypes"].CDLL(None).fflush(None)
+    return flush()

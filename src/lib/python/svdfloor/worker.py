@@ -107,21 +107,14 @@ def _end(status, late):
             act()
         except BaseException as error:
             report.show(report.strip(error))
-    if not report.flush():
+    if not report.flush_all():
         status = status or 120
-    _flush_c()
     return status
 
 
 def _join_threads():
     if "threading" in sys.modules:
         sys.modules["threading"]._shutdown()
-
-
-def _flush_c():
-    """What extensions have printed, where ctypes is there anyway."""
-    if "ctypes" in sys.modules:
-        sys.modules["ctypes"].CDLL(None).fflush(None)
 
 
 class Late:
