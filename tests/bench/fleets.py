@@ -283,7 +283,10 @@ class Svd(Fleet):
         roles, with what they have forked."""
         found = [] if roles else [self.proc.pid]
         for pid in children(self.proc.pid):
-            title = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+            try:
+                title = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # a worker that has just ended
             if not title.startswith(b"svd: "):
                 continue
             if not roles:
