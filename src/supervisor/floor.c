@@ -173,9 +173,9 @@ floor_count_spares(const struct floor *f)
 	return n;
 }
 
-/* The oldest that lives. */
+/* The oldest that lives. *died: there were others. */
 static struct line *
-take_spare(struct floor *f)
+take_spare(struct floor *f, int *died)
 {
 	struct line *l;
 
@@ -184,6 +184,7 @@ take_spare(struct floor *f)
 		if (!line_is_dead(l))
 			return l;
 		line_end(l);
+		*died = 1;
 	}
 	return NULL;
 }
@@ -193,12 +194,13 @@ floor_spawn(struct worker *w)
 {
 	struct floor *f = floor_of(w);
 	struct line *l;
+	int died = 0;
 
 	if (f == NULL) {
 		worker_unborn(w, "its floor has left the fleet");
 		return;
 	}
-	l = take_spare(f);
+	l = take_spare(f, &died);
 	if (l != NULL) {
 		f->starting = l->pid;
 		worker_take_line(w, l);
@@ -206,6 +208,9 @@ floor_spawn(struct worker *w)
 		w->queue = &f->waiting;
 		TAILQ_INSERT_TAIL(&f->waiting, w, spawn_link);
 	}
+	/* Else forks that end at once would follow one another at once. */
+	if (l == NULL && died)
+		floor_fork_failed(f, "what was forked for it has ended");
 	floor_wake(f);
 }
 
@@ -219,13 +224,16 @@ floor_add_spare(struct floor *f, struct line *l)
 void
 floor_fork_failed(struct floor *f, const char *what)
 {
-	struct worker *w = TAILQ_FIRST(&f->waiting);
+	/* Who is next in line may have another spare yet. */
+	struct worker *w =
+	    TAILQ_EMPTY(&f->spares) ? TAILQ_FIRST(&f->waiting) : NULL;
+	int64_t now = loop_now(f->sup->loop);
 
-	f->not_before = loop_now(f->sup->loop) + FLOOR_RETRY_MS;
-	if (w == NULL) {
+	if (w == NULL && f->not_before <= now)
 		log_warn("floor:%s: %s", f->name, what);
+	f->not_before = now + FLOOR_RETRY_MS;
+	if (w == NULL)
 		return;
-	}
 	supervisor_unqueue_spawn(w);
 	worker_unborn(w, what);
 }

@@ -60,7 +60,8 @@ void floor_add_spare(struct floor *f, struct line *l);
 size_t floor_count_spares(const struct floor *f);
 /* Those of generations before this one. */
 void floor_end_spares(struct floor *f, uint64_t before);
-/* A fork did not succeed: so does the birth of who waits first. */
+/* A fork did not succeed, or what it made has ended already: so has the birth
+ * of who waits first, and there is a pause before the next. */
 void floor_fork_failed(struct floor *f, const char *what);
 /* Something has changed: f is looked at from the next turn of the loop. */
 void floor_wake(struct floor *f);
@@ -87,7 +88,7 @@ int floors_know(const struct supervisor *s, int pid);
 /* Reads all that floors say now. */
 void floors_read(struct supervisor *s);
 /* pid has ended. Returns whether it was a spare. */
-int floors_spare_ended(struct supervisor *s, int pid);
+int floors_spare_ended(struct supervisor *s, int pid, const struct death *d);
 /* The fleet goes down: spares end. */
 void floors_stop(struct supervisor *s);
 /* A successor's, after the replay. */

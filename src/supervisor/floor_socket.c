@@ -422,6 +422,7 @@ read_one(struct floor_socket *fs)
 {
 	static char packet[FLOOR_PACKET_MAX];
 	struct message msg = {.nfds = 0};
+	const char *lost;
 	ssize_t n;
 	size_t i;
 
@@ -434,8 +435,12 @@ read_one(struct floor_socket *fs)
 	if (n == -1) {
 		/* Too long; or our descriptors are used up, and what it told
 		 * of ends at once. */
-		log_warn("floor:%s: a message was lost", fs->floor->name);
-		answered(fs, NULL);
+		lost = "a message was lost: it was too long, or svd has no "
+		       "descriptors left";
+		if (answered(fs, NULL))
+			floor_fork_failed(fs->floor, lost);
+		else
+			log_warn("floor:%s: %s", fs->floor->name, lost);
 	} else if (floor_parse(packet, (size_t)n, &msg.m) == 0)
 		for (i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
 			if (strcmp(msg.m.verb, verbs[i].verb) == 0)

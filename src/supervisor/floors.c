@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "core/backoff.h"
 #include "supervisor/floor.h"
 #include "supervisor/supervisor.h"
 
@@ -37,8 +38,9 @@ floors_know(const struct supervisor *s, int pid)
 }
 
 int
-floors_spare_ended(struct supervisor *s, int pid)
+floors_spare_ended(struct supervisor *s, int pid, const struct death *d)
 {
+	char how[RECORD_FAULT_MAX], what[RECORD_FAULT_MAX];
 	struct floor *f;
 	struct line *l;
 
@@ -50,7 +52,11 @@ floors_spare_ended(struct supervisor *s, int pid)
 				continue;
 			TAILQ_REMOVE(&f->spares, l, link);
 			line_end(l);
-			f->not_before = loop_now(s->loop) + FLOOR_RETRY_MS;
+			snprintf(what, sizeof(what),
+			    "what was forked for a worker has ended before it "
+			    "was one: %s",
+			    death_describe(d, how, sizeof(how)));
+			floor_fork_failed(f, what);
 			floor_wake(f);
 			return 1;
 		}

@@ -44,7 +44,7 @@ on_exit_msg(struct supervisor *s, const struct keeper_msg *m)
 	if (w != NULL)
 		worker_ended(w, m->pid, &d);
 	else
-		floors_spare_ended(s, m->pid);
+		floors_spare_ended(s, m->pid, &d);
 	link_ack(&s->link, m->pid);
 	supervisor_wake(s);
 	if (!s->resumed)

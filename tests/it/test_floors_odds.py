@@ -2,10 +2,17 @@
 that are born dead, a supervisor that stands still or dies at the wrong instant.
 """
 
+import os
+import re
+import resource
+import signal
+
 import pytest
 
-from svdtest import act, floor, on_floor, stays, wait_for
-from test_floors import log_count, odd
+from svdtest import (SLOW, act, children, cpu_seconds, floor, on_floor, stays,
+                     wait_for)
+from test_floors import QUICK, log_count, odd
+from test_floors_lies import fleet_of
 
 
 def test_no_process_is_doubted_because_its_intermediate_ends(fleet):
@@ -93,3 +100,47 @@ def test_a_refloor_tells_the_generation_that_comes_of_it(fleet):
     row, = f.ctl("-j", "floors").json["floors"]
     assert (row["state"], row["generation"]) == ("READY", 4)
     assert "generation 4 has taken over" in f.log()
+
+
+@pytest.mark.parametrize("spares", [0, 2])
+def test_spares_that_are_born_dead(fleet, spares):
+    f = fleet_of(fleet, "stillborn", spares=spares)
+    supervisor = f.status()["supervisor_pid"]
+    # It may have become the worker before its end was seen.
+    why = re.compile("has ended|exit status 5")
+    wait_for(lambda: why.search(f.worker("w")["error"] or ""))
+    cpu, lines = cpu_seconds(supervisor), len(f.log().splitlines())
+    result = f.svctl("-t", "5", "start", "w")
+    assert result.rc == 1 and why.search(result.err), result
+    stays(lambda: f.worker("victim")["state"] == "RUNNING", 2)
+    assert cpu_seconds(supervisor) - cpu < 0.5
+    assert len(f.log().splitlines()) - lines < 25 * SLOW, f.log()
+
+
+def test_a_killed_spare_is_told_of(fleet):
+    f = fleet(floor(spares=1) + f"[worker:w]\n{on_floor('pause')}\n")
+    known = {*f.running().values(), *f.floors().values(),
+             f.status()["supervisor_pid"], f.status()["logger_pid"]}
+    spare, = wait_for(lambda: set(children(f.keeper)) - known)
+    os.kill(spare, signal.SIGKILL)
+    wait_for(lambda: "floor:f: what was forked for a worker has ended before "
+             "it was one: killed by KILL" in f.log())
+
+
+def test_no_descriptors_are_left(fleet):
+    f = fleet(floor() + f"[worker:w]\n{QUICK}{on_floor('pause')}\n")
+    pid = f.running()["w"]
+    supervisor = f.status()["supervisor_pid"]
+    before = resource.prlimit(supervisor, resource.RLIMIT_NOFILE)
+    used = len(os.listdir(f"/proc/{supervisor}/fd"))
+    # A connection, the answer to a fork; no more.
+    resource.prlimit(supervisor, resource.RLIMIT_NOFILE, (used, before[1]))
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: "no descriptors left" in f.log() or
+             "Too many open files" in f.log())
+    lines = len(f.log().splitlines())
+    stays(lambda: cpu_seconds(supervisor) < 5, 2)
+    assert len(f.log().splitlines()) - lines < 100 * SLOW
+    resource.prlimit(supervisor, resource.RLIMIT_NOFILE, before)
+    f.wait("w", state="RUNNING")
+    assert f.status()["supervisor_pid"] == supervisor

@@ -24,6 +24,8 @@ def send(sock, verb, fds=(), **fields):
 
 def worker(line):
     os.setsid()
+    if HOW == "stillborn":
+        os._exit(5)
     if HOW == "deaf":
         time.sleep(1000)
     data = line.recv(4096)
