@@ -11,6 +11,7 @@
 #include "supervisor/events.h"
 #include "supervisor/recycle.h"
 #include "supervisor/supervisor.h"
+#include "supervisor/trace.h"
 
 static int
 fail(struct reload *r, const char *text)
@@ -384,6 +385,7 @@ forget(struct worker *w)
 
 	log_info("%s: has left the fleet", w->conf->name);
 	output_forget(w);
+	trace_put(w, NULL);
 	memcpy(r.u.gone.name, w->rec.name, sizeof(r.u.gone.name));
 	if (worker_known(w))
 		state_put(&s->state, &r);
