@@ -72,6 +72,20 @@ floors_stop(struct supervisor *s)
 		floor_end_spares(f, UINT64_MAX);
 }
 
+/* A worker's that has ended, which is on record: a predecessor came no further
+ * than that. */
+static int
+was_a_workers(const struct supervisor *s, int pid)
+{
+	struct worker *w;
+	size_t i;
+
+	ROSTER_EACH (&s->roster, i, w)
+		if (w->rec.last.pid == pid)
+			return 1;
+	return 0;
+}
+
 /* A line is its worker's, or a spare, or of a floor that is no more. */
 static void
 adopt_line(struct supervisor *s, const char *held, int fd)
@@ -93,7 +107,7 @@ adopt_line(struct supervisor *s, const char *held, int fd)
 	if (w != NULL && w->rec.line == n.token) {
 		l->worker = w;
 		w->line = l;
-	} else if (w == NULL && f != NULL) {
+	} else if (w == NULL && f != NULL && !was_a_workers(s, n.pid)) {
 		link_born(&s->link, l->pid);
 		floor_add_spare(f, l);
 	} else
