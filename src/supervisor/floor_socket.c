@@ -22,7 +22,7 @@
 #include "supervisor/trace.h"
 
 #define BATCH 64    /* messages read in one turn of the loop */
-#define END_MS 1000 /* from LOADFAIL to its end */
+#define END_MS 1000 /* from the end of what it says to its own */
 
 /* One message with what came along; each descriptor taken is -1. */
 struct message {
@@ -80,6 +80,8 @@ read_cb(struct loop_io *io, int events)
 	floor_socket_read(io->arg);
 }
 
+static int read_all(struct floor_socket *fs);
+
 /* What holds a lock across the fork waits for ever. */
 static void
 deadline_cb(struct loop_timer *t)
@@ -87,8 +89,20 @@ deadline_cb(struct loop_timer *t)
 	struct floor_socket *fs = t->arg;
 	struct worker *w = worker_of(fs);
 	char wait[32];
+	struct err e;
 
-	if (w == NULL || w->rec.pid == 0)
+	if (fs->ended) {
+		if (w != NULL)
+			worker_kill(w, &e);
+		floor_socket_end(fs);
+		return;
+	}
+	/* It may be we who were held up: the answer may be there. */
+	if (read_all(fs) == -1) {
+		floor_socket_read(fs);
+		return;
+	}
+	if (w == NULL || w->rec.pid == 0 || fs->asked == 0 || t->active)
 		return;
 	units_format_duration(
 	    w->conf->as_floor->fork_timeout, wait, sizeof(wait));
@@ -314,8 +328,7 @@ on_loadfail(struct floor_socket *fs, struct message *msg)
 	worker_record(w);
 	trace_put(w, traceback);
 	log_lines(w->conf->name, traceback);
-	/* It ends by itself; if not, soon. */
-	loop_timer_start(&w->deadline, END_MS);
+	worker_expect_end(w);
 }
 
 /* By an intermediate, which may end, and be reaped, as we look. */
@@ -451,26 +464,44 @@ read_one(struct floor_socket *fs)
 	return 1;
 }
 
-/* A floor without its socket is of no use. */
-static void
-end_process(struct floor_socket *fs)
-{
-	struct worker *w = worker_of(fs);
-	struct err e;
-
-	if (w != NULL && w->rec.pid != 0 && w->rec.state != WS_STOPPING)
-		worker_kill(w, &e);
-}
-
-void
-floor_socket_read(struct floor_socket *fs)
+/* As read_one() did for the last one. */
+static int
+read_all(struct floor_socket *fs)
 {
 	int i, rc = 1;
 
 	for (i = 0; i < BATCH && rc == 1; i++)
 		rc = read_one(fs);
-	if (rc != -1)
+	return rc;
+}
+
+/* A floor without its socket is of no use. As a rule it is about to end, and
+ * its status will say why. */
+static void
+await_end(struct floor_socket *fs)
+{
+	fs->ended = 1;
+	fs->asked = 0;
+	loop_io_set(&fs->io, 0);
+	loop_timer_start(&fs->deadline, END_MS);
+}
+
+void
+floor_socket_read(struct floor_socket *fs)
+{
+	const struct worker *w = worker_of(fs);
+
+	if (fs->ended || read_all(fs) != -1)
 		return;
-	end_process(fs);
-	floor_socket_end(fs);
+	if (w != NULL && w->rec.pid != 0 && w->rec.state != WS_STOPPING)
+		await_end(fs);
+	else
+		floor_socket_end(fs);
+}
+
+void
+floor_socket_finish(struct floor_socket *fs)
+{
+	if (fs->ended || read_all(fs) == -1)
+		floor_socket_end(fs);
 }

@@ -39,6 +39,7 @@ struct floor_socket {
 	unsigned int asked;               /* so many */
 	unsigned int unknown; /* those that a predecessor may have sent */
 	int load, late;       /* memfds, -1: not loaded, or none */
+	int ended;            /* it is read to its end; its process may live */
 };
 
 /* Makes the pair for the birth that w's record intends; the keeper holds our
@@ -49,8 +50,11 @@ int floor_socket_make(struct worker *w, int *end, struct err *e);
 int floor_socket_adopt(struct supervisor *s, const char *held, int fd);
 /* Drops and frees it; what it has not said is lost. */
 void floor_socket_end(struct floor_socket *fs);
-/* Reads all that it says now; at its end it is freed. */
+/* Reads all that it says now; at its end, and its process's, it is freed. */
 void floor_socket_read(struct floor_socket *fs);
+/* The same for the last time before the process is known to have ended; it is
+ * kept if an intermediate may still say something. */
+void floor_socket_finish(struct floor_socket *fs);
 /* One worker more. -1: not now. */
 int floor_socket_ask(struct floor_socket *fs);
 void floor_socket_retire(struct floor_socket *fs);

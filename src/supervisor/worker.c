@@ -15,6 +15,8 @@
 #include "supervisor/supervisor.h"
 #include "supervisor/trace.h"
 
+#define END_MS 1000 /* from a failed set-up to its process's end */
+
 /* What was sent in STOPPING: worker_record.told. */
 enum {
 	TOLD_NOTHING,
@@ -25,7 +27,14 @@ enum {
 static void
 deadline_cb(struct loop_timer *t)
 {
-	worker_handle(t->arg, EV_TIMER);
+	struct worker *w = t->arg;
+	enum worker_state before = w->rec.state;
+
+	/* It may be we who were held up: what it has said may be there. */
+	if (before == WS_STARTING)
+		worker_listen(w);
+	if (w->rec.state == before && !t->active)
+		worker_handle(w, EV_TIMER);
 }
 
 struct worker *
@@ -222,6 +231,13 @@ plan_backoff(struct worker *w)
 	w->rec.deadline =
 	    loop_now(w->sup->loop) +
 	    backoff_wait(w->conf, w->rec.run, (uint32_t)sys_random());
+}
+
+/* Its set-up has failed, and it ends by itself; if not, soon. */
+void
+worker_expect_end(struct worker *w)
+{
+	loop_timer_start(&w->deadline, END_MS);
 }
 
 static void
@@ -480,25 +496,25 @@ worker_kill(struct worker *w, struct err *e)
 }
 
 /* One that was executed runs. One from a floor may have been told to start or
- * not, and have said so. */
+ * not, and have said so; if not, it has its time from now on. */
 static void
 resume_start(struct worker *w)
 {
-	struct err e;
-
 	if (w->conf->as_floor == NULL && w->rec.line == 0) {
 		worker_handle(w, EV_READY);
 		return;
 	}
-	arm(w);
-	if (w->line == NULL)
+	worker_listen(w);
+	if (w->rec.state != WS_STARTING)
 		return;
-	line_finish(w->line);
-	if (w->rec.state != WS_STARTING || w->rec.fault[0] != '\0')
-		return;
-	if (line_start(w->line, &e) == -1)
-		log_error("%s: %s", w->conf->name, e.text);
-	line_watch(w->line);
+	if (w->line != NULL && w->rec.fault[0] == '\0') {
+		plan_await(w);
+		worker_start_line(w);
+	}
+	if (w->rec.fault[0] == '\0')
+		arm(w);
+	else
+		worker_expect_end(w);
 }
 
 /*
@@ -514,6 +530,8 @@ resume_state(struct worker *w)
 			supervisor_queue_spawn(w->sup, w);
 		else if (w->rec.fault[0] == '\0')
 			resume_start(w);
+		else
+			worker_expect_end(w);
 		break;
 	case WS_RUNNING:
 		recycle_arm(w);

@@ -92,6 +92,12 @@ void worker_ended(struct worker *w, int pid, const struct death *d);
 void worker_spawn(struct worker *w);
 /* A process forked from a floor is w's from here on, and is recorded. */
 void worker_take_line(struct worker *w, struct line *l);
+/* Tells it what it is to do; also where a predecessor may have told it. */
+void worker_start_line(struct worker *w);
+/* Reads what has been said by a floor's process, or by one from a floor. */
+void worker_listen(struct worker *w);
+/* KILL unless it ends soon: nothing but its end is to come. */
+void worker_expect_end(struct worker *w);
 /* There will be no process this time, and why. */
 void worker_unborn(struct worker *w, const char *fault);
 /* Starts its stop_command. -1: it could not be. */

@@ -232,6 +232,18 @@ stop_command_ended(struct worker *w, const struct death *d)
 	worker_record(w);
 }
 
+void
+worker_listen(struct worker *w)
+{
+	struct floor_socket *fs =
+	    w->conf->as_floor == NULL ? NULL : floor_socket_of(w);
+
+	if (fs != NULL)
+		floor_socket_read(fs);
+	if (w->line != NULL)
+		line_finish(w->line);
+}
+
 /* What it ended of may still be in its socket. */
 static void
 hear_last_words(struct worker *w)
@@ -240,7 +252,7 @@ hear_last_words(struct worker *w)
 	    w->conf->as_floor == NULL ? NULL : floor_socket_of(w);
 
 	if (fs != NULL)
-		floor_socket_read(fs);
+		floor_socket_finish(fs);
 	if (w->line != NULL)
 		line_finish(w->line);
 	if (w->rec.fault[0] == '\0')
@@ -309,10 +321,21 @@ attend_birth(struct worker *w, int pid, const struct identity *id, int hung)
 }
 
 void
-worker_take_line(struct worker *w, struct line *l)
+worker_start_line(struct worker *w)
 {
 	struct err e;
 
+	if (line_start(w->line, &e) == 0) {
+		line_watch(w->line);
+		return;
+	}
+	worker_set_up_failed(w, w->rec.token, e.text);
+	kill(w->rec.pid, SIGKILL);
+}
+
+void
+worker_take_line(struct worker *w, struct line *l)
+{
 	w->rec.generation++;
 	w->rec.token = w->rec.line = l->token;
 	w->rec.stands_on = l->generation;
@@ -323,11 +346,7 @@ worker_take_line(struct worker *w, struct line *l)
 	w->line = l;
 	note_birth(w, l->pid, &l->id);
 	worker_handle(w, EV_BORN);
-	if (line_start(l, &e) == -1) {
-		worker_set_up_failed(w, w->rec.token, e.text);
-		kill(l->pid, SIGKILL);
-	} else
-		line_watch(l);
+	worker_start_line(w);
 }
 
 /* What a process of a floor needs beside what any has. */

@@ -6,12 +6,14 @@ import os
 import re
 import resource
 import signal
+import time
 
 import pytest
 
-from svdtest import (SLOW, act, children, cpu_seconds, floor, on_floor, stays,
+from svdtest import (SLOW, act, alive, children, cpu_seconds, floor, on_floor, stays,
                      wait_for)
 from test_floors import QUICK, log_count, odd
+from test_floors_crash import attach
 from test_floors_lies import fleet_of
 
 
@@ -144,3 +146,77 @@ def test_no_descriptors_are_left(fleet):
     resource.prlimit(supervisor, resource.RLIMIT_NOFILE, before)
     f.wait("w", state="RUNNING")
     assert f.status()["supervisor_pid"] == supervisor
+
+
+def test_a_floor_that_closes_its_socket_and_ends(fleet):
+    f = fleet_of(fleet, "leave")
+    wait_for(lambda: "floor:f: RUNNING -> BACKOFF (exit status 3)" in f.log())
+
+
+@pytest.mark.parametrize("where", ["prepare", "child"])
+def test_a_supervisor_that_stood_still_blames_nobody(fleet, where):
+    f = fleet("", launch=False)
+    lock = f.path("lock")
+    timeout = 500 * SLOW
+    f.ini.write_text("[fleet]\nname = t\n" +
+                     odd(f"{where} {lock}", fork_timeout=f"{timeout}ms") +
+                     f"[worker:w]\n{QUICK}{on_floor('pause')}\n")
+    f.start()
+    before = f.running()
+    floors = f.floors()
+    supervisor = f.status()["supervisor_pid"]
+    for _ in range(3):
+        lock.touch()
+        os.kill(before["w"], signal.SIGKILL)
+        # prepare: its FORK is not answered; child: it is not STARTED.
+        f.wait("w", state="STARTING",
+               pid=(lambda pid: pid not in (0, before["w"]))
+               if where == "child" else 0)
+        os.kill(supervisor, signal.SIGSTOP)
+        stood = time.monotonic()
+        lock.unlink()
+        wait_for(lambda: time.monotonic() - stood > 1.5 * timeout / 1000)
+        os.kill(supervisor, signal.SIGCONT)
+        before = f.running()
+    assert f.floors() == floors
+    assert "is a lock held" not in f.log()
+
+
+def test_a_floor_that_has_failed_is_ended_by_a_successor(fleet):
+    f = fleet_of(fleet, "loadfail-lives")
+    pid, = wait_for(f.floors).values()
+    wait_for(lambda: "today" in "".join(f.lines("run/state")))
+    f.kill_supervisor()
+    wait_for(lambda: not alive(pid), 5)
+    wait_for(lambda: "STARTING -> BACKOFF (not today)" in f.log())
+
+
+def test_a_set_up_that_has_failed_is_ended_by_a_successor(fleet):
+    f = fleet("", launch=False)
+    f.ini.write_text("[fleet]\nname = t\n" + floor(spares=1) +
+                     f"[worker:w]\nautostart = no\nstdin = file:"
+                     f"{f.path('missing')}\n{on_floor('pause')}\n"
+                     f"[worker:x]\n{on_floor('pause')}\n")
+    f.start()
+    f.running("x")
+    wait_for(lambda: f.ctl("-j", "floors").json["floors"][0]["spares"] == 1)
+    supervisor = f.status()["supervisor_pid"]
+    tracer = attach(supervisor, "kill", 1)
+    f.svctl("--no-wait", "start", "w")
+    wait_for(lambda: not alive(supervisor), what="it has come to its kill(2)")
+    tracer.communicate()
+    wait_for(f.answers)
+    f.wait("w", state="BACKOFF", error=lambda e: e and "cannot open" in e)
+
+
+def test_what_a_floor_ended_of_leaves_with_it(fleet):
+    f = fleet_of(fleet, "loadfail-lives")
+    wait_for(lambda: "line 1" in f.log())
+    f.ini.write_text(f"[fleet]\nname = test\n[worker:x]\n"
+                     f"command = {act('pause')}\n")
+    f.ctl("reload")
+    wait_for(lambda: list(f.workers()) == ["x"])
+    f.descriptors()
+    held = [os.readlink(f"/proc/{f.keeper}/fd/{fd}")
+            for fd in os.listdir(f"/proc/{f.keeper}/fd")]
+    assert not [name for name in held if "svd-trace" in name], held

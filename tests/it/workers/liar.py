@@ -109,10 +109,17 @@ def unasked():
 
 
 unasked()
+if HOW == "loadfail-lives":
+    send(svd, "LOADFAIL", what="not today", traceback="line 1")
+    time.sleep(1000)
 send(svd, "LOADED", version=1, ms=1, threads=1, way="double", modules=0)
 if HOW == "close":
     svd.close()
     time.sleep(1000)
+if HOW == "leave":
+    svd.close()
+    time.sleep(0.1)
+    sys.exit(3)
 while True:
     data = svd.recv(4096).decode()
     if not data or data.startswith("RETIRE"):
