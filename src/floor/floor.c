@@ -20,6 +20,7 @@
 #define STATUS_NO_ENTRY 127
 
 struct floor {
+	pid_t pid;
 	const char *init; /* or NULL */
 	char **names;
 	size_t nnames;
@@ -60,6 +61,20 @@ run_init(const struct floor *f, struct err *e)
 	return rc == 0 ? 0 : err_set(e, "init '%s' returned %d", f->init, rc);
 }
 
+/* It cannot be told to svd, only to who reads the log. */
+static void
+give_up(const struct floor *f)
+{
+	if (getpid() != f->pid)
+		fprintf(stderr, "svd: floor: what was loaded has forked a "
+				"child that came back\n");
+	else
+		fprintf(stderr,
+		    "svd: floor: svd cannot be reached: %s: has what was "
+		    "loaded closed what is not its own?\n",
+		    strerror(errno));
+}
+
 static int
 load(struct floor *f)
 {
@@ -74,13 +89,16 @@ load(struct floor *f)
 		module = f->names[which];
 	if (rc == 0)
 		rc = run_init(f, &e);
-	if (rc == -1) {
-		fprintf(stderr, "%s\n", e.text);
-		svd_floor_failed(e.text, module, NULL);
-		return -1;
-	}
-	return svd_floor_loaded((unsigned int)(sys_now_ms() - begin),
-	    (const char *const *)f->names, f->nnames);
+	if (rc == -1)
+		rc = svd_floor_failed(e.text, module, NULL);
+	else if (svd_floor_loaded((unsigned int)(sys_now_ms() - begin),
+		     (const char *const *)f->names, f->nnames) == 0)
+		return 0;
+	else
+		rc = errno == EINVAL ? 0 : -1; /* it has said why */
+	if (rc == -1)
+		give_up(f);
+	return -1;
 }
 
 /* The first that is registered by a worker, so it is called behind all others
@@ -129,11 +147,14 @@ floor_main(int argc, char **argv)
 		    strerror(errno));
 		return STATUS_USAGE;
 	}
+	f.pid = getpid();
 	prctl(PR_SET_NAME, "svd: floor");
 	if (load(&f) == -1)
 		return STATUS_FAILED;
 	rc = svd_floor_serve(NULL, &job);
 	if (rc == 1)
 		run(&f, &job);
+	if (rc == -1)
+		give_up(&f);
 	return rc == 0 ? 0 : STATUS_FAILED;
 }

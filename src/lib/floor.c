@@ -30,7 +30,7 @@
 static struct {
 	struct floor_fork fork;
 	int line;  /* in a worker, else -1 */
-	pid_t pid; /* the worker's; it is not what that forks */
+	pid_t pid; /* who speaks; it is not what that forks */
 	struct dispositions signals;
 	char packet[FLOOR_PACKET_MAX]; /* too much for some stacks */
 } self = {.fork = {.sock = -1}, .line = -1};
@@ -59,6 +59,17 @@ check_socket(const char *text)
 	return (int)fd;
 }
 
+/* What the floor has loaded, or the worker, may have forked, and the child come
+ * back to call us: svd must not take it for its parent. */
+static int
+refuse_child(void)
+{
+	if (getpid() == self.pid)
+		return 0;
+	errno = ENOTCONN;
+	return -1;
+}
+
 int
 svd_floor_open(void)
 {
@@ -77,6 +88,7 @@ svd_floor_open(void)
 	unsetenv(FLOOR_FD_ENV);
 	floor_worker_open();
 	self.fork.sock = sock;
+	self.pid = getpid();
 	self.fork.use_double = way != NULL && strcmp(way, "double") == 0;
 	dispositions_take(&self.signals);
 	return 0;
@@ -87,6 +99,8 @@ svd_floor_failed(const char *what, const char *module, const char *traceback)
 {
 	struct floor_packet p;
 
+	if (refuse_child() == -1)
+		return -1;
 	floor_begin(&p, self.packet, sizeof(self.packet), "LOADFAIL");
 	floor_add_text(&p, "what", what, WHAT_MAX);
 	if (module != NULL)
@@ -138,7 +152,7 @@ svd_floor_loaded(unsigned int ms, const char *const *modules, size_t n)
 	struct floor_packet p;
 	size_t i;
 
-	if (refuse_subreaper() == -1)
+	if (refuse_child() == -1 || refuse_subreaper() == -1)
 		return -1;
 	settle_heap();
 	floor_huge_pages();
@@ -198,6 +212,8 @@ svd_floor_serve(const struct svd_floor_hooks *hooks, struct svd_job *job)
 	const char *token;
 	int rc;
 
+	if (refuse_child() == -1)
+		return -1;
 	self.fork.hooks = hooks;
 	while ((rc = receive_request(data, &m)) == 1) {
 		if (strcmp(m.verb, "RETIRE") == 0)
@@ -218,7 +234,9 @@ svd_floor_exception(const char *what, const char *traceback)
 {
 	struct floor_packet p;
 
-	if (self.line == -1 || getpid() != self.pid) {
+	if (refuse_child() == -1)
+		return -1;
+	if (self.line == -1) {
 		errno = ENOTCONN;
 		return -1;
 	}

@@ -109,7 +109,8 @@ def test_what_cannot_be_loaded_is_named(name, what, tmp_path):
         assert failed.get("module") == name
         assert svd.recv() is None
         assert svd.wait() == 1
-        assert failed.get("what") in svd.output()
+        # It is svd who writes it to the log.
+        assert svd.output() == "the floor's atexit handler\n"
 
 
 @pytest.mark.parametrize("init,what", [
@@ -126,6 +127,32 @@ def test_a_preload_that_becomes_a_subreaper_is_refused():
         assert "subreaper" in svd.expect("LOADFAIL").get("what")
         assert svd.recv() is None
         assert svd.wait() == 1
+
+
+def test_what_a_preload_forks_is_no_floor():
+    """It comes back and goes on loading, which svd must not hear of."""
+    for floor, entry in (native(init="good_init", load="fork"),
+                         f"{APP}:status"), (client(load="fork"), "status"):
+        with floor as svd:
+            svd.loaded()
+            for _ in range(5):
+                assert svd.run(entry, 4) == (4, "")
+            svd.send("RETIRE")
+            assert svd.wait() == 0
+            assert svd.recv() is None
+            assert (floor.argv[0] == CLIENT or
+                    svd.output().count("forked a child that came back") == 1)
+    with native(init="no_init", load="fork") as svd:
+        svd.expect("LOADFAIL")
+        assert svd.wait() == 1
+        assert svd.recv() is None
+
+
+def test_a_preload_that_closes_all_descriptors_is_told_of():
+    with native(load="close-all") as svd:
+        assert svd.recv() is None
+        assert svd.wait() == 1
+        assert "svd cannot be reached: " in svd.output()
 
 
 @pytest.mark.parametrize("load,status", [("exit", 7),

@@ -5,7 +5,9 @@
  *
  * In order: svd_floor_open() before anything is loaded; svd_floor_loaded() or
  * svd_floor_failed() once; svd_floor_serve(), which returns in each worker.
- * Not for use by several threads. All return -1 with errno set on failure.
+ * Not for use by several threads. All return -1 with errno set on failure:
+ * ENOTCONN in the children of the process that is spoken of, which svd is not
+ * to hear of.
  */
 #ifndef SVD_FLOOR_H
 #define SVD_FLOOR_H

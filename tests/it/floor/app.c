@@ -14,6 +14,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <svd/worker.h>
@@ -130,6 +131,24 @@ do_close(void)
 }
 
 static void
+do_close_all(void)
+{
+	int fd;
+
+	for (fd = 3; fd < 256; fd++)
+		close(fd);
+}
+
+static void
+do_fork(void)
+{
+	pid_t pid = fork();
+
+	if (pid > 0)
+		waitpid(pid, NULL, 0);
+}
+
+static void
 do_ignore(void)
 {
 	signal(SIGCHLD, SIG_IGN);
@@ -171,6 +190,8 @@ static const struct {
     {"atfork-thread", do_atfork_thread},
     {"subreaper", do_subreaper},
     {"close", do_close},
+    {"close-all", do_close_all},
+    {"fork", do_fork},
     {"ignore", do_ignore},
     {"signals", do_signals},
     {"memory", do_memory},
