@@ -81,8 +81,11 @@ standing_of(const struct worker *w, uint64_t generation)
 	case WS_STOPPING:
 		return STANDING_BUSY;
 	case WS_RUNNING:
-		return w->rec.stands_on < generation ? STANDING_OLD
-		                                     : STANDING_NEW;
+		/* What is to be done once is not begun again. */
+		return w->rec.stands_on < generation &&
+		               w->conf->type == WORKER_DAEMON
+		           ? STANDING_OLD
+		           : STANDING_NEW;
 	case WS_BACKOFF:
 	case WS_FAILED:
 		return w->rec.stands_on == generation ? STANDING_BROKEN
@@ -131,11 +134,14 @@ void
 floor_roll(struct floor *f)
 {
 	struct worker *slot = floor_serving(f), *w, *next = NULL;
-	const struct worker *proof = NULL;
+	const struct worker *proof = NULL, *newest = floor_newest(f);
 	int busy = 0;
 	size_t i;
 
 	if (slot == NULL || !slot->rec.rolls || f->sup->stopping)
+		return;
+	/* Another is being loaded, which will replace them all. */
+	if (newest != slot && newest->rec.want_up)
 		return;
 	ROSTER_EACH (&f->sup->roster, i, w) {
 		if (w->conf->floor == NULL || floor_of(w) != f)

@@ -298,6 +298,8 @@ on_loaded(struct floor_socket *fs, struct message *msg)
 			 "own, and a lock that one of them holds is held in it "
 			 "for ever",
 		    w->conf->name, threads);
+	/* Of an earlier generation. */
+	fs->floor->halted[0] = '\0';
 	worker_handle(w, EV_READY);
 }
 

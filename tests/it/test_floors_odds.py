@@ -220,3 +220,45 @@ def test_what_a_floor_ended_of_leaves_with_it(fleet):
     held = [os.readlink(f"/proc/{f.keeper}/fd/{fd}")
             for fd in os.listdir(f"/proc/{f.keeper}/fd")]
     assert not [name for name in held if "svd-trace" in name], held
+
+
+def test_a_roll_gives_way_to_the_next_generation(fleet):
+    f = fleet(odd(f"sleep {1500 * SLOW}") +
+              f"[worker:w]\n{on_floor('pause')}\nnumprocs = 3\n")
+    f.running()
+    f.ctl("--no-wait", "refloor", "f")
+    f.wait("w:0", state="RUNNING", generation=2)
+    f.ctl("refloor", "f")
+    # Else the others would have been replaced while that was loading, too.
+    assert [w["generation"] for w in f.workers().values()] == [3, 2, 2]
+
+
+def test_a_oneshot_is_not_begun_again(fleet):
+    f = fleet(floor() + f"[worker:d]\n{on_floor('pause')}\n"
+              f"[worker:w]\ntype = oneshot\n{on_floor('pause')}\n")
+    before = f.running()
+    f.ctl("refloor", "f")
+    after = f.running()
+    assert after["w"] == before["w"] and after["d"] != before["d"]
+    rows = f.ctl("-j", "floors").json["floors"]
+    assert [(r["state"], r["workers"]) for r in rows] == [("READY", 1),
+                                                          ("RETIRED", 1)]
+
+
+def test_why_a_roll_halted_is_forgotten_with_its_generation(fleet):
+    f = fleet("", launch=False)
+    lock = f.path("lock")
+    f.ini.write_text("[fleet]\nname = t\n" +
+                     odd(f"child {lock}", fork_timeout="200ms") +
+                     "[worker:w]\nbackoff_delay = 1min\nbackoff_limit = 1min\n"
+                     f"{on_floor('pause')}\nnumprocs = 2\n")
+    f.start()
+    f.running()
+    lock.touch()
+    f.ctl("refloor", "f", rc=1)
+    lock.unlink()
+    assert f.ctl("-j", "floors").json["floors"][0]["error"]
+    os.kill(*f.floors().values(), signal.SIGKILL)
+    wait_for(lambda: log_count(f, "floor:f: loaded .*generation 3"))
+    row = f.ctl("-j", "floors").json["floors"][0]
+    assert (row["state"], row["error"]) == ("READY", None)
