@@ -11,6 +11,8 @@
 #include "supervisor/control.h"
 #include "supervisor/supervisor.h"
 
+/* One may go with a floor that dies; so many in a row are no accident. */
+#define STILLBORN_MAX 3
 #define ASK_MAX 16 /* in one turn */
 
 static void turn_cb(struct loop_timer *t);
@@ -203,14 +205,14 @@ floor_spawn(struct worker *w)
 	l = take_spare(f, &died);
 	if (l != NULL) {
 		f->starting = l->pid;
+		f->stillborn = 0;
 		worker_take_line(w, l);
 	} else {
 		w->queue = &f->waiting;
 		TAILQ_INSERT_TAIL(&f->waiting, w, spawn_link);
 	}
-	/* Else forks that end at once would follow one another at once. */
 	if (l == NULL && died)
-		floor_fork_failed(f, "what was forked for it has ended");
+		floor_spare_died(f, "what was forked for it has ended");
 	floor_wake(f);
 }
 
@@ -219,6 +221,18 @@ floor_add_spare(struct floor *f, struct line *l)
 {
 	TAILQ_INSERT_TAIL(&f->spares, l, link);
 	floor_wake(f);
+}
+
+void
+floor_spare_died(struct floor *f, const char *what)
+{
+	if (++f->stillborn >= STILLBORN_MAX) {
+		floor_fork_failed(f, what);
+		return;
+	}
+	log_warn("floor:%s: %s", f->name, what);
+	if (f->stillborn > 1)
+		f->not_before = loop_now(f->sup->loop) + FLOOR_RETRY_MS;
 }
 
 void

@@ -29,7 +29,9 @@ struct floor {
 	struct line_list spares;
 	struct floor_socket_list sockets;
 	struct loop_timer turn;
-	int starting; /* pid of the last spare that became a worker, or 0 */
+	int stillborn; /* spares that have died since one was wanted and lived
+	                */
+	int starting;  /* pid of the last spare that became a worker, or 0 */
 	struct loop_timer proof; /* that a new generation's workers run on */
 	int64_t not_before;      /* no FORK is sent */
 	char halted[RECORD_FAULT_MAX + 96]; /* why the last replacement was not
@@ -60,9 +62,12 @@ void floor_add_spare(struct floor *f, struct line *l);
 size_t floor_count_spares(const struct floor *f);
 /* Those of generations before this one. */
 void floor_end_spares(struct floor *f, uint64_t before);
-/* A fork did not succeed, or what it made has ended already: so has the birth
- * of who waits first, and there is a pause before the next. */
+/* A fork did not succeed: so has the birth of who waits first, and there is a
+ * pause before the next. */
 void floor_fork_failed(struct floor *f, const char *what);
+/* What was forked has ended before it was needed: again and again, that is a
+ * failure to fork. */
+void floor_spare_died(struct floor *f, const char *what);
 /* Something has changed: f is looked at from the next turn of the loop. */
 void floor_wake(struct floor *f);
 void floor_worker_changed(struct worker *w);

@@ -56,7 +56,7 @@ floors_spare_ended(struct supervisor *s, int pid, const struct death *d)
 			    "what was forked for a worker has ended before it "
 			    "was one: %s",
 			    death_describe(d, how, sizeof(how)));
-			floor_fork_failed(f, what);
+			floor_spare_died(f, what);
 			floor_wake(f);
 			return 1;
 		}

@@ -160,7 +160,7 @@ worker_unborn(struct worker *w, const char *fault)
 {
 	w->rec.last = (struct death){.at = loop_now(w->sup->loop),
 	    .at_rt = loop_realtime(w->sup->loop),
-	    .generation = w->rec.generation,
+	    .generation = w->rec.generation + (w->conf->floor != NULL),
 	    .code = -1};
 	snprintf(w->rec.last.fault, sizeof(w->rec.last.fault), "%s", fault);
 	worker_forget_intent(w);
