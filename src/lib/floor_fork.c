@@ -224,7 +224,9 @@ judge(struct floor_fork *f, const struct making *m)
 	int status = WIFEXITED(m->middle) ? WEXITSTATUS(m->middle) : 0;
 	struct err e;
 
-	if (status == MIDDLE_NO_RSEQ || status == MIDDLE_THREADS) {
+	/* EPERM, ENOSYS: a filter of system calls may forbid vfork(). */
+	if (status == MIDDLE_NO_RSEQ || status == MIDDLE_THREADS ||
+	    (!f->use_double && (status == EPERM || status == ENOSYS))) {
 		f->use_double = 1;
 		return 1;
 	}

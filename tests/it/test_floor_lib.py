@@ -373,6 +373,14 @@ def injected(svd, what):
         tracer.communicate()
 
 
+def test_what_may_not_fork_at_all_is_told():
+    with native() as svd:
+        svd.loaded()
+        with injected(svd, "vfork,clone:error=EPERM"):
+            fails_to_fork(svd, "cannot fork: Operation not permitted")
+        works(svd, "double")
+
+
 def works(svd, way):
     worker = svd.fork()
     assert worker.way == way
@@ -403,10 +411,12 @@ def test_without_a_pidfd_it_is_announced_all_the_same(way):
 
 # Sanitized, the floor's vfork is a fork.
 if not SANITIZED:
-    def test_without_rseq_it_forks_twice():
+    @pytest.mark.parametrize("what", [
+        "rseq:error=EINVAL", "vfork:error=EPERM", "vfork:error=ENOSYS"])
+    def test_where_vfork_will_not_do_it_forks_twice(what):
         with native() as svd:
             svd.loaded()
-            with injected(svd, "rseq:error=EINVAL"):
+            with injected(svd, what):
                 works(svd, "double")
             works(svd, "double")
             assert "libc=1 kernel=1" in svd.run("libapp.so:cpus")[1] or \
