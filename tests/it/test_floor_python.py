@@ -689,6 +689,23 @@ def test_files_are_written_once(floor, tmp_path):
         assert (tmp_path / "log").read_text() == "floor\na\nb\n"
 
 
+def test_a_file_that_a_thread_writes_to_for_ever(floor):
+    """It holds the lock of the file, and the worker ends all the same."""
+    with floor("""
+            import os, select, threading
+            def entry():
+                global end
+                end = os.pipe()
+                file = open(end[1], "wb")
+                threading.Thread(target=file.write, args=(bytes(1 << 20),),
+                                 daemon=True).start()
+                select.select([end[0]], [], [])
+                return 3
+            """) as svd:
+        svd.loaded()
+        assert svd.run("app:entry") == (3, "")
+
+
 def test_a_standard_output_that_is_full(floor):
     with floor("""
             def entry():

@@ -57,7 +57,8 @@ def _settle(way, signals):
     takeover.fill_standard()
     takeover.forget_input()
     gc.collect()
-    report.flush_all()
+    report.flush()
+    report.flush_files()
     return takeover.prepare(way)
 
 

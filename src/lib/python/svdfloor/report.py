@@ -5,11 +5,13 @@ recursion without end. Nothing here raises.
 """
 
 import _io
+import _thread
 import gc
 import sys
 
 TEXT_MAX = 32 * 1024   # bytes of a traceback, FLOOR_TEXT_MAX
 WHAT_MAX = 1024        # bytes of a line
+LOCK_SECONDS = 1
 _CUT = b"\n[...]\n"
 _OURS = __file__.rpartition("/")[0] + "/"
 
@@ -111,8 +113,22 @@ def flush():
 
 
 def flush_all():
-    """Every file that was opened since gc.freeze(), and C's, where ctypes is
-    there anyway. False as flush()."""
+    """At the end: every file. False as flush()."""
+    if len(sys._current_frames()) == 1:
+        flush_files()
+    else:
+        # One that hangs in a write holds its file's lock. The interpreter, at
+        # its end, waits no longer for that.
+        done = _thread.allocate_lock()
+        done.acquire()
+        _thread.start_new_thread(lambda: (flush_files(), done.release()), ())
+        done.acquire(timeout=LOCK_SECONDS)
+    return flush()
+
+
+def flush_files():
+    """Those that were opened since gc.freeze(), and C's, where ctypes is there
+    anyway."""
     kinds = _io.TextIOWrapper, _io.BufferedWriter, _io.BufferedRandom
     for file in [some for some in gc.get_objects() if type(some) in kinds]:
         try:
@@ -122,4 +138,3 @@ def flush_all():
             pass  # as where it is closed by being forgotten
     if "ctypes" in sys.modules:
         sys.modules["ctypes"].CDLL(None).fflush(None)
-    return flush()
