@@ -349,7 +349,7 @@ def test_a_full_process_table_is_told_and_survived(way):
                 other.kill()
                 other.wait()
             assert svd.run("libapp.so:status", 4)[0] == 4
-            assert children(svd.proc.pid) == []
+            wait_for(lambda: not children(svd.proc.pid))
     finally:
         for other in others:
             other.kill()
