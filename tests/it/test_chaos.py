@@ -2,7 +2,7 @@
 are born and die; afterwards the fleet is compared with what its workers wrote
 down themselves.
 
-SVD_TEST_ROUNDS kills in all, over FLEETS tests that run side by side;
+SVD_TEST_ROUNDS kills in all, over 2 * FLEETS tests that run side by side;
 SVD_TEST_SEED repeats the instants of a run.
 """
 
@@ -119,7 +119,7 @@ def run(f, rng, more, more_children):
     f.start()
     steady = f.running("steady:0", "steady:1")
     watch, deaths = Watch(f), {}
-    for _ in range(max(1, ROUNDS // FLEETS)):
+    for _ in range(max(1, ROUNDS // (2 * FLEETS))):
         more()
         watch.kill()
         # Some kills come while it starts; the keeper then waits longer each

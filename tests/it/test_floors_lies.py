@@ -53,8 +53,8 @@ def test_a_worker_does_not_run_and_nobody_else_is_harmed(fleet, how):
     victim = f.running("victim")["victim"]
     f.ini.write_text(f.ini.read_text().replace(
         f"{LIAR} well", f"{LIAR} {how} {victim}"))
-    f.svctl("-t", "2", "reload")
-    f.svctl("-t", "1", "restart", "w")
+    f.svctl("-t", "0.5", "reload")
+    f.svctl("-t", "0.3", "restart", "w")
     wait_for(lambda: f.worker("w")["error"] or "KILL" in f.log() or
              "none of its own" in f.log() or "hang" in f.log() or
              "BACKOFF" in f.log())
