@@ -125,7 +125,8 @@ is_left_over(pid_t pid, void *arg)
 	pid_t sid;
 	size_t i;
 
-	if (roster_by_pid(&q->sup->roster, pid) != NULL || pid == getpid())
+	if (roster_by_pid(&q->sup->roster, pid) != NULL || pid == getpid() ||
+	    floors_know(q->sup, pid))
 		return 0;
 	sid = getsid(pid);
 	for (i = 0; sid != pid && i < sw->n; i++)
@@ -182,7 +183,8 @@ is_sibling(pid_t pid, void *arg)
 	pid_t sid;
 	size_t i;
 
-	if (roster_by_pid(&s->roster, pid) != NULL || pid == getpid())
+	if (roster_by_pid(&s->roster, pid) != NULL || pid == getpid() ||
+	    floors_know(s, pid))
 		return 0;
 	sid = getsid(pid);
 	for (i = 0; sid != pid && i < sw->nlate; i++)

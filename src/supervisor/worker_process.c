@@ -209,7 +209,10 @@ end_left_over(struct worker *w, int pid)
 {
 	if (w->conf->kill_mode == KILL_MODE_PROCESS)
 		return;
-	kill(-pid, SIGKILL);
+	/* In a floor's group may be what it has just forked, which is a spare,
+	 * or a worker already, and has yet to begin a session of its own. */
+	if (w->conf->as_floor == NULL)
+		kill(-pid, SIGKILL);
 	if (w->conf->kill_mode == KILL_MODE_TREE)
 		sweep_add(w->sup, pid, pid == w->rec.stop_pid ? NULL : w);
 }
