@@ -379,6 +379,22 @@ is_its_own(const struct floor_socket *fs, int pid, int pidfd)
 	       owner_of(pid) == owner_of(w->rec.pid);
 }
 
+/* Takes fd. */
+static void
+add_spare(struct floor *f, struct line_name *n, int fd)
+{
+	struct line *l;
+
+	snprintf(n->floor, sizeof(n->floor), "%s", f->name);
+	l = line_new(f->sup, n, fd);
+	if (l == NULL) {
+		floor_fork_failed(f, "out of memory");
+		return;
+	}
+	link_born(&f->sup->link, n->pid);
+	floor_add_spare(f, l);
+}
+
 static void
 on_forked(struct floor_socket *fs, struct message *msg)
 {
@@ -388,25 +404,22 @@ on_forked(struct floor_socket *fs, struct message *msg)
 	    .generation = fs->generation,
 	    .pid = (int)floor_get_number(&msg->m, "pid"),
 	    .token = supervisor_new_token(s)};
-	struct line *l;
+	char what[80];
 
+	snprintf(what, sizeof(what),
+	    "process %d is none of its own, and no "
+	    "worker",
+	    n.pid);
 	/* A predecessor may have come as far as that. */
-	if (answered(fs, &msg->m) && fd != -1 && !floors_know(s, n.pid)) {
-		if (is_its_own(fs, n.pid, pidfd)) {
-			snprintf(
-			    n.floor, sizeof(n.floor), "%s", fs->floor->name);
-			l = line_new(s, &n, fd);
-			if (l != NULL) {
-				link_born(&s->link, n.pid);
-				floor_add_spare(fs->floor, l);
-			}
-			fd = -1;
-		} else
-			log_warn("floor:%s: process %d is none of its own, "
-				 "and no worker",
-			    fs->floor->name, n.pid);
-	}
-	fd_close(&fd);
+	if (!answered(fs, &msg->m) || floors_know(s, n.pid))
+		fd_close(&fd);
+	else if (fd == -1)
+		floor_fork_failed(fs->floor, "a process without a line");
+	else if (!is_its_own(fs, n.pid, pidfd)) {
+		fd_close(&fd);
+		floor_fork_failed(fs->floor, what);
+	} else
+		add_spare(fs->floor, &n, fd);
 	fd_close(&pidfd);
 }
 

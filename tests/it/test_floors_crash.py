@@ -18,11 +18,11 @@ CALLS = ("epoll_wait", "recvmsg", "recvfrom", "sendmsg", "sendto", "write",
          "setpriority", "readlink", "epoll_ctl", "fstatfs", "read")
 
 
-def attach(pid, call, n):
-    """strace that kills pid at its n-th call of this kind from now."""
+def attach(pid, call, n, what="signal=SIGKILL"):
+    """strace that does this to pid, kills it, at its n-th such call from now."""
     tracer = subprocess.Popen(
         ["strace", "-qq", "-p", str(pid), "-e", f"trace={call}",
-         "-o", "/dev/null", "-e", f"inject={call}:signal=SIGKILL:when={n}"],
+         "-o", "/dev/null", "-e", f"inject={call}:{what}:when={n}"],
         stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     # The first call may be the one that it is in.
     wait_for(lambda: not alive(pid) or

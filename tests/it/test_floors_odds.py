@@ -148,6 +148,27 @@ def test_no_descriptors_are_left(fleet):
     assert f.status()["supervisor_pid"] == supervisor
 
 
+@pytest.mark.parametrize("call, error", [
+    ("memfd_create", "ENOMEM"), ("openat", "EMFILE"), ("sendmsg", "ENOBUFS")])
+def test_a_supervisor_that_is_refused_something(fleet, call, error):
+    f = fleet(floor(spares=1) + f"[worker:w]\n{QUICK}{on_floor('pause')}\n")
+    pid = f.running()["w"]
+    supervisor = f.status()["supervisor_pid"]
+    lines = len(f.log().splitlines())
+    tracer = attach(supervisor, call, "2+", f"error={error}")
+    try:
+        os.kill(pid, signal.SIGKILL)
+        stays(lambda: alive(supervisor), 1)
+    finally:
+        tracer.terminate()
+        tracer.communicate()
+    # It tries again and again, but not at once.
+    assert len(f.log().splitlines()) - lines < 40 * SLOW, f.log()
+    f.wait("w", state="RUNNING", pid=lambda p: p not in (0, pid))
+    # supervisor, logger, floor, w, a spare
+    wait_for(lambda: len(children(f.keeper)) == 5)
+
+
 def test_a_floor_that_closes_its_socket_and_ends(fleet):
     f = fleet_of(fleet, "leave")
     wait_for(lambda: "floor:f: RUNNING -> BACKOFF (exit status 3)" in f.log())
