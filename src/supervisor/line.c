@@ -2,13 +2,11 @@
 #include "supervisor/line.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -21,6 +19,7 @@
 #include "ipc/proto_birth.h"
 #include "ipc/proto_floor.h"
 #include "supervisor/prepare.h"
+#include "supervisor/privilege.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/trace.h"
 
@@ -95,38 +94,6 @@ line_is_dead(const struct line *l)
 
 	return recv(l->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != -1 ||
 	       errno != EAGAIN;
-}
-
-/*
- * What needs privilege, done from outside, as the process may have none: its
- * floor's user is its own.
- */
-static int
-privilege(const struct set_up *to, int pid, struct err *e)
-{
-	char path[40];
-	int fd, i, rc;
-
-	for (i = 0; i < LIMIT_COUNT; i++)
-		if (to->limits[i].set &&
-		    prlimit(pid, limit_resource((enum limit_id)i),
-			&to->limits[i].value, NULL) == -1)
-			return err_sys(e, errno, "%s '%s'",
-			    birth_stage_name(BIRTH_LIMITS),
-			    limit_name((enum limit_id)i));
-	if (to->nice_set &&
-	    setpriority(PRIO_PROCESS, (id_t)pid, to->nice) == -1)
-		return err_sys(e, errno, "%s", birth_stage_name(BIRTH_NICE));
-	if (to->oom_score_adj == NULL)
-		return 0;
-	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", pid);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	rc = fd == -1 || write(fd, to->oom_score_adj,
-			     strlen(to->oom_score_adj)) == -1
-	         ? err_sys(e, errno, "%s", birth_stage_name(BIRTH_OOM))
-	         : 0;
-	fd_close(&fd);
-	return rc;
 }
 
 static int
@@ -237,7 +204,7 @@ line_start(struct line *l, struct err *e)
 		return -1;
 	r.fifos = fifos;
 	if (prepare(&p, &w->sup->spawner, &r, e) == 0 &&
-	    privilege(&p.job.to, l->pid, e) == 0)
+	    privilege_give(w->conf, &p.job.to, l->pid, e) == 0)
 		rc = send_start(l, &p, e);
 	prepare_release(&p);
 	output_close(fifos);

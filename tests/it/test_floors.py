@@ -25,7 +25,8 @@ def log_count(f, pattern):
     return len(re.findall(pattern, f.log()))
 
 
-def test_a_worker_of_a_floor_is_set_up_as_one_that_is_executed(fleet):
+@pytest.mark.parametrize("of", ["root", "nobody"] if IS_ROOT else [None])
+def test_a_worker_of_a_floor_is_set_up_as_one_that_is_executed(fleet, of):
     keys = ("directory = /tmp\numask = 027\nlimit_core = 0:0\nnice = 3\n"
             'environment = A=b "C=d e"\noom_score_adj = 300\n'
             "limit_nofile = 64:128\n" + ("user = nobody\n" if IS_ROOT else ""))
@@ -35,7 +36,7 @@ def test_a_worker_of_a_floor_is_set_up_as_one_that_is_executed(fleet):
         path.touch()
         path.chmod(0o666)
     f.ini.write_text(
-        f"[fleet]\nname = t\n{floor(user='root') if IS_ROOT else floor()}"
+        f"[fleet]\nname = t\n{floor(user=of) if IS_ROOT else floor()}"
         f"[worker:e]\n{keys}command = "
         f"{act('report', reports['e'], 'pause')}\n"
         f"[worker:f]\n{keys}{on_floor('report', reports['f'], 'pause')}\n")
