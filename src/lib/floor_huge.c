@@ -23,6 +23,8 @@
 #define PAGES_MIN (PAGES * 3 / 4)
 #define PRESENT (UINT64_C(1) << 63) /* linux: admin-guide/mm/pagemap.rst */
 #define LINE_BYTES 256
+/* What is looked at, 5 us each: larger mappings are reserved, not used. */
+#define LOOKS_MAX 32768 /* 64 GB */
 
 /* 1: of the huge page at `at`, so much is there that it had better be one. */
 static int
@@ -91,14 +93,17 @@ floor_huge_pages(void)
 {
 	int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	FILE *maps = fopen("/proc/self/maps", "re");
-	uintptr_t begin, end;
+	uintptr_t begin, end, looks = 0;
 	char line[LINE_BYTES];
 
 	while (pagemap != -1 && maps != NULL && sysconf(_SC_PAGESIZE) == 4096 &&
 	       fgets(line, sizeof(line), maps) != NULL)
 		if (parse(line, &begin, &end) == 0 &&
-		    collapse_dense(pagemap, begin, end) == -1)
-			break;
+		    (end - begin) / HUGE_BYTES < LOOKS_MAX - looks) {
+			looks += (end - begin) / HUGE_BYTES;
+			if (collapse_dense(pagemap, begin, end) == -1)
+				break;
+		}
 	if (maps != NULL)
 		fclose(maps);
 	fd_close(&pagemap);

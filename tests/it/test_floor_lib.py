@@ -122,6 +122,11 @@ def test_a_failing_init_is_a_failure(init, what):
         assert svd.wait() == 1
 
 
+def test_memory_that_is_only_reserved_is_not_looked_through():
+    with native(load="reserve") as svd:
+        svd.loaded()
+
+
 def test_a_preload_that_becomes_a_subreaper_is_refused():
     with native(load="subreaper") as svd:
         assert "subreaper" in svd.expect("LOADFAIL").get("what")

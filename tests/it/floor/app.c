@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -110,6 +111,13 @@ do_half(void)
 }
 
 static void
+do_reserve(void)
+{
+	mmap(NULL, (size_t)8 << 40, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+}
+
+static void
 do_subreaper(void)
 {
 	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
@@ -189,6 +197,7 @@ static const struct {
     {"thread", start_thread},
     {"atfork-thread", do_atfork_thread},
     {"subreaper", do_subreaper},
+    {"reserve", do_reserve},
     {"close", do_close},
     {"close-all", do_close_all},
     {"fork", do_fork},
