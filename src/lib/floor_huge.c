@@ -25,6 +25,10 @@
 #define LINE_BYTES 256
 /* What is looked at, 5 us each: larger mappings are reserved, not used. */
 #define LOOKS_MAX 32768 /* 64 GB */
+/* To make a huge page takes up to some milliseconds, where the machine is a
+ * virtual one that has to be given its memory first. A fork gains 1 us by it.
+ */
+#define REGION_MIN (16 * HUGE_BYTES)
 
 /* 1: of the huge page at `at`, so much is there that it had better be one. */
 static int
@@ -70,7 +74,8 @@ collapse_dense(int pagemap, uintptr_t begin, uintptr_t end)
 	return at > begin ? collapse(from, at) : 0;
 }
 
-/* Of a line of /proc/self/maps: is it private, written to, and no file's? */
+/* Of a line of /proc/self/maps: is it large, private, written to, and no
+ * file's? */
 static int
 parse(const char *line, uintptr_t *begin, uintptr_t *end)
 {
@@ -81,7 +86,8 @@ parse(const char *line, uintptr_t *begin, uintptr_t *end)
 		"%" SCNxPTR "-%" SCNxPTR " %4s %*x %*s %" SCNu64 " %255s",
 		begin, end, mode, &inode, name) < 4)
 		return -1;
-	return strcmp(mode, "rw-p") == 0 && inode == 0 &&
+	return *end - *begin >= REGION_MIN && strcmp(mode, "rw-p") == 0 &&
+	               inode == 0 &&
 	               (name[0] == '\0' || strcmp(name, "[heap]") == 0 ||
 			   strncmp(name, "[anon:", 6) == 0)
 	           ? 0

@@ -7,9 +7,9 @@
 #ifndef SVD_LIB_FLOOR_HUGE_H
 #define SVD_LIB_FLOOR_HUGE_H
 
-/* Of all private, anonymous memory that is used densely. Where the kernel has
- * none to give (before Linux 6.1, PR_SET_THP_DISABLE, none free) it stays as it
- * is. */
+/* Of large regions of private, anonymous memory, as far as they are used
+ * densely. Where the kernel has none to give (before Linux 6.1,
+ * PR_SET_THP_DISABLE, none free) they stay as they are. */
 void floor_huge_pages(void);
 
 #endif

@@ -99,7 +99,8 @@ worker_set_up_failed(struct worker *w, uint64_t token, const char *fault)
 	if (token != w->rec.token)
 		return;
 	/* Its death is on its way; this is what it died of. */
-	snprintf(w->rec.fault, sizeof(w->rec.fault), "%s", fault);
+	snprintf(w->rec.fault, sizeof(w->rec.fault), "%.*s",
+	    RECORD_FAULT_MAX - 1, fault);
 	worker_record(w);
 }
 
