@@ -145,7 +145,7 @@ def test_supervisor_killed(fleet, when):
     f.wait("w:0", state="RUNNING", generation=2, restarts=1)
 
 
-@pytest.mark.parametrize("how", ["fail", "exit 3", "exit 0", "die 11",
+@pytest.mark.parametrize("how", ["fail", "exit 3", "exit 0", "die 9",
                                  "subreaper"])
 def test_a_floor_that_cannot_be_loaded(fleet, how):
     f = fleet(odd(how) +

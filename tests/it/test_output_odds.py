@@ -100,7 +100,8 @@ def test_an_output_that_comes_back_while_it_leaves(fleet):
         f.ctl("scale", "web", "1")
         f.ctl("scale", "web", "4")
     f.running("web:3")
-    assert logger(f) == pid, deaths(f)
+    # The list of children may miss some while others end.
+    assert wait_for(lambda: logger(f)) == pid, deaths(f)
     before = f.log().count(" web:3: x")
     wait_for(lambda: f.log().count(" web:3: x") > before + 20)
     assert logger(f) == pid, deaths(f)
