@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "conf/words.h"
+
 #define SELF "/proc/self/exe"
 #define SCRIPT "floor.py"
 
@@ -44,16 +46,6 @@ find_script(char out[PATH_MAX], struct err *e)
 	    dir);
 }
 
-static size_t
-count(char *const *list)
-{
-	size_t n = 0;
-
-	while (list != NULL && list[n] != NULL)
-		n++;
-	return n;
-}
-
 static int
 make_python(struct floor_argv *a, const struct floor_conf *f, struct err *e)
 {
@@ -73,7 +65,7 @@ make_python(struct floor_argv *a, const struct floor_conf *f, struct err *e)
 	}
 	*v++ = (char *)"--";
 	if (f->preload != NULL)
-		memcpy(v, f->preload, count(f->preload) * sizeof(char *));
+		memcpy(v, f->preload, words_count(f->preload) * sizeof(char *));
 	return 0;
 }
 
@@ -92,7 +84,7 @@ make_native(struct floor_argv *a, const struct floor_conf *f)
 	}
 	*v++ = (char *)"--";
 	if (f->preload != NULL)
-		memcpy(v, f->preload, count(f->preload) * sizeof(char *));
+		memcpy(v, f->preload, words_count(f->preload) * sizeof(char *));
 }
 
 int
@@ -102,9 +94,9 @@ floor_argv_make(
 	const struct floor_conf *f = c->as_floor;
 
 	/* What stands beside the words of preload and path: 7 at most. */
-	a->argv =
-	    calloc(count(f->preload) + 2 * count(f->path) + count(c->argv) + 8,
-		sizeof(char *));
+	a->argv = calloc(words_count(f->preload) + 2 * words_count(f->path) +
+			     words_count(c->argv) + 8,
+	    sizeof(char *));
 	if (a->argv == NULL)
 		return err_sys(e, ENOMEM, "preparing");
 	switch (f->runtime) {
@@ -116,7 +108,7 @@ floor_argv_make(
 		make_native(a, f);
 		return 0;
 	case FLOOR_COMMAND:
-		memcpy(a->argv, c->argv, count(c->argv) * sizeof(char *));
+		memcpy(a->argv, c->argv, words_count(c->argv) * sizeof(char *));
 		return 0;
 	}
 	return 0;

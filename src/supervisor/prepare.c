@@ -13,6 +13,7 @@
 
 #include "base/fd.h"
 #include "base/group.h"
+#include "conf/words.h"
 #include "ipc/proto_floor.h"
 
 #define OWN_VARIABLES 6
@@ -76,16 +77,6 @@ prepare_user(struct preparation *p, const struct worker_conf *c, struct err *e)
 		    c->user, SET_UP_GROUPS_MAX);
 	j->ngroups = (size_t)n;
 	return 0;
-}
-
-static size_t
-count(char *const *list)
-{
-	size_t n = 0;
-
-	while (list[n] != NULL)
-		n++;
-	return n;
 }
 
 /* Does some "K=V" of list set the variable of entry? */
@@ -174,8 +165,9 @@ prepare_environment(struct preparation *p, const struct spawner *sp,
 	nown = sp->init_mode ? 0 : own_variables(p, sp, r);
 	if (nown == -1)
 		return out_of_memory(e);
-	p->envp = calloc(
-	    count(environ) + count(env) + OWN_VARIABLES + 1, sizeof(*p->envp));
+	p->envp =
+	    calloc(words_count(environ) + words_count(env) + OWN_VARIABLES + 1,
+		sizeof(*p->envp));
 	if (p->envp == NULL)
 		return out_of_memory(e);
 	for (char **v = environ; *v != NULL; v++)

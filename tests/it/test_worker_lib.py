@@ -8,6 +8,7 @@ import socket
 
 import pytest
 
+from notify import env, notify  # noqa: F401 (fixtures)
 from svdtest import BUILD
 
 lib = ctypes.CDLL(str(BUILD / "libsvdworker.so"), use_errno=True)
@@ -18,33 +19,6 @@ lib.svd_heartbeat_ms.restype = ctypes.c_uint
 lib.svd_data.restype = ctypes.c_void_p
 lib.svd_data.argtypes = [ctypes.c_char_p, ctypes.POINTER(ctypes.c_size_t)]
 
-VARIABLES = ("NOTIFY_SOCKET", "SVD_READY_FD", "WATCHDOG_USEC", "WATCHDOG_PID",
-             "SVD_WORKER", "SVD_FLEET", "SVD_INSTANCE", "SVD_GENERATION")
-
-
-@pytest.fixture(autouse=True)
-def env(monkeypatch):
-    """Nothing of svd's; env(NAME=value) adds."""
-    for name in VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-
-    def add(**variables):
-        for name, value in variables.items():
-            monkeypatch.setenv(name, str(value))
-
-    return add
-
-
-@pytest.fixture(params=["path", "abstract"])
-def notify(request, env, tmp_path):
-    """A notify socket."""
-    name = f"\0svd-test-{os.getpid()}" if request.param == "abstract" else \
-        str(tmp_path / "notify")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-        sock.bind(name)
-        sock.settimeout(5)
-        env(NOTIFY_SOCKET=name.replace("\0", "@"))
-        yield sock
 
 
 def fails(rc, error):

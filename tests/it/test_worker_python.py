@@ -2,16 +2,14 @@
 
 import importlib.util
 import os
-import socket
 import shlex
 
 import pytest
 
+from notify import env, notify  # noqa: F401 (fixtures)
 from svdtest import BUILD, ROOT, wait_for
 
 PACKAGES = BUILD / "libexec" / "python"
-VARIABLES = ("NOTIFY_SOCKET", "SVD_READY_FD", "WATCHDOG_USEC", "WATCHDOG_PID",
-             "SVD_WORKER", "SVD_FLEET", "SVD_INSTANCE", "SVD_GENERATION")
 
 
 @pytest.fixture
@@ -22,31 +20,6 @@ def svd():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-@pytest.fixture(autouse=True)
-def env(monkeypatch):
-    """Nothing of svd's; env(NAME=value) adds."""
-    for name in VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-
-    def add(**variables):
-        for name, value in variables.items():
-            monkeypatch.setenv(name, str(value))
-
-    return add
-
-
-@pytest.fixture(params=["path", "abstract"])
-def notify(request, env, tmp_path):
-    """A notify socket."""
-    name = f"\0svd-python-{os.getpid()}" if request.param == "abstract" else \
-        str(tmp_path / "notify")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-        sock.bind(name)
-        sock.settimeout(5)
-        env(NOTIFY_SOCKET=name.replace("\0", "@"))
-        yield sock
 
 
 def test_nobody_wants_to_know(svd):
