@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -40,7 +41,10 @@ jobs_check(struct keeper *k)
 	k->foreground = 0;
 	/* The rest of our job, as in `svd -- COMMAND | less`. */
 	kill(0, SIGTSTP);
-	kill(getpid(), SIGSTOP);
+	/* To this thread, which then is stopped when the call returns. The
+	 * process's would go to the first thread, and this one on for a while;
+	 * raise(3) takes us for that one, too. */
+	syscall(SYS_tgkill, getpid(), (pid_t)syscall(SYS_gettid), SIGSTOP);
 	jobs_continue(k);
 	kill(-k->command, SIGCONT);
 }

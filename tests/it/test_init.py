@@ -308,20 +308,27 @@ def test_an_interactive_shell_under_svd_has_job_control(terminal):
     assert t.wait() == 6
 
 
+def state_of(pid):
+    """As in proc_pid_stat(5); names in front of it may have blanks in them."""
+    with open(f"/proc/{pid}/stat") as f:
+        return f.read().rpartition(") ")[2][0]
+
+
 def test_ctrl_z_and_fg_of_svd_under_a_shell(terminal):
     t = terminal(*BASH)
     t.expect(r"\$ ")
     t.type(f"{SVD} -q -- {act('write', 1, 'ready', 'on-exit', 10, 9, 'pause')}\n")
     t.expect("ready\r")
-    wait_for(lambda: t.foreground() != t.pid)
+    command = t.foreground()
     for _ in range(3):
         t.type("\x1a")
         t.expect("Stopped")
         wait_for(lambda: t.foreground() == t.pid)
+        assert state_of(command) == "T", "as the shell said"
         t.type("fg\n")
-        wait_for(lambda: t.foreground() != t.pid)
-        command = t.foreground()
-        wait_for(lambda: open(f"/proc/{command}/stat").read().split()[2] == "S")
+        # svd's own group has the terminal first.
+        wait_for(lambda: t.foreground() == command)
+        wait_for(lambda: state_of(command) == "S")
     os.kill(command, signal.SIGUSR1)
     t.expect(r"\$ ")
     wait_for(lambda: t.foreground() == t.pid)
