@@ -23,6 +23,7 @@
 #include "conf/conf.h"
 #include "conf/source.h"
 #include "core/record.h"
+#include "keeper/handover.h"
 
 #define LISTEN_BACKLOG 128
 #define STATE_MAX_BYTES (256 << 20)
@@ -36,10 +37,19 @@ struct launching {
 	char dir[PATH_MAX]; /* "" : none */
 	struct fleet fleet;
 	struct sources *sources;
-	int lock, control, snapshot; /* -1: none */
-	int own;    /* where the logger reads svd's own log; -1: nowhere */
-	int log_fd; /* where that is written; -1: standard error */
+	struct handover handover; /* what the keeper begins with */
+	int log_fd; /* where svd's own log is written; -1: standard error */
 };
+
+/* Takes fd, for the keeper to hold. -1 and errno in e: it is -1. */
+static int
+hold(struct launching *l, const char *name, int fd, struct err *e)
+{
+	if (fd == -1 || fd_set_cloexec(fd, 0) == -1)
+		return err_sys(e, errno, "cannot hold '%s'", name);
+	handover_put_held(&l->handover, name, fd, NULL);
+	return 0;
+}
 
 static int
 complain(const struct err *e, int status)
@@ -115,21 +125,22 @@ take_lock(struct launching *l, struct err *e)
 {
 	struct flock fl = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	char path[PATH_MAX];
+	int fd;
 
 	if (runtime_path(path, sizeof(path), l->dir, RUNTIME_LOCK, e) == -1)
 		return EXIT_STATUS_CONFIG;
-	l->lock = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (l->lock == -1) {
+	fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd == -1) {
 		err_sys(e, errno, "cannot open '%s'", path);
 		return EXIT_STATUS_CONFIG;
 	}
-	if (fcntl(l->lock, F_SETLK, &fl) == 0)
-		return 0;
+	if (fcntl(fd, F_SETLK, &fl) == 0)
+		return hold(l, "lock", fd, e) == 0 ? 0 : EXIT_STATUS_CONFIG;
 	if (errno != EACCES && errno != EAGAIN) {
 		err_sys(e, errno, "cannot lock '%s'", path);
 		return EXIT_STATUS_CONFIG;
 	}
-	if (fcntl(l->lock, F_GETLK, &fl) == -1)
+	if (fcntl(fd, F_GETLK, &fl) == -1)
 		fl.l_pid = 0;
 	err_set(e, "another svd (pid %d) runs a fleet in '%s'", (int)fl.l_pid,
 	    l->dir);
@@ -230,39 +241,41 @@ make_control(struct launching *l, struct err *e)
 	const char *group = l->fleet.control_group;
 	gid_t gid = 0;
 	mode_t before;
-	int rc;
+	int fd, rc;
 
 	if (runtime_path(sun.sun_path, sizeof(sun.sun_path), l->dir,
 		RUNTIME_CONTROL, e) == -1)
 		return -1;
 	if (group != NULL && group_find(group, &gid) == -1)
 		return err_set(e, "control_group: unknown group '%s'", group);
-	l->control =
-	    socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (l->control == -1)
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd == -1)
 		return err_sys(e, errno, "cannot make a socket");
 	unlink(sun.sun_path);
 	before = umask(group == NULL ? 0177 : 0117);
-	rc = bind(l->control, (struct sockaddr *)&sun, sizeof(sun));
+	rc = bind(fd, (struct sockaddr *)&sun, sizeof(sun));
 	umask(before);
 	if (rc == -1)
 		return err_sys(e, errno, "cannot bind '%s'", sun.sun_path);
 	if (group != NULL && lchown(sun.sun_path, (uid_t)-1, gid) == -1)
 		return err_sys(e, errno, "cannot give '%s' to group '%s'",
 		    sun.sun_path, group);
-	if (listen(l->control, LISTEN_BACKLOG) == -1)
+	if (listen(fd, LISTEN_BACKLOG) == -1)
 		return err_sys(e, errno, "cannot listen on '%s'", sun.sun_path);
-	return 0;
+	return hold(l, "control", fd, e);
 }
 
 /* What a restarted supervisor will read instead of the files. */
 static int
 make_snapshot(struct launching *l, struct err *e)
 {
-	l->snapshot = sys_memfd("svd-fleet");
-	if (l->snapshot == -1)
+	int fd = sys_memfd("svd-fleet");
+
+	if (fd == -1)
 		return err_sys(e, errno, "cannot make a memfd");
-	return sources_save(l->sources, l->snapshot, e);
+	if (sources_save(l->sources, fd, e) == -1)
+		return -1;
+	return hold(l, "fleet", fd, e);
 }
 
 /* A pipe that the logger reads: writing to it never blocks. */
@@ -283,9 +296,8 @@ make_own_log(struct launching *l, struct err *e)
 	/* Less where a user may not have so much. */
 	fcntl(ends[1], F_SETPIPE_SZ, OWN_PIPE_BYTES);
 	fd_close(&l->log_fd);
-	l->own = ends[0];
 	l->log_fd = ends[1];
-	return 0;
+	return hold(l, "own", ends[0], e);
 }
 
 /* 0, or the exit status. */
@@ -341,17 +353,45 @@ make_arguments(struct launching *l, char *role, char *log)
 	return argv;
 }
 
+static int
+begin_handover(struct launching *l, struct err *e)
+{
+	int fd = sys_memfd("svd-keeper");
+
+	if (fd == -1)
+		return err_sys(e, errno, "cannot make a memfd");
+	handover_begin(&l->handover, fd);
+	return 0;
+}
+
+/* Those by number, and none is closed on the way. */
+static int
+end_handover(struct launching *l, int self, struct err *e)
+{
+	handover_put(&l->handover, "self", self);
+	handover_put(&l->handover, "log", l->log_fd);
+	if (handover_end(&l->handover) == -1 ||
+	    fd_set_cloexec(l->handover.fd, 0) == -1 ||
+	    fd_set_cloexec(self, 0) == -1 ||
+	    (l->log_fd != -1 && fd_set_cloexec(l->log_fd, 0) == -1))
+		return err_sys(e, errno, "cannot write the keeper's table");
+	return 0;
+}
+
 /* This program again, as the keeper. */
 static void
 become_keeper(struct launching *l, struct err *e)
 {
-	int fds[] = {l->lock, l->control, l->snapshot, l->own, sys_open_self(),
-	    l->log_fd};
-	char role[96], log[32] = "", **argv;
-	size_t i;
+	char role[32], log[32] = "", **argv;
+	int self = sys_open_self();
 
-	snprintf(role, sizeof(role), "keeper=%d,%d,%d,%d,%d", fds[0], fds[1],
-	    fds[2], fds[3], fds[4]);
+	if (self == -1) {
+		err_sys(e, errno, "cannot open svd itself");
+		return;
+	}
+	if (end_handover(l, self, e) == -1)
+		return;
+	snprintf(role, sizeof(role), "keeper=%d", l->handover.fd);
 	if (l->log_fd != -1 || l->fleet.log_format != LOGLINE_TEXT)
 		snprintf(log, sizeof(log), "%d,%s", l->log_fd,
 		    logline_format_name(l->fleet.log_format));
@@ -360,10 +400,7 @@ become_keeper(struct launching *l, struct err *e)
 		err_sys(e, ENOMEM, "arguments");
 		return;
 	}
-	for (i = 0; i < sizeof(fds) / sizeof(*fds); i++)
-		if (fds[i] != -1)
-			fd_set_cloexec(fds[i], 0);
-	sys_exec_fd(fds[4], argv, environ);
+	sys_exec_fd(self, argv, environ);
 	err_sys(e, errno, "cannot execute svd itself");
 	free(argv);
 }
@@ -403,6 +440,8 @@ launch_fleet(struct launching *l, struct err *e)
 		return complain(e, EXIT_STATUS_CONFIG);
 	if (o->background && go_to_background(l, e) == -1)
 		return complain(e, EXIT_STATUS_CONFIG);
+	if (begin_handover(l, e) == -1)
+		return complain(e, EXIT_STATUS_CONFIG);
 	rc = prepare_runtime(l, e);
 	if (rc != 0)
 		return complain(e, rc);
@@ -423,6 +462,8 @@ launch_command(struct launching *l, struct err *e)
 	const char *dir = l->o->runtime_dir;
 	int rc;
 
+	if (begin_handover(l, e) == -1)
+		return complain(e, EXIT_STATUS_CONFIG);
 	if (dir != NULL) {
 		if (runtime_dir(l->dir, sizeof(l->dir), dir, NULL, "init", e) ==
 		    -1)
@@ -442,7 +483,7 @@ launch(const struct launch_options *o)
 	struct err e;
 
 	l.o = o;
-	l.lock = l.control = l.snapshot = l.own = l.log_fd = -1;
+	l.log_fd = -1;
 	if (fd_fill_standard(&e) == -1)
 		return complain(&e, EXIT_STATUS_CONFIG);
 	if (o->fleet_path == NULL)

@@ -198,31 +198,17 @@ keeper_is_watched(void)
 }
 
 static int
-run_keeper(const struct options *o, const int fds[5], char **argv)
+run_keeper(const struct options *o, int table, char **argv)
 {
-	static const char *const names[] = {"lock", "control", "fleet", "own"};
 	static char socket[108], state[108];
-	struct vault_entry held[4];
 	struct keeper_options k = {.argv = argv,
-	    .held = held,
-	    .self_fd = fds[4],
-	    .log_fd = o->log_fd,
+	    .table_fd = table,
 	    .init_mode = o->launch.command != NULL,
 	    .one_thread = keeper_is_watched()};
 	struct err e;
-	int i;
 
-	fd_set_cloexec(fds[4], 1);
 	prctl(PR_SET_NAME, "svd: keeper");
 	log_init("keeper", (enum log_level)o->log_level);
-	for (i = 0; i < 4; i++) {
-		if (fds[i] == -1)
-			continue;
-		snprintf(
-		    held[k.nheld].name, sizeof(held[0].name), "%s", names[i]);
-		held[k.nheld++].fd = fds[i];
-		fd_set_cloexec(fds[i], 1);
-	}
 	if (o->launch.runtime_dir != NULL) {
 		runtime_path(socket, sizeof(socket), o->launch.runtime_dir,
 		    RUNTIME_CONTROL, &e);
@@ -266,13 +252,13 @@ run_logger(const struct options *o, int sock)
 static int
 run_role(const char *role, struct options *o, char **argv)
 {
-	int fds[5];
+	int fds[3];
 
 	if (o->log_fd != -1)
 		fd_set_cloexec(o->log_fd, 1);
 	log_to(o->log_fd, o->log_format);
-	if (is_role(role, "keeper", fds, 5))
-		return run_keeper(o, fds, argv);
+	if (is_role(role, "keeper", fds, 1))
+		return run_keeper(o, fds[0], argv);
 	if (is_role(role, "supervisor", fds, 3))
 		return run_supervisor(o, fds);
 	if (is_role(role, "logger", fds, 1))

@@ -13,6 +13,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/err.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/sys.h"
 #include "keeper/jobs.h"
@@ -20,6 +22,7 @@
 #include "keeper/logger.h"
 #include "keeper/reap.h"
 #include "keeper/stop.h"
+#include "keeper/handover.h"
 
 #define ORPHANED_MS 60000 /* then orphans are reaped unseen */
 #define SIGNAL_BATCH 64
@@ -233,23 +236,32 @@ open_children(int thread)
 }
 
 static int
+read_table(struct keeper *k, int fd)
+{
+	struct err e;
+	int rc = handover_read(k, fd, &e);
+
+	fd_close(&fd);
+	if (rc == 0 && handover_set_cloexec(k, 1) == -1)
+		rc = err_set(&e, "a descriptor of the keeper's table is not "
+				 "open");
+	if (rc == -1)
+		log_error("cannot start: %s", e.text);
+	return rc;
+}
+
+static int
 keeper_init(struct keeper *k, const struct keeper_options *o)
 {
-	size_t i;
 	int fd;
 
 	k->argv = o->argv;
 	k->init_mode = o->init_mode;
 	if (logger_init(k) == -1)
 		return -1;
-	for (i = 0; i < o->nheld; i++)
-		if (vault_hold(&k->vault, o->held[i].name, o->held[i].fd) == -1)
-			return -1;
 	k->epoch = sys_random();
 	k->grace = 15000; /* until LIMITS says otherwise */
 	life_init(k);
-	k->self_fd = o->self_fd;
-	k->log_fd = o->log_fd;
 	fd = open("/dev/tty", O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 	k->had_terminal = fd != -1;
 	if (fd != -1)
@@ -340,6 +352,8 @@ keeper_main(const struct keeper_options *o)
 	sys_signals_default(SIG_ALL);
 	sys_signals_ignore(SIG_BIT(SIGTTOU) | SIG_BIT(SIGTTIN));
 	sys_sigmask(SIG_ALL);
+	if (read_table(k, o->table_fd) == -1)
+		return 1;
 	if (keeper_init(k, o) == -1 ||
 	    (getpid() != 1 && prctl(PR_SET_CHILD_SUBREAPER, 1) == -1)) {
 		log_error("cannot start: %s", strerror(errno));

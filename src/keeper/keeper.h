@@ -30,6 +30,12 @@ struct keeper_supervisor {
 	int64_t signals_sent_at; /* 0: none wait */
 };
 
+/* An announced one. */
+struct keeper_child {
+	pid_t pid;
+	uint32_t life; /* of the supervisor that announced it last */
+};
+
 enum stop_phase {
 	STOP_NONE,
 	STOP_ASKED, /* the supervisor was told; it must confirm */
@@ -45,7 +51,7 @@ struct keeper {
 	struct role logger;
 	int pong_due;   /* to the logger */
 	int flush_told; /* STOP_FLUSH: the logger knows */
-	pid_t children[KEEPER_CHILDREN_MAX];
+	struct keeper_child children[KEEPER_CHILDREN_MAX];
 	size_t nchildren;
 	size_t looked_at; /* of them, by reap_announce(), the last one */
 	pid_t sigchld_of; /* whom the last SIGCHLD was about, 0: looked at */
@@ -59,7 +65,7 @@ struct keeper {
 	int64_t orphaned_since; /* without a supervisor since; 0: has one */
 	int exit_code;
 	int init_mode; /* svd -- COMMAND: every signal is passed on */
-	int log_fd;    /* the roles inherit it; -1: none */
+	int log_fd; /* log.c's, which the roles inherit; -1: standard error */
 	int signal_fd, self_fd, terminal_fd;
 	int children_fds[2]; /* of the first thread and of the one that works;
 	                        -1: none */
@@ -72,12 +78,8 @@ struct keeper {
 };
 
 struct keeper_options {
-	char **argv;                    /* main()'s */
-	const struct vault_entry *held; /* from the launcher; taken */
-	size_t nheld;
-	int self_fd; /* svd's binary; taken */
-	int log_fd;  /* where the log goes, which is log.c's; -1: standard
-	                error */
+	char **argv;                       /* main()'s */
+	int table_fd;                      /* table.h; taken */
 	const char *litter[KEEPER_LITTER]; /* files removed at the very end,
 	                                      NULL: none */
 	int init_mode;

@@ -168,7 +168,6 @@ life_init(struct keeper *k)
 	    .obey = obey};
 
 	k->sup.role.kind = &kind;
-	k->sup.role.sock = -1;
 }
 
 void

@@ -45,8 +45,7 @@ logger_init(struct keeper *k)
 	int pair[2];
 
 	k->logger.kind = &kind;
-	k->logger.sock = -1;
-	if (k->init_mode)
+	if (k->init_mode || vault_get(&k->vault, "pair:logger") != -1)
 		return 0;
 	if (chan_pair(pair) == -1)
 		return -1;

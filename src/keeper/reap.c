@@ -19,7 +19,7 @@ find_child(const struct keeper *k, pid_t pid)
 	size_t i;
 
 	for (i = 0; i < k->nchildren; i++)
-		if (k->children[i] == pid)
+		if (k->children[i].pid == pid)
 			break;
 	return i;
 }
@@ -27,14 +27,21 @@ find_child(const struct keeper *k, pid_t pid)
 void
 reap_add_child(struct keeper *k, pid_t pid)
 {
-	if (pid <= 1 || find_child(k, pid) < k->nchildren)
+	size_t i = find_child(k, pid);
+
+	if (pid <= 1)
 		return;
+	if (i < k->nchildren) {
+		k->children[i].life = k->sup.role.lives;
+		return;
+	}
 	if (k->nchildren == KEEPER_CHILDREN_MAX) {
 		log_error("more than %d workers, pid %d is not announced",
 		    KEEPER_CHILDREN_MAX, (int)pid);
 		return;
 	}
-	k->children[k->nchildren++] = pid;
+	k->children[k->nchildren++] =
+	    (struct keeper_child){.pid = pid, .life = k->sup.role.lives};
 	if (k->command == 0)
 		k->command = pid;
 }
@@ -101,7 +108,7 @@ peek_at_children(
 
 	for (; *looks > 0 && k->nchildren > 0; (*looks)--) {
 		k->looked_at = (k->looked_at + 1) % k->nchildren;
-		pid = k->children[k->looked_at];
+		pid = k->children[k->looked_at].pid;
 		if (is_news(k, pid) && peek(P_PID, pid, si, ru) != 0)
 			return pid;
 	}

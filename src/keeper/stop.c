@@ -51,7 +51,7 @@ signal_announced(const struct keeper *k, int sig)
 	size_t i;
 
 	for (i = 0; i < k->nchildren; i++)
-		kill(k->children[i], sig);
+		kill(k->children[i].pid, sig);
 }
 
 static void
@@ -79,8 +79,8 @@ kill_all(struct keeper *k)
 		return;
 	}
 	for (i = 0; i < k->nchildren; i++) {
-		kill(-k->children[i], SIGKILL);
-		kill(k->children[i], SIGKILL);
+		kill(-k->children[i].pid, SIGKILL);
+		kill(k->children[i].pid, SIGKILL);
 	}
 	reap_each_child(k, kill_child);
 }
@@ -127,7 +127,7 @@ all_dead(const struct keeper *k)
 
 	for (i = 0; i < k->nchildren; i++) {
 		si.si_pid = 0;
-		if (waitid(P_PID, (id_t)k->children[i], &si,
+		if (waitid(P_PID, (id_t)k->children[i].pid, &si,
 			WEXITED | WNOHANG | WNOWAIT) == 0 &&
 		    si.si_pid == 0)
 			return 0;

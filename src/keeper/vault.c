@@ -53,10 +53,26 @@ drop_entry(struct vault *v, struct vault_entry *e)
 }
 
 int
+vault_restore(struct vault *v, const char *name, int fd,
+    const uint32_t told[VAULT_READERS])
+{
+	size_t len = strlen(name);
+	struct vault_entry *e;
+
+	if (len == 0 || len > KEEPER_NAME_MAX || v->n == VAULT_MAX)
+		return -1;
+	e = &v->entries[v->n++];
+	memcpy(e->name, name, len + 1);
+	e->fd = fd;
+	memcpy(e->told, told, sizeof(e->told));
+	return 0;
+}
+
+int
 vault_hold(struct vault *v, const char *name, int fd)
 {
+	static const uint32_t nobody[VAULT_READERS];
 	struct vault_entry *e = find(v, name);
-	size_t len = strlen(name);
 
 	if (e != NULL) {
 		fd_close(&e->fd);
@@ -64,15 +80,10 @@ vault_hold(struct vault *v, const char *name, int fd)
 		memset(e->told, 0, sizeof(e->told));
 		return 0;
 	}
-	if (len == 0 || len > KEEPER_NAME_MAX || v->n == VAULT_MAX) {
-		fd_close(&fd);
-		return -1;
-	}
-	e = &v->entries[v->n++];
-	memcpy(e->name, name, len + 1);
-	e->fd = fd;
-	memset(e->told, 0, sizeof(e->told));
-	return 0;
+	if (vault_restore(v, name, fd, nobody) == 0)
+		return 0;
+	fd_close(&fd);
+	return -1;
 }
 
 struct vault_entry *

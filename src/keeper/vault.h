@@ -36,6 +36,10 @@ struct vault {
 /* Takes fd; what was held under that name is closed. -1 where it is full or
  * the name too long: fd is closed then. */
 int vault_hold(struct vault *v, const char *name, int fd);
+/* As it stands in a table: of a name that is not held. -1 where it is full or
+ * the name is no name; fd is not looked at. */
+int vault_restore(struct vault *v, const char *name, int fd,
+    const uint32_t told[VAULT_READERS]);
 /* Closes it. -1: there is none of that name. */
 int vault_drop(struct vault *v, const char *name);
 int vault_get(const struct vault *v, const char *name); /* borrowed; or -1 */
