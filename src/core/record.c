@@ -441,3 +441,59 @@ record_parse(const char *line, size_t len, struct record *r)
 			return -1;
 	return has_name(r) ? 0 : -1;
 }
+
+void
+record_read(struct record_reader *rd, const char *text, size_t len)
+{
+	*rd = (struct record_reader){.at = text, .end = text + len};
+}
+
+int
+record_next(struct record_reader *rd, struct record *r)
+{
+	const char *line, *eol;
+	size_t len;
+
+	while (rd->at < rd->end) {
+		line = rd->at;
+		len = (size_t)(rd->end - line);
+		eol = memchr(line, '\n', len);
+		rd->unended = eol == NULL;
+		if (eol != NULL)
+			len = (size_t)(eol - line);
+		rd->at = eol == NULL ? rd->end : eol + 1;
+		if (len == 0)
+			continue;
+		if (record_parse(line, len, r) == 0)
+			return 1;
+		rd->ntorn++;
+	}
+	return 0;
+}
+
+int
+record_schema_known(int schema)
+{
+	return schema >= RECORD_SCHEMA_OLDEST && schema <= RECORD_SCHEMA;
+}
+
+const char *
+record_field_text(size_t i, char out[RECORD_FIELD_TEXT_SIZE])
+{
+	static const char *const types[] = {[FIELD_INT] = "integer",
+	    [FIELD_U32] = "number",
+	    [FIELD_I64] = "integer",
+	    [FIELD_U64] = "number",
+	    [FIELD_STATE] = "state",
+	    [FIELD_STRING] = "text"};
+	const struct kind *k;
+
+	for (k = kinds; k < kinds + NKINDS; i -= k++->nfields) {
+		if (i >= k->nfields)
+			continue;
+		snprintf(out, RECORD_FIELD_TEXT_SIZE, "%s %s %s", k->name,
+		    k->fields[i].key, types[k->fields[i].type]);
+		return out;
+	}
+	return NULL;
+}

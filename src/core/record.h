@@ -1,5 +1,6 @@
 /*
- * record: one line of `state`, the fleet's journal in the runtime directory.
+ * record: one line of `state`, the fleet's journal in the runtime directory;
+ * svd-state(5) tells people.
  *
  * A line is "CRC KIND key=value key=value ...\n": CRC is the CRC-32 (IEEE
  * 802.3) of what follows it and one blank, in eight lower-case hexadecimal
@@ -26,11 +27,17 @@
 #include "core/fleet.h"
 #include "core/worker_fsm.h"
 
-#define RECORD_SCHEMA 1
+/* What is written. This one and the one before are read; a member that only
+ * the newer has is then zero, and one that only the older has is skipped. */
+#ifndef RECORD_SCHEMA
+#	define RECORD_SCHEMA 1
+#endif
+#define RECORD_SCHEMA_OLDEST (RECORD_SCHEMA > 1 ? RECORD_SCHEMA - 1 : 1)
 /* Bytes of a line, newline and NUL included: enough for every field at its
  * longest, each byte of its strings escaped. */
 #define RECORD_MAX 3072
 #define RECORD_FAULT_MAX 160
+#define RECORD_FIELD_TEXT_SIZE 64
 
 /* How a process ended. */
 struct death {
@@ -119,5 +126,22 @@ size_t record_format(const struct record *r, char out[RECORD_MAX]);
 /* Parses one line (len_bytes without its newline). -1: torn or foreign. */
 int record_parse(const char *line, size_t len_bytes, struct record *r);
 uint32_t record_crc32(const char *data, size_t len_bytes);
+
+/* A journal's lines, one after the other. */
+struct record_reader {
+	const char *at, *end;
+	size_t ntorn; /* lines so far that are none */
+	int unended;  /* the last one has no newline */
+};
+
+void record_read(struct record_reader *rd, const char *text, size_t len_bytes);
+/* The next valid record. 0: there is none. */
+int record_next(struct record_reader *rd, struct record *r);
+/* Can a journal of this schema be read? */
+int record_schema_known(int schema);
+
+/* The table of fields, for the check of svd-state(5): "KIND KEY TYPE", NULL
+ * behind the last. */
+const char *record_field_text(size_t i, char out[RECORD_FIELD_TEXT_SIZE]);
 
 #endif

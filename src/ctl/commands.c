@@ -141,6 +141,8 @@ use_status(struct ctl *ctl, const json_t *parameters)
 
 	json_array_foreach (json_object_get(parameters, "workers"), i, w)
 		take_worker(ctl->status, w);
+	if (!ctl->json)
+		print_degraded(parameters);
 	return EXIT_DONE;
 }
 

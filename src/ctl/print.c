@@ -208,6 +208,19 @@ print_version(const json_t *parameters)
 }
 
 void
+print_degraded(const json_t *parameters)
+{
+	const char *why =
+	    json_string_value(json_object_get(parameters, "degraded"));
+	char text[CELL_MAX];
+
+	if (why == NULL)
+		return;
+	snprintf(text, sizeof(text), "svctl: degraded: %s", why);
+	print_error_line(text);
+}
+
+void
 print_health(const json_t *parameters)
 {
 	char name[CELL_MAX], state[CELL_MAX], reason[CELL_MAX];
@@ -222,6 +235,7 @@ print_health(const json_t *parameters)
 	}
 	if (i == 0)
 		puts("ok");
+	print_degraded(parameters);
 }
 
 /* What it has come to: its process, or what went wrong. */

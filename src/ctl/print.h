@@ -28,6 +28,8 @@ void print_status_begin(struct table *t);
 void print_version(const json_t *parameters);
 void print_why(const json_t *parameters);
 void print_health(const json_t *parameters);
+/* On standard error, if svd cannot write down what happens: Status, Health. */
+void print_degraded(const json_t *parameters);
 /* One reply of Events; nothing for a snapshot without a gap. */
 void print_event(const json_t *parameters);
 /* Ends standard output. -1: not all of it could be written. */

@@ -16,7 +16,6 @@
 #include "keeper/vault.h"
 
 #define KEEPER_CHILDREN_MAX 65536 /* announced ones; workers are fewer */
-#define KEEPER_EXITS_MAX 32       /* told and not acknowledged */
 #define KEEPER_LITTER 2
 #define KEEPER_ARG_ROLE 2 /* of argv */
 

@@ -146,6 +146,17 @@ on_quit(struct keeper *k, struct role *r, const struct keeper_msg *m,
 	stop_flush(k);
 }
 
+/* Unasked it says that exits have to wait, as there is no room to record them:
+ * it does not hang. */
+static void
+on_pong(struct keeper *k, struct role *r, const struct keeper_msg *m,
+    const int *fds, size_t nfds)
+{
+	role_on_pong(k, r, m, fds, nfds);
+	if (k->sup.exit_sent_at != 0)
+		k->sup.exit_sent_at = sys_now_ms();
+}
+
 static role_obey_fn *const obey[KM_TYPES] = {
     [KM_READY] = on_ready,
     [KM_HOLD] = role_on_hold,
@@ -153,7 +164,7 @@ static role_obey_fn *const obey[KM_TYPES] = {
     [KM_BORN] = on_born,
     [KM_ACK] = on_ack,
     [KM_SIGNALLED] = on_signalled,
-    [KM_PONG] = role_on_pong,
+    [KM_PONG] = on_pong,
     [KM_LIMITS] = on_limits,
     [KM_STOPPING] = on_stopping,
     [KM_QUIT] = on_quit,

@@ -23,6 +23,35 @@
 #define KEEPER_BATCH 32 /* messages read in one turn of the loop */
 #define STATE_RETRY_MS 1000
 
+/* Not before it is recorded: a successor must be told again. At the end of the
+ * fleet there is nothing to be remembered any more. */
+static void
+acknowledge(struct supervisor *s, int pid)
+{
+	if (!state_behind(&s->state) || s->stopping ||
+	    s->nwithheld == KEEPER_EXITS_MAX)
+		link_ack(&s->link, pid);
+	else
+		s->withheld[s->nwithheld++] = pid;
+}
+
+/* Or says that the keeper has to wait for it: that is no hanging. */
+static void
+acknowledge_withheld(struct supervisor *s)
+{
+	struct keeper_msg alive = {.type = KM_PONG};
+
+	if (s->nwithheld == 0)
+		return;
+	if (state_behind(&s->state) && !s->stopping) {
+		link_send(&s->link, &alive, -1);
+		return;
+	}
+	while (s->nwithheld > 0)
+		link_ack(&s->link, s->withheld[--s->nwithheld]);
+	link_flush(&s->link);
+}
+
 /* Recorded first, then acknowledged. Whoever we do not know is an orphan, once
  * every birth that was announced has been read. */
 static void
@@ -45,7 +74,7 @@ on_exit_msg(struct supervisor *s, const struct keeper_msg *m)
 		worker_ended(w, m->pid, &d);
 	else
 		floors_spare_ended(s, m->pid, &d);
-	link_ack(&s->link, m->pid);
+	acknowledge(s, m->pid);
 	supervisor_wake(s);
 	if (!s->resumed)
 		supervisor_births_changed(s);
@@ -149,6 +178,8 @@ state_cb(struct loop_timer *t)
 	struct supervisor *s = t->arg;
 
 	state_maintain(&s->state);
+	acknowledge_withheld(s);
+	supervisor_wake(s); /* births that waited for it */
 	if (state_degraded(&s->state))
 		loop_timer_start(t, STATE_RETRY_MS);
 }

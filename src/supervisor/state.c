@@ -41,27 +41,6 @@ write_once(int fd, const char *line, size_t len)
 	return (size_t)n == len ? 0 : ENOSPC;
 }
 
-static void
-note_lag(struct state *st, int error)
-{
-	if (!st->lagging)
-		log_error("cannot write '%s/%s': %s; it lags behind until it "
-			  "can be written",
-		    st->dir, RUNTIME_STATE, strerror(error));
-	st->lagging = 1;
-	fd_close(&st->file);
-}
-
-static void
-note_failure(struct state *st, int error)
-{
-	if (!st->failed)
-		log_error("cannot record what happens: %s; it is lost if the "
-			  "supervisor dies now",
-		    strerror(error));
-	st->failed = 1;
-}
-
 static int
 has_grown(const struct state *st)
 {
@@ -71,7 +50,100 @@ has_grown(const struct state *st)
 int
 state_degraded(const struct state *st)
 {
-	return st->failed || st->lagging;
+	return st->failed || st->narrow || st->lagging;
+}
+
+int
+state_behind(const struct state *st)
+{
+	return st->failed != 0;
+}
+
+const char *
+state_trouble(const struct state *st)
+{
+	return state_degraded(st) ? st->trouble : NULL;
+}
+
+/* After each change of what is wrong. */
+static void
+put_into_words(struct state *st)
+{
+	size_t size = sizeof(st->trouble);
+
+	if (st->failed)
+		snprintf(st->trouble, size, "cannot record what happens: %s",
+		    strerror(st->failed));
+	else if (st->narrow)
+		snprintf(st->trouble, size,
+		    "no room to record what happens: %s", strerror(st->narrow));
+	else if (st->lagging)
+		snprintf(st->trouble, size, "cannot write '%s/%s': %s", st->dir,
+		    RUNTIME_STATE, strerror(st->lagging));
+}
+
+static void
+note_lag(struct state *st, int error)
+{
+	if (!st->lagging)
+		log_error("cannot write '%s/%s': %s; it lags behind until it "
+			  "can be written",
+		    st->dir, RUNTIME_STATE, strerror(error));
+	st->lagging = error;
+	put_into_words(st);
+	fd_close(&st->file);
+}
+
+static void
+note_failure(struct state *st, int error)
+{
+	if (!st->failed)
+		log_error("cannot record what happens: %s; nobody is born and "
+			  "no exit is taken before that is mended",
+		    strerror(error));
+	st->failed = error;
+	put_into_words(st);
+}
+
+static void
+ask_for_maintenance(struct state *st)
+{
+	if (st->grown != NULL)
+		st->grown(st, st->arg);
+}
+
+/* Memory for what comes next. Where the kernel does not know of this, it is
+ * found out when it is needed. 0, or an errno. */
+static int
+make_room(struct state *st)
+{
+	if (st->room >= st->size + STATE_ROOM_BYTES / 2)
+		return 0;
+	if (fallocate(st->fd, FALLOC_FL_KEEP_SIZE, (off_t)st->size,
+		STATE_ROOM_BYTES) == -1 &&
+	    errno != EOPNOTSUPP && errno != ENOSYS)
+		return errno;
+	st->room = st->size + STATE_ROOM_BYTES;
+	return 0;
+}
+
+int
+state_reserve(struct state *st)
+{
+	int error = make_room(st);
+
+	if (error != 0 && !st->narrow) {
+		log_warn("no room to record what happens: %s; it is asked for "
+			 "again and again",
+		    strerror(error));
+		st->narrow = error;
+		put_into_words(st);
+		ask_for_maintenance(st);
+	}
+	if (!st->failed && st->room >= st->size + STATE_LIFE_BYTES)
+		return 0;
+	errno = st->failed ? st->failed : error;
+	return -1;
 }
 
 /* A newline first where the line before is torn. */
@@ -97,8 +169,8 @@ state_put(struct state *st, const struct record *r)
 		if (error != 0)
 			note_lag(st, error);
 	}
-	if ((state_degraded(st) || has_grown(st)) && st->grown != NULL)
-		st->grown(st, st->arg);
+	if (state_degraded(st) || has_grown(st))
+		ask_for_maintenance(st);
 }
 
 static int
@@ -118,25 +190,32 @@ write_anew(struct state *st, struct err *e)
 {
 	struct record header = {.kind = RECORD_FLEET, .u.fleet = st->header};
 	struct state next = *st;
+	int error;
 
 	next.fd = new_journal(e);
 	if (next.fd == -1)
 		return -1;
 	next.file = -1;
-	next.size = 0;
-	next.torn = next.failed = next.lagging = 0;
+	next.size = next.room = 0;
+	next.torn = next.failed = next.narrow = next.lagging = 0;
 	next.grown = NULL;
 	state_put(&next, &header);
 	if (st->dump != NULL)
 		st->dump(&next, st->arg);
-	if (next.failed) {
+	error = next.failed ? next.failed : make_room(&next);
+	if (error != 0) {
 		fd_close(&next.fd);
-		return err_set(e, "cannot write state anew");
+		return err_sys(e, error, "cannot write state anew");
 	}
 	fd_close(&st->fd);
 	st->fd = next.fd;
 	st->size = st->live = next.size;
-	st->torn = st->failed = 0;
+	st->room = next.room;
+	st->torn = 0;
+	if (st->failed || st->narrow)
+		log_info("what happens is recorded again");
+	st->failed = st->narrow = 0;
+	put_into_words(st);
 	if (st->changed_fd != NULL)
 		st->changed_fd(st, st->arg);
 	return 0;
@@ -195,99 +274,117 @@ copy_out(struct state *st)
 	free(text);
 }
 
-void
-state_maintain(struct state *st)
+/* Not again before it has grown as much again. */
+static void
+renew(struct state *st)
 {
 	struct err e;
 
-	if (st->failed || has_grown(st)) {
-		if (write_anew(st, &e) == -1) {
-			log_error("%s", e.text);
-			/* Not again before it has grown as much again. */
-			st->live = st->size;
-		}
-		copy_out(st);
-	} else if (st->lagging)
-		copy_out(st);
+	if (write_anew(st, &e) == -1) {
+		log_debug("%s", e.text);
+		st->live = st->size;
+	}
+	copy_out(st);
 }
 
-/* Is the journal of this header this keeper's? -1: it is, and of a schema that
- * we do not know. */
-static int
-is_ours(const struct state *st, const struct fleet_record *f)
+void
+state_maintain(struct state *st)
+{
+	if (st->failed || has_grown(st))
+		renew(st);
+	else if (st->lagging)
+		copy_out(st);
+	if (st->narrow && make_room(st) == 0) {
+		log_info("there is room again to record what happens");
+		st->narrow = 0;
+		put_into_words(st);
+	}
+}
+
+void
+state_renew(struct state *st)
+{
+	if (st->header.schema == RECORD_SCHEMA)
+		return;
+	st->header.schema = RECORD_SCHEMA;
+	renew(st);
+}
+
+/* How far a journal is this keeper's: a header of another one's is followed by
+ * nothing that concerns us. */
+enum ownership {
+	FOREIGN,
+	OURS,
+	OURS_UNKNOWN, /* of a schema that we do not know */
+	UNREADABLE
+};
+
+static enum ownership
+owner_of(struct state *st, const struct fleet_record *f)
 {
 	if (f->epoch != st->header.epoch)
-		return 0;
-	return f->schema <= RECORD_SCHEMA ? 1 : -1;
+		return FOREIGN;
+	st->header.schema = f->schema;
+	return record_schema_known(f->schema) ? OURS : OURS_UNKNOWN;
 }
 
-static void
-replay_line(struct state *st, const char *line, size_t len, int *ours,
-    state_replay_fn *replay)
-{
-	struct record r;
-
-	if (len == 0)
-		return;
-	if (record_parse(line, len, &r) == -1) {
-		log_warn("state has a torn line of %zu bytes, skipped", len);
-		return;
-	}
-	if (r.kind == RECORD_FLEET)
-		*ours = is_ours(st, &r.u.fleet);
-	else if (*ours == 1)
-		replay(&r, st->arg);
-}
-
-/* What is_ours() says, -2 where it cannot be read; if 1, it was replayed. */
-static int
+/* If it is OURS, it was replayed. */
+static enum ownership
 replay_all(struct state *st, state_replay_fn *replay)
 {
-	char *text, *line, *end;
+	enum ownership now = FOREIGN, most = FOREIGN;
+	struct record_reader rd;
+	struct record r;
 	size_t size;
-	int ours = 0;
+	char *text;
 
 	text = read_journal(st, &size);
 	if (text == NULL)
-		return -2;
-	for (line = text; *line != '\0'; line = end + 1) {
-		end = strchr(line, '\n');
-		if (end == NULL) {
-			st->torn = 1;
-			replay_line(st, line, strlen(line), &ours, replay);
-			break;
+		return UNREADABLE;
+	record_read(&rd, text, size);
+	while (most != OURS_UNKNOWN && record_next(&rd, &r)) {
+		if (r.kind != RECORD_FLEET) {
+			if (now == OURS)
+				replay(&r, st->arg);
+			continue;
 		}
-		replay_line(st, line, (size_t)(end - line), &ours, replay);
+		now = owner_of(st, &r.u.fleet);
+		if (now > most)
+			most = now;
 	}
+	if (rd.ntorn > 0)
+		log_warn("state has %zu torn lines, skipped", rd.ntorn);
+	st->torn = rd.unended;
 	/* How much of it matters is not known: written anew if it is large. */
 	st->size = size;
 	st->live = 0;
 	free(text);
-	return ours;
+	return most;
 }
 
 int
 state_open(struct state *st, int held, const char *dir,
     const struct fleet_record *header, state_replay_fn *replay, struct err *e)
 {
-	int ours;
+	enum ownership ours;
 
 	st->fd = held;
 	st->file = -1;
 	st->dir = dir;
 	st->header = *header;
-	ours = held == -1 ? 0 : replay_all(st, replay);
-	if (ours == -1)
-		return err_set(
-		    e, "state is of a newer schema than %d", RECORD_SCHEMA);
+	ours = held == -1 ? FOREIGN : replay_all(st, replay);
+	if (ours == OURS_UNKNOWN)
+		return err_set(e,
+		    "state is of schema %d, this svd reads schema %d to %d",
+		    st->header.schema, RECORD_SCHEMA_OLDEST, RECORD_SCHEMA);
 	/* Not to be taken for an empty one: its workers live. */
-	if (ours == -2)
+	if (ours == UNREADABLE)
 		return err_sys(e, errno, "cannot read state");
-	if (ours == 0 && write_anew(st, e) == -1)
+	if (ours == FOREIGN && write_anew(st, e) == -1)
 		return -1;
 	copy_out(st);
-	if (st->lagging && st->grown != NULL)
-		st->grown(st, st->arg);
+	if (st->lagging)
+		ask_for_maintenance(st);
 	return 0;
 }
 

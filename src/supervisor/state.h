@@ -17,6 +17,11 @@
 #include "core/record.h"
 
 #define STATE_REWRITE_BYTES (64 << 10)
+/* Memory that the journal has and does not use yet, and the least for which
+ * somebody is still born: what comes of it must be recorded. */
+#define STATE_ROOM_BYTES (64 << 10)
+#define STATE_LIFE_BYTES (16 << 10)
+#define STATE_TROUBLE_SIZE 256
 
 struct state;
 
@@ -30,9 +35,13 @@ struct state {
 	int file;          /* the copy, -1: there is none now */
 	const char *dir;   /* of the copy, NULL: none is wanted */
 	size_t size, live; /* bytes now, and when last written anew */
+	size_t room;       /* up to this size it has its memory already */
 	int torn;          /* the last line did not get its newline */
-	int failed;        /* a record could not be written: no memory */
-	int lagging;       /* the copy could not be written */
+	/* Each an errno, 0: all is well. */
+	int failed;  /* a record could not be written: no memory */
+	int narrow;  /* no room can be had */
+	int lagging; /* the copy could not be written */
+	char trouble[STATE_TROUBLE_SIZE]; /* the worst of these in words */
 	struct fleet_record header;
 	state_dump_fn *dump;
 	void *arg;
@@ -53,11 +62,22 @@ int state_open(struct state *st, int held, const char *dir,
 void state_close(struct state *st);
 /* Appends. A failure is logged once and mended by state_maintain(). */
 void state_put(struct state *st, const struct record *r);
+/* Before somebody is born: is there room for a life's records? -1 and errno. */
+int state_reserve(struct state *st);
+/*
+ * A journal of an older schema goes on as it is, so that who wrote it may come
+ * back; by this it is written anew in the present one.
+ */
+void state_renew(struct state *st);
 /* Between two steps: writes the journal anew if it has grown, and what lags
  * behind. */
 void state_maintain(struct state *st);
-/* Did something fail that is not mended? */
+/* What failed and is not mended, for people; NULL: nothing. */
+const char *state_trouble(const struct state *st);
+/* Is there such a thing? Is something not recorded, so that nothing may be
+ * consumed that a successor would need to be told again? */
 int state_degraded(const struct state *st);
+int state_behind(const struct state *st);
 /* What this boot and pid namespace are. */
 void
 state_fill_header(struct fleet_record *h, const char *name, uint64_t epoch);

@@ -56,7 +56,7 @@ static void check_end(struct supervisor *s);
 void
 supervisor_spawn_turn(struct supervisor *s)
 {
-	int swept = s->sweep.n > 0, i;
+	int swept = s->sweep.n > 0, blocked = 0, i;
 	struct worker *w;
 
 	if (sweep_run(s)) {
@@ -68,6 +68,11 @@ supervisor_spawn_turn(struct supervisor *s)
 		w = TAILQ_FIRST(&s->spawns);
 		if (w == NULL)
 			break;
+		/* Nobody is born of whom nothing could be recorded. */
+		if (state_reserve(&s->state) == -1) {
+			blocked = 1;
+			break;
+		}
 		supervisor_unqueue_spawn(w);
 		worker_spawn(w);
 	}
@@ -75,7 +80,7 @@ supervisor_spawn_turn(struct supervisor *s)
 	 * keeper then does. */
 	if (!swept)
 		link_flush(&s->link);
-	if (swept || !TAILQ_EMPTY(&s->spawns) || s->sweep.n > 0)
+	if (swept || (!TAILQ_EMPTY(&s->spawns) && !blocked) || s->sweep.n > 0)
 		supervisor_wake(s);
 	else if (!s->stopping) /* then once, at the end */
 		sweep_siblings(s);

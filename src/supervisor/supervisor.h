@@ -45,6 +45,9 @@ struct supervisor {
 	uint32_t last_token; /* of this life */
 	struct loop_io keeper_io;
 	struct loop_timer state_retry;
+	/* Exits that could not be recorded yet, for their ACK. */
+	int withheld[KEEPER_EXITS_MAX];
+	int nwithheld;
 	struct sweep sweep;
 	int init_mode;
 	uint64_t init_signals; /* to be passed on once COMMAND is born */

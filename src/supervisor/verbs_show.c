@@ -123,10 +123,13 @@ static int
 verb_health(struct call *c)
 {
 	json_t *unready = view_workers(c->sup, NULL, view_unready);
+	const char *trouble = state_trouble(&c->sup->state);
+	json_t *reply = json_pack("{s:b, s:o}", "ok",
+	    json_array_size(unready) == 0, "unready", unready);
 
-	return call_reply(
-	    c, json_pack("{s:b, s:o}", "ok", json_array_size(unready) == 0,
-		   "unready", unready));
+	if (trouble != NULL && reply != NULL)
+		json_object_set_new(reply, "degraded", varlink_string(trouble));
+	return call_reply(c, reply);
 }
 
 static int
@@ -147,17 +150,23 @@ const struct verb verbs_show[] = {
     {"Version", ACCESS_READ, "", "version: string, protocol: int", verb_version,
 	"protocol counts up with changes that a client must know."},
     {"Status", ACCESS_READ, "names: ?[]string, long: ?bool", VIEW_STATUS,
-	verb_status, "The workers named, or all; no logger is pid 0."},
+	verb_status,
+	"The workers named, or all; no logger is pid 0. degraded, only where\n"
+	"# it is so: why svd cannot write down what happens."},
     {"Why", ACCESS_READ, "names: ?[]string",
 	"workers: []Reason, floors: []Reason", verb_why,
 	"What workers wait for, and how they died; floors are those named\n"
 	"# (floor:NAME), and those that such a worker waits for in vain."},
-    {"Health", ACCESS_READ, "", "ok: bool, unready: []Unready", verb_health,
-	"ok: every worker that is to start by itself is ready."},
+    {"Health", ACCESS_READ, "",
+	"ok: bool, unready: []Unready, degraded: ?string", verb_health,
+	"ok: every worker that is to start by itself is ready. degraded: as "
+	"in\n"
+	"# Status."},
     {"Events", ACCESS_READ, "names: ?[]string, epoch: ?string, seq: ?int",
 	"epoch: string, seq: int, time: string, snapshot: bool, gap: bool, "
 	"worker: ?Worker, from: ?string, fleet: ?string, keeper_pid: ?int, "
-	"supervisor_pid: ?int, logger_pid: ?int, workers: ?[]Worker",
+	"supervisor_pid: ?int, logger_pid: ?int, degraded: ?string, "
+	"workers: ?[]Worker",
 	verb_events,
 	"A snapshot with what Status says; then with `more`, each change of a\n"
 	"# state, and a snapshot where that is not enough. epoch and seq of "

@@ -109,11 +109,16 @@ has_next_start(const struct worker *w)
 	return w->rec.state == WS_BACKOFF && w->rec.deadline != 0;
 }
 
-/* Where nothing worse is wrong: its output, its floor. */
+/* Where nothing worse is wrong: that its birth cannot be recorded, its output,
+ * its floor. */
 static const char *
 error_of(const struct worker *w)
 {
 	const char *problem = output_problem(w);
+
+	if (w->error[0] == '\0' && w->rec.state == WS_STARTING &&
+	    w->rec.pid == 0 && state_trouble(&w->sup->state) != NULL)
+		problem = state_trouble(&w->sup->state);
 
 	if (w->error[0] != '\0')
 		return w->error;
@@ -386,6 +391,16 @@ status_cb(struct worker *w, void *arg)
 	}
 }
 
+static int
+add_degraded(const struct supervisor *s, struct buf *out)
+{
+	const char *trouble = state_trouble(&s->state);
+
+	return trouble == NULL
+	           ? 0
+	           : json_text_string(out, ",\"degraded\":", trouble);
+}
+
 int
 view_status(struct supervisor *s, const json_t *pick, view_more_fn *more,
     void *arg, struct buf *out)
@@ -396,7 +411,7 @@ view_status(struct supervisor *s, const json_t *pick, view_more_fn *more,
 	    json_text_int(out, ",\"keeper_pid\":", s->link.keeper_pid) == -1 ||
 	    json_text_int(out, ",\"supervisor_pid\":", getpid()) == -1 ||
 	    json_text_int(out, ",\"logger_pid\":", s->output.logger) == -1 ||
-	    buf_adds(out, ",\"workers\":[") == -1)
+	    add_degraded(s, out) == -1 || buf_adds(out, ",\"workers\":[") == -1)
 		return -1;
 	pick_each(s, pick, status_cb, &st);
 	return st.rc == -1 ? -1 : buf_add(out, "]", 1);

@@ -21,7 +21,7 @@ extern const char view_types[];
 /* IDL of what view_status makes, without the parentheses. */
 #define VIEW_STATUS                                             \
 	"fleet: string, keeper_pid: int, supervisor_pid: int, " \
-	"logger_pid: int, workers: []Worker"
+	"logger_pid: int, degraded: ?string, workers: []Worker"
 
 /*
  * Each returns a new reference, or NULL without memory; view_unready null for a

@@ -441,6 +441,11 @@ worker_spawn_stop(struct worker *w)
 	struct err e;
 	pid_t pid;
 
+	if (state_reserve(&w->sup->state) == -1) {
+		log_error("%s: stop_command: cannot record its birth: %s",
+		    w->conf->name, strerror(errno));
+		return -1;
+	}
 	w->rec.stop_token = supervisor_new_token(w->sup);
 	worker_record(w);
 	r.token = w->rec.stop_token;

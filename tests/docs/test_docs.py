@@ -60,6 +60,24 @@ def test_the_page_says_which_changes_need_no_restart(kind, words):
     assert live and sorted(listed) == sorted(live)
 
 
+def test_the_page_of_the_journal_says_what_its_lines_have():
+    """Each key of each kind, in the order and of the type that it has."""
+    out = subprocess.run([BUILD / "tests" / "keys", "state"], check=True,
+                         capture_output=True, text=True).stdout
+    text = page("svd-state.5")
+    for kind in ("fleet", "worker"):
+        section = text[text.index(f".Ss {kind}\n"):]
+        section = section[:section.index("\n.S", 5)]
+        told = re.findall(r"^\.It Ic (\w+)\n(\w+):", section, re.M)
+        rows = [line.split() for line in out.splitlines()]
+        assert told and told == [(k, t) for r, k, t in rows if r == kind]
+    # Of a death they are the worker's, and what is told is that they are.
+    section = text[text.index(".Ss death\n"):text.index(".Ss gone\n")]
+    keys = [key for kind, key, _ in rows if kind == "death"]
+    assert re.findall(r"^\.Ic (\w+)", section, re.M) == keys
+    assert {kind for kind, *_ in rows} == {"fleet", "worker", "death", "gone"}
+
+
 def test_every_verb_stands_in_its_page():
     text, names = page("svctl.8"), verbs()
     assert {"status", "start", "stop", "restart", "signal", "kill", "why",

@@ -377,6 +377,33 @@ state_degraded(const struct state *st)
 	return 0;
 }
 
+int
+state_behind(const struct state *st)
+{
+	(void)st;
+	return 0;
+}
+
+int
+state_reserve(struct state *st)
+{
+	(void)st;
+	return 0;
+}
+
+const char *
+state_trouble(const struct state *st)
+{
+	(void)st;
+	return NULL;
+}
+
+void
+state_renew(struct state *st)
+{
+	(void)st;
+}
+
 void
 state_fill_header(struct fleet_record *h, const char *name, uint64_t epoch)
 {

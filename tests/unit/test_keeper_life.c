@@ -399,6 +399,31 @@ START_TEST(an_exit_that_is_not_answered_means_it_hangs)
 }
 END_TEST
 
+/* It has no room to record them, and says so by a PONG that nobody asked for.
+ */
+START_TEST(exits_that_have_to_wait_are_no_hanging)
+{
+	struct keeper_msg pong = {.type = KM_PONG};
+
+	start(runs);
+	hear();
+	k.sup.nexits_sent = 1;
+	k.sup.exit_sent_at = now;
+	now += LIFE_ANSWER_MS - 1;
+	k.sup.role.kind->obey[KM_PONG](&k, &k.sup.role, &pong, NULL, 0);
+	now++;
+	life_check_answers(&k, now);
+	ck_assert_int_eq(k.sup.role.kill_at, 0);
+	ck_assert_int_eq(life_can_hear(&k), 1);
+	/* No exit waits: it does not begin to count. */
+	k.sup.exit_sent_at = 0;
+	k.sup.role.kind->obey[KM_PONG](&k, &k.sup.role, &pong, NULL, 0);
+	ck_assert_int_eq(k.sup.exit_sent_at, 0);
+	kill(k.sup.role.pid, SIGKILL);
+	bury();
+}
+END_TEST
+
 START_TEST(a_stopped_one_that_hangs_dies_of_abrt)
 {
 	siginfo_t si;
@@ -674,6 +699,7 @@ main(void)
 	tcase_add_test(
 	    t, births_that_may_still_come_are_handed_to_the_successor);
 	tcase_add_test(t, an_exit_that_is_not_answered_means_it_hangs);
+	tcase_add_test(t, exits_that_have_to_wait_are_no_hanging);
 	tcase_add_test(t, a_stopped_one_that_hangs_dies_of_abrt);
 	tcase_add_test(t, a_watchdog_asks_and_an_answer_calms_it);
 	tcase_add_test(

@@ -367,6 +367,214 @@ START_TEST(a_flipped_bit_costs_its_line_only)
 }
 END_TEST
 
+/* Bytes as they are, behind what is there. */
+static void
+add_raw(const char *bytes, size_t len)
+{
+	ck_assert_int_eq(write(st.fd, bytes, len), (ssize_t)len);
+}
+
+static void
+add_header(int schema, uint64_t epoch, const char *name)
+{
+	struct record r = {.kind = RECORD_FLEET,
+	    .u.fleet = {.schema = schema, .epoch = epoch}};
+	char line[RECORD_MAX];
+
+	snprintf(r.u.fleet.name, sizeof(r.u.fleet.name), "%s", name);
+	add_raw(line, record_format(&r, line));
+}
+
+/* What is no record, at its place among those that are. */
+static void
+expect_skipped(const char *bytes, size_t len)
+{
+	static const uint64_t all[] = {1, 2};
+
+	open_new();
+	put(&st, 1);
+	add_raw(bytes, len);
+	put(&st, 2);
+	open_again();
+	expect_replayed(2, all);
+	state_close(&st);
+}
+
+/* A line of a kind that we do not know, its checksum right. */
+static size_t
+foreign_kind(char *line)
+{
+	static const char body[] = "supper name=w deaths=9";
+
+	return (size_t)sprintf(
+	    line, "%08x %s\n", record_crc32(body, sizeof(body) - 1), body);
+}
+
+START_TEST(what_is_no_record_is_skipped_wherever_it_stands)
+{
+	char text[3 * RECORD_MAX];
+
+	expect_skipped("torn\n", 5);
+	expect_skipped("\n\n\n", 3);
+	expect_skipped("\0\0\0\n", 4);
+	expect_skipped(text, foreign_kind(text));
+	memset(text, 'x', sizeof(text));
+	text[sizeof(text) - 1] = '\n';
+	expect_skipped(text, sizeof(text));
+	memset(text, '\0', sizeof(text) - 1);
+	expect_skipped(text, sizeof(text));
+}
+END_TEST
+
+/* As a page that was never written reads. */
+START_TEST(zeros_at_the_end_cost_nothing_else)
+{
+	static const uint64_t all[] = {1, 2};
+	static const char zeros[4096];
+
+	open_new();
+	put(&st, 1);
+	add_raw(zeros, sizeof(zeros));
+	open_again();
+	put(&st, 2);
+	open_again();
+	expect_replayed(2, all);
+}
+END_TEST
+
+START_TEST(what_stands_behind_anothers_header_is_anothers)
+{
+	static const uint64_t all[] = {1, 4};
+
+	open_new();
+	put(&st, 1);
+	add_header(RECORD_SCHEMA, EPOCH + 1, "other");
+	put(&st, 2);
+	add_header(RECORD_SCHEMA + 1, EPOCH + 2, "newer");
+	put(&st, 3);
+	add_header(RECORD_SCHEMA, EPOCH, "f");
+	put(&st, 4);
+	open_again();
+	expect_replayed(2, all);
+	ck_assert_int_eq(nheld, 0);
+}
+END_TEST
+
+START_TEST(an_empty_journal_is_begun_anew)
+{
+	struct err e;
+	int held;
+
+	open_new();
+	put(&st, 1);
+	ck_assert_int_eq(ftruncate(st.fd, 0), 0);
+	held = dup(st.fd);
+	state_close(&st);
+	ck_assert_int_eq(open_at(held, dir, EPOCH, &e), 0);
+	ck_assert_uint_eq(nreplayed, 0);
+	ck_assert_int_eq(nheld, 1);
+}
+END_TEST
+
+/* Sparse: its size is all there is. */
+START_TEST(a_huge_journal_is_refused_and_not_forgotten)
+{
+	struct err e = {{0}};
+	int held;
+
+	open_new();
+	held = dup(st.fd);
+	state_close(&st);
+	ck_assert_int_eq(ftruncate(held, (off_t)1 << 40), 0);
+	ck_assert_int_eq(open_at(held, dir, EPOCH, &e), -1);
+	ck_assert_str_eq(e.text, "cannot read state: File too large");
+}
+END_TEST
+
+START_TEST(a_symbolic_link_in_its_place_is_not_followed)
+{
+	char target[96], next[96];
+	struct stat s;
+
+	snprintf(target, sizeof(target), "%s/target", dir);
+	snprintf(next, sizeof(next), "%s.new", path);
+	ck_assert_int_eq(symlink(target, path), 0);
+	ck_assert_int_eq(symlink(target, next), 0);
+	open_new();
+	put(&st, 1);
+	expect_copy();
+	ck_assert_int_eq(lstat(path, &s), 0);
+	ck_assert_int_eq(s.st_mode, S_IFREG | 0600);
+	ck_assert_int_eq(lstat(target, &s), -1);
+	ck_assert_int_eq(lstat(next, &s), -1);
+}
+END_TEST
+
+/* --- schemas --- */
+
+/* As an older svd has left it. */
+static int
+open_of_schema(int schema, struct err *e)
+{
+	int held = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+
+	st.fd = held;
+	add_header(schema, EPOCH, "f");
+	put(&st, 1);
+	return open_at(held, dir, EPOCH, e);
+}
+
+static int
+schema_of(int fd)
+{
+	struct record_reader rd;
+	struct record r;
+	size_t len;
+	char *text;
+
+	ck_assert_int_eq(lseek(fd, 0, SEEK_SET), 0);
+	text = fd_read_all(fd, SIZE_MAX / 2, &len);
+	record_read(&rd, text, len);
+	ck_assert_int_eq(record_next(&rd, &r), 1);
+	free(text);
+	return r.u.fleet.schema;
+}
+
+/* So that who wrote it can take it back. */
+START_TEST(an_older_schema_stays_until_it_is_renewed)
+{
+	static const uint64_t kept[] = {1001, 1002};
+	struct err e;
+	uint64_t n = 0;
+
+	ck_assert_int_eq(open_of_schema(RECORD_SCHEMA_OLDEST, &e), 0);
+	ck_assert_uint_eq(nreplayed, 1);
+	st.dump = dump_cb;
+	while (st.size < STATE_REWRITE_BYTES)
+		put(&st, n++);
+	state_maintain(&st);
+	ck_assert_int_eq(schema_of(st.fd), RECORD_SCHEMA_OLDEST);
+	state_renew(&st);
+	ck_assert_int_eq(schema_of(st.fd), RECORD_SCHEMA);
+	expect_copy();
+	open_again();
+	expect_replayed(2, kept);
+}
+END_TEST
+
+START_TEST(an_unknown_schema_is_named)
+{
+	struct err e = {{0}};
+	char want[96];
+
+	ck_assert_int_eq(open_of_schema(RECORD_SCHEMA_OLDEST - 1, &e), -1);
+	snprintf(want, sizeof(want),
+	    "state is of schema %d, this svd reads schema %d to %d",
+	    RECORD_SCHEMA_OLDEST - 1, RECORD_SCHEMA_OLDEST, RECORD_SCHEMA);
+	ck_assert_str_eq(e.text, want);
+}
+END_TEST
+
 /* --- growth --- */
 
 START_TEST(it_asks_to_be_written_anew_when_it_has_grown)
@@ -543,6 +751,76 @@ START_TEST(a_full_disk_costs_the_copy_only)
 }
 END_TEST
 
+START_TEST(room_is_reserved_before_it_is_needed)
+{
+	struct stat s;
+	uint64_t n;
+
+	open_new();
+	for (n = 0; n < 500; n++) {
+		ck_assert_int_eq(state_reserve(&st), 0);
+		ck_assert_int_eq(fstat(st.fd, &s), 0);
+		ck_assert_int_ge(
+		    s.st_blocks * 512, s.st_size + STATE_LIFE_BYTES);
+		put(&st, n);
+	}
+	ck_assert_ptr_null(state_trouble(&st));
+}
+END_TEST
+
+/* Room is had in large pieces: the last one lasts a while. */
+START_TEST(without_room_nobody_is_born_and_it_is_mended)
+{
+	uint64_t n = 0;
+
+	open_new();
+	st.dump = dump_cb;
+	ck_assert_int_eq(state_reserve(&st), 0);
+	limit_files((rlim_t)st.room);
+	while (state_reserve(&st) == 0)
+		put(&st, n++);
+	limit_files(RLIM_INFINITY);
+	ck_assert_int_eq(errno, EFBIG);
+	ck_assert_uint_gt(n, 100);
+	ck_assert_str_eq(state_trouble(&st),
+	    "no room to record what happens: File too large");
+	/* Nothing is missing. */
+	ck_assert_int_eq(state_behind(&st), 0);
+	ck_assert_int_gt(ngrown, 0);
+	state_maintain(&st);
+	ck_assert_ptr_null(state_trouble(&st));
+	ck_assert_int_eq(state_reserve(&st), 0);
+}
+END_TEST
+
+START_TEST(what_is_wrong_is_told_the_worst_first)
+{
+	char want[STATE_TROUBLE_SIZE];
+	int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+
+	open_new();
+	ck_assert_ptr_null(state_trouble(&st));
+	ck_assert_int_ne(dup2(full, st.file), -1);
+	put(&st, 1);
+	snprintf(want, sizeof(want),
+	    "cannot write '%s/state': No space left on device", dir);
+	ck_assert_str_eq(state_trouble(&st), want);
+	ck_assert_int_eq(state_behind(&st), 0);
+	ck_assert_int_ne(dup2(full, st.fd), -1);
+	put(&st, 2);
+	close(full);
+	ck_assert_str_eq(state_trouble(&st),
+	    "cannot record what happens: No space left on device");
+	ck_assert_int_eq(state_behind(&st), 1);
+	ck_assert_int_eq(state_reserve(&st), -1);
+	ck_assert_int_eq(errno, ENOSPC);
+	st.dump = dump_cb;
+	state_maintain(&st);
+	ck_assert_ptr_null(state_trouble(&st));
+	expect_copy();
+}
+END_TEST
+
 START_TEST(the_header_is_of_this_boot_and_pid_namespace)
 {
 	struct fleet_record h;
@@ -570,6 +848,8 @@ opening(void)
 	tcase_add_test(t, a_journal_of_another_keeper_is_replaced);
 	tcase_add_test(t, a_file_that_nobody_holds_is_replaced);
 	tcase_add_test(t, a_newer_schema_is_refused_clearly);
+	tcase_add_test(t, an_older_schema_stays_until_it_is_renewed);
+	tcase_add_test(t, an_unknown_schema_is_named);
 	tcase_add_test(t, what_is_held_goes_before_what_is_in_place);
 	tcase_add_test(t, without_a_directory_it_has_no_copy);
 	tcase_add_test(t, a_directory_that_is_gone_costs_the_copy_only);
@@ -589,6 +869,15 @@ damage(void)
 	tcase_add_test(t, half_a_line_does_not_spoil_the_next);
 	tcase_add_test(t, a_failed_rewrite_leaves_the_old_journal);
 	tcase_add_test(t, a_full_disk_costs_the_copy_only);
+	tcase_add_test(t, what_is_no_record_is_skipped_wherever_it_stands);
+	tcase_add_test(t, zeros_at_the_end_cost_nothing_else);
+	tcase_add_test(t, what_stands_behind_anothers_header_is_anothers);
+	tcase_add_test(t, an_empty_journal_is_begun_anew);
+	tcase_add_test(t, a_huge_journal_is_refused_and_not_forgotten);
+	tcase_add_test(t, a_symbolic_link_in_its_place_is_not_followed);
+	tcase_add_test(t, room_is_reserved_before_it_is_needed);
+	tcase_add_test(t, without_room_nobody_is_born_and_it_is_mended);
+	tcase_add_test(t, what_is_wrong_is_told_the_worst_first);
 	return t;
 }
 
