@@ -209,6 +209,12 @@ run_keeper(const struct options *o, int table, char **argv)
 
 	prctl(PR_SET_NAME, "svd: keeper");
 	log_init("keeper", (enum log_level)o->log_level);
+	/* What COMMAND has to say is its own business. */
+	if (!k.init_mode) {
+		k.notify_socket = getenv("NOTIFY_SOCKET");
+		k.watchdog_usec = getenv("WATCHDOG_USEC");
+		k.watchdog_pid = getenv("WATCHDOG_PID");
+	}
 	if (o->launch.runtime_dir != NULL) {
 		runtime_path(socket, sizeof(socket), o->launch.runtime_dir,
 		    RUNTIME_CONTROL, &e);

@@ -54,6 +54,7 @@ static const struct field fields[KM_TYPES][FIELDS_MAX] = {
     [KM_LIMITS] = {M64(ms), M64(ms2)},
     [KM_STOPPING] = {M32(code)},
     [KM_QUIT] = {{F_END, 0}},
+    [KM_NOTIFY] = {M32(code), TEXT},
 };
 
 static unsigned int

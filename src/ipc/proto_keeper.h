@@ -41,7 +41,16 @@ enum keeper_msg_type {
 	KM_STOPPING,  /* the fleet is going down, in order; code: svd's exit
 	                 status, the first that is not 0 stays */
 	KM_QUIT,      /* the fleet has ended; keeper -> logger: finish */
+	KM_NOTIFY,    /* code: an enum keeper_notify; text: a line about the
+	                 fleet, for systemd */
 	KM_TYPES
+};
+
+/* The fleet as systemd sees it; that it stops the keeper says. */
+enum keeper_notify {
+	NOTIFY_SAME, /* as it was; at first it is starting */
+	NOTIFY_READY,
+	NOTIFY_RELOADING
 };
 
 /* How the predecessor of a supervisor ended, in HELLO's code. */

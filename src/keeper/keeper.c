@@ -135,6 +135,7 @@ next_deadline(const struct keeper *k)
 	if (!logger_is_done(k))
 		d = role_earlier(d, role_deadline(k, &k->logger), 0);
 	d = role_earlier(d, k->stop_deadline, 0);
+	d = role_earlier(d, notify_deadline(k), 0);
 	return role_earlier(d, k->orphaned_since, ORPHANED_MS);
 }
 
@@ -208,6 +209,7 @@ turn(struct keeper *k)
 		k->orphaned_since = now;
 	}
 	jobs_check(k);
+	notify_flush(k, now);
 	wait_for_something(k, more);
 	return 1;
 }
@@ -262,6 +264,8 @@ keeper_init(struct keeper *k, const struct keeper_options *o)
 	k->epoch = sys_random();
 	k->grace = 15000; /* until LIMITS says otherwise */
 	life_init(k);
+	notify_init(
+	    &k->notify, o->notify_socket, o->watchdog_usec, o->watchdog_pid);
 	fd = open("/dev/tty", O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 	k->had_terminal = fd != -1;
 	if (fd != -1)

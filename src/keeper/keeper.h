@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "ipc/proto_keeper.h"
+#include "keeper/notify.h"
 #include "keeper/role.h"
 #include "keeper/vault.h"
 
@@ -57,7 +58,11 @@ struct keeper {
 	int may_be_dead;  /* somebody of whom the supervisor was not told */
 	uint64_t pending; /* signals that no supervisor has answered */
 	uint64_t epoch;
-	int64_t grace, watchdog; /* ms, from LIMITS */
+	int64_t grace; /* ms, from LIMITS */
+	/* ms: how often roles are asked whether they live, and how long they
+	 * may take to answer; 0: they are not asked */
+	int64_t ping_every, ping_limit;
+	struct notify notify;
 	enum stop_phase stop;
 	int64_t stop_deadline; /* 0: none */
 	int kill_rounds;
@@ -77,8 +82,10 @@ struct keeper {
 };
 
 struct keeper_options {
-	char **argv;                       /* main()'s */
-	int table_fd;                      /* table.h; taken */
+	char **argv;  /* main()'s */
+	int table_fd; /* table.h; taken */
+	/* variables of the environment, NULL: not set, or not for svd */
+	const char *notify_socket, *watchdog_usec, *watchdog_pid;
 	const char *litter[KEEPER_LITTER]; /* files removed at the very end,
 	                                      NULL: none */
 	int init_mode;

@@ -86,6 +86,23 @@ on_ready(struct keeper *k, struct role *r, const struct keeper_msg *m,
 {
 	IGNORE_REST;
 	k->sup.role.ready = 1;
+	notify_alive(k);
+}
+
+static void
+on_pong(struct keeper *k, struct role *r, const struct keeper_msg *m,
+    const int *fds, size_t nfds)
+{
+	role_on_pong(k, r, m, fds, nfds);
+	notify_alive(k);
+}
+
+static void
+on_notify(struct keeper *k, struct role *r, const struct keeper_msg *m,
+    const int *fds, size_t nfds)
+{
+	IGNORE_REST;
+	notify_hear(k, m->code, m->text);
 }
 
 static void
@@ -119,13 +136,26 @@ on_signalled(struct keeper *k, struct role *r, const struct keeper_msg *m,
 	k->sup.signals_sent_at = 0;
 }
 
+/* Of two lengths of time of which 0 is for ever. */
+static int64_t
+shorter(int64_t a, int64_t b)
+{
+	return b == 0 || (a != 0 && a < b) ? a : b;
+}
+
+/*
+ * Who asks for a sign of life of ours hears of it only when the supervisor has
+ * given one: at half of the time it waits; and when half of what is left has
+ * passed without one, there is time for another supervisor.
+ */
 static void
 on_limits(struct keeper *k, struct role *r, const struct keeper_msg *m,
     const int *fds, size_t nfds)
 {
 	IGNORE_REST;
 	k->grace = (int64_t)m->ms;
-	k->watchdog = (int64_t)m->ms2;
+	k->ping_every = shorter((int64_t)m->ms2, k->notify.watchdog / 2);
+	k->ping_limit = shorter((int64_t)m->ms2, k->notify.watchdog / 4);
 	role_watch(k, &k->sup.role);
 	role_watch(k, &k->logger);
 }
@@ -168,6 +198,7 @@ static role_obey_fn *const obey[KM_TYPES] = {
     [KM_LIMITS] = on_limits,
     [KM_STOPPING] = on_stopping,
     [KM_QUIT] = on_quit,
+    [KM_NOTIFY] = on_notify,
 };
 
 void

@@ -364,22 +364,22 @@ role_check_answers(struct keeper *k, struct role *r, int overdue, int64_t now)
 		}
 		return;
 	}
-	if (overdue || (k->watchdog > 0 &&
-			   role_overdue(r->ping_sent_at, k->watchdog, now))) {
+	if (overdue || (k->ping_limit > 0 &&
+			   role_overdue(r->ping_sent_at, k->ping_limit, now))) {
 		end_hung(r, now);
 		return;
 	}
 	if (r->next_ping != 0 && now >= r->next_ping) {
 		if (r->ping_sent_at == 0 && role_send(r, &ping, -1) == 0)
 			r->ping_sent_at = now;
-		r->next_ping = now + k->watchdog;
+		r->next_ping = now + k->ping_every;
 	}
 }
 
 void
 role_watch(const struct keeper *k, struct role *r)
 {
-	r->next_ping = k->watchdog > 0 ? sys_now_ms() + k->watchdog : 0;
+	r->next_ping = k->ping_every > 0 ? sys_now_ms() + k->ping_every : 0;
 }
 
 int64_t
@@ -391,7 +391,7 @@ role_deadline(const struct keeper *k, const struct role *r)
 		return r->start_at;
 	if (r->kill_at != 0)
 		return r->kill_at;
-	if (k->watchdog > 0)
-		d = role_earlier(d, r->ping_sent_at, k->watchdog);
+	if (k->ping_limit > 0)
+		d = role_earlier(d, r->ping_sent_at, k->ping_limit);
 	return role_earlier(d, r->next_ping, 0);
 }

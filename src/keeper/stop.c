@@ -11,9 +11,9 @@
 #include "keeper/logger.h"
 #include "keeper/reap.h"
 
-#define CONFIRM_MS 1000
 #define KILL_AGAIN_MS 100
-#define KILL_GIVE_UP 50 /* rounds: 5 s, then only state D can be left */
+/* Rounds; then only state D can be left. */
+#define KILL_GIVE_UP (STOP_KILL_ALL_MS / KILL_AGAIN_MS)
 
 void
 stop_ask(struct keeper *k)
@@ -21,7 +21,7 @@ stop_ask(struct keeper *k)
 	if (k->stop != STOP_NONE)
 		return;
 	k->stop = STOP_ASKED;
-	k->stop_deadline = sys_now_ms() + CONFIRM_MS;
+	k->stop_deadline = sys_now_ms() + STOP_CONFIRM_MS;
 }
 
 void

@@ -7,6 +7,9 @@
 
 #include "keeper/keeper.h"
 
+#define STOP_CONFIRM_MS 1000  /* what the supervisor has to say that it does */
+#define STOP_KILL_ALL_MS 5000 /* then what is left cannot be killed */
+
 /* The supervisor is to end the fleet; if it does not say STOPPING within a
  * second, the keeper does. */
 void stop_ask(struct keeper *k);

@@ -304,6 +304,7 @@ reload_by_signal(struct supervisor *s)
 		sources_free(src);
 		return;
 	}
+	bulletin_reloading(s);
 	rc = reload_load(&r, s, src);
 	if (rc == 0)
 		rc = reload_prepare(&r, src);
@@ -315,6 +316,7 @@ reload_by_signal(struct supervisor *s)
 		log_error("not reloaded: the fleet stays as it was");
 	reload_release(&r);
 	sources_free(src);
+	bulletin_reloaded(s);
 }
 
 /* One record says both, so that a successor sees neither without the other. */

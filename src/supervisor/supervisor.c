@@ -140,6 +140,7 @@ supervisor_stop(struct supervisor *s, int with_grace, int exit_code)
 	}
 	/* Said each time: a successor of ours is asked again. */
 	say_stopping(s);
+	bulletin_changed(s);
 	ROSTER_EACH (&s->roster, i, w) {
 		worker_command(w, EV_STOP);
 		if (!with_grace)
@@ -247,6 +248,7 @@ supervisor_worker_changed(struct supervisor *s, struct worker *w)
 		control_worker_changed(s->control, w);
 	if (!LIST_EMPTY(&s->floors))
 		floor_worker_changed(w);
+	bulletin_changed(s);
 	if (worker_alive(w))
 		return;
 	s->may_end = 1;
@@ -273,6 +275,7 @@ settle(struct supervisor *s)
 	}
 	s->may_end = 1;
 	supervisor_wake(s);
+	bulletin_changed(s);
 }
 
 void

@@ -14,6 +14,7 @@
 #include "supervisor/floor.h"
 #include "ipc/link.h"
 #include "supervisor/loop.h"
+#include "supervisor/bulletin.h"
 #include "supervisor/output.h"
 #include "supervisor/roster.h"
 #include "supervisor/snapshot.h"
@@ -35,6 +36,7 @@ struct supervisor {
 	struct output output;
 	struct control *control; /* NULL in init mode without -r */
 	struct events events;
+	struct bulletin bulletin;
 	int measurers; /* children that measure workers */
 	struct worker_queue spawns;
 	struct floor_list floors;

@@ -177,7 +177,14 @@ reload_from(struct call *c, struct sources *src)
 static int
 verb_reload(struct call *c)
 {
-	return is_refused(c) ? refuse(c) : reload_from(c, sources_new());
+	int rc;
+
+	if (is_refused(c))
+		return refuse(c);
+	bulletin_reloading(c->sup);
+	rc = reload_from(c, sources_new());
+	bulletin_reloaded(c->sup);
+	return rc;
 }
 
 struct section {

@@ -445,9 +445,9 @@ END_TEST
 
 START_TEST(a_watchdog_asks_and_an_answer_calms_it)
 {
-	k.watchdog = 3000;
+	k.ping_every = k.ping_limit = 3000;
 	start(runs_unready);
-	k.sup.role.next_ping = now + k.watchdog;
+	k.sup.role.next_ping = now + k.ping_every;
 	now += 3000;
 	life_check_answers(&k, now);
 	ck_assert_int_eq(k.sup.role.ping_sent_at, now);
