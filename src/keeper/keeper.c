@@ -274,6 +274,9 @@ keeper_init(struct keeper *k, const struct keeper_options *o)
 	k->children_fds[0] = open_children((int)getpid());
 	k->children_fds[1] = -1;
 	raise_nofile(k);
+	/* Those that a former self began. */
+	role_watch(k, &k->sup.role);
+	role_watch(k, &k->logger);
 	k->signal_fd = sys_signalfd(SIG_ALL);
 	return k->signal_fd == -1 ? -1 : 0;
 }

@@ -90,14 +90,6 @@ on_ready(struct keeper *k, struct role *r, const struct keeper_msg *m,
 }
 
 static void
-on_pong(struct keeper *k, struct role *r, const struct keeper_msg *m,
-    const int *fds, size_t nfds)
-{
-	role_on_pong(k, r, m, fds, nfds);
-	notify_alive(k);
-}
-
-static void
 on_notify(struct keeper *k, struct role *r, const struct keeper_msg *m,
     const int *fds, size_t nfds)
 {
@@ -183,6 +175,7 @@ on_pong(struct keeper *k, struct role *r, const struct keeper_msg *m,
     const int *fds, size_t nfds)
 {
 	role_on_pong(k, r, m, fds, nfds);
+	notify_alive(k);
 	if (k->sup.exit_sent_at != 0)
 		k->sup.exit_sent_at = sys_now_ms();
 }
