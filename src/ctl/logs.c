@@ -81,6 +81,7 @@ static int
 use(struct ctl *ctl, const json_t *reply, void *arg)
 {
 	json_t *seen = arg, *cursor = json_object_get(reply, "cursor");
+	int has_line, gap;
 
 	/* The last one has nothing. */
 	if (!json_is_string(json_object_get(reply, "name")))
@@ -88,17 +89,20 @@ use(struct ctl *ctl, const json_t *reply, void *arg)
 	if (json_is_string(cursor))
 		note_cursor(seen, json_string_value(cursor),
 		    json_string_length(cursor));
-	if (ctl->json) {
+	has_line = json_is_string(json_object_get(reply, "line")) ||
+	           json_is_string(json_object_get(reply, "data"));
+	gap = json_is_true(json_object_get(reply, "gap"));
+	/* With neither it only says from where on to ask again. */
+	if (ctl->json && (has_line || gap))
 		print_json(reply);
+	if (ctl->json)
 		return STREAM_GO_ON;
-	}
-	if (json_is_true(json_object_get(reply, "gap"))) {
+	if (gap) {
 		fflush(stdout);
 		print_error("%s: some output is not kept any more",
 		    print_member(reply, "name"));
 	}
-	if (json_is_string(json_object_get(reply, "line")) ||
-	    json_is_string(json_object_get(reply, "data"))) {
+	if (has_line) {
 		print_name(ctl, reply);
 		line_print(reply);
 	}

@@ -31,8 +31,8 @@ struct shown {
 	struct view view;
 	const struct output *o;
 	int64_t at;
-	int gap;    /* to be said with the next line */
-	int misses; /* reads in a row that came too late */
+	int gap;  /* to be said with the next line */
+	int said; /* the client has a cursor of it */
 };
 
 struct reading {
@@ -121,20 +121,19 @@ read_cursor(const struct shown *s, const char *text, int64_t *at)
 static void
 choose_start(struct shown *s, const json_t *since, uint64_t lines)
 {
-	int64_t oldest;
-	int mid_line, rc;
 	size_t i;
+	int rc;
 
 	for (i = 0; i < json_array_size(since); i++) {
 		rc = read_cursor(
 		    s, json_string_value(json_array_get(since, i)), &s->at);
 		if (rc == 0)
 			continue;
-		oldest = view_oldest(&s->view, &mid_line);
-		if (rc == 1 && s->at >= oldest)
+		/* Whether that is still there shows when it is read. */
+		if (rc == 1)
 			return;
 		s->gap = 1;
-		s->at = view_last_lines(&s->view, UINT64_MAX);
+		s->at = view_first_line(&s->view);
 		return;
 	}
 	s->at = view_last_lines(&s->view, lines);
@@ -223,8 +222,9 @@ put_text(json_t *reply, const char *text, size_t len)
 	return json_object_set_new(reply, "data", json_string(encoded));
 }
 
+/* One reply; text NULL: only how far we are. */
 static void
-say_line(struct reading *rd, struct shown *s, const char *text, size_t len)
+say(struct reading *rd, struct shown *s, const char *text, size_t len)
 {
 	char cursor[128];
 	json_t *reply;
@@ -233,13 +233,67 @@ say_line(struct reading *rd, struct shown *s, const char *text, size_t len)
 	    stream_name(s->o), (uint64_t)s->at, s->view.c->epoch);
 	reply = json_pack("{s:s, s:s, s:s}", "name", s->o->name, "stream",
 	    stream_name(s->o), "cursor", cursor);
-	if (reply == NULL || put_text(reply, text, len) == -1 ||
+	if (reply == NULL ||
+	    (text != NULL && put_text(reply, text, len) == -1) ||
 	    (s->gap && json_object_set_new(reply, "gap", json_true()) == -1) ||
 	    varlink_write_part(&rd->out, reply) == -1)
 		_exit(1);
 	s->gap = 0;
+	s->said = 1;
 	if (rd->out.len >= SEND_BYTES)
 		flush(rd);
+}
+
+/* Those lines in buf that begin before end; buf is what is there from s->at on.
+ * Returns whether there was a whole one. */
+static int
+say_some(struct reading *rd, struct shown *s, const char *buf, size_t n,
+    int64_t end, int final)
+{
+	size_t used, line, len;
+
+	final = final && s->at + (int64_t)n >= end;
+	for (used = 0; used < n && s->at < end; used += line) {
+		line = line_take(buf + used, n - used, final, &len);
+		if (line == 0)
+			break;
+		s->at += (int64_t)line;
+		say(rd, s, buf + used, len);
+	}
+	return used > 0;
+}
+
+static int
+is_ending(const struct reading *rd, const struct shown *s)
+{
+	return rd->lg->cursors.head->quitting || s->view.c->key[0] == '\0';
+}
+
+/* Its file is being exchanged. Whoever follows waits for that, unless he has
+ * gone. */
+static int
+may_wait(const struct reading *rd, const struct shown *s)
+{
+	struct pollfd p = {.fd = rd->client, .events = POLLRDHUP};
+
+	if (!rd->follow || is_ending(rd, s))
+		return 0;
+	if (poll(&p, 1, 0) > 0)
+		_exit(0);
+	return 1;
+}
+
+/* What comes next is not there any more: others were quicker. Always some way
+ * further, even where nothing at all can be read. */
+static void
+skip_gone(struct shown *s, int64_t end)
+{
+	int64_t at = view_first_line(&s->view);
+
+	if (at <= s->at)
+		at = (int64_t)s->view.c->low;
+	s->gap = 1;
+	s->at = at > s->at ? at : end;
 }
 
 /* Lines up to end; the last one too, if it will not be added to or is not
@@ -248,29 +302,15 @@ static void
 say_lines(struct reading *rd, struct shown *s, int64_t end, int final)
 {
 	static char buf[BLOCK];
-	size_t used, line, len;
-	ssize_t n = 1;
-	int mid_line;
+	ssize_t n;
 
-	while (s->at < end && n > 0) {
+	while (s->at < end) {
 		n = view_read(&s->view, s->at, buf, sizeof(buf));
-		if (n <= 0) {
-			/* Others were quicker. */
-			s->gap = 1;
-			s->at = view_oldest(&s->view, &mid_line);
-			n = s->at < end && ++s->misses < 100;
+		if (n == VIEW_BUSY && may_wait(rd, s))
 			continue;
-		}
-		s->misses = 0;
-		for (used = 0; used < (size_t)n && s->at < end; used += line) {
-			line = line_take(buf + used, (size_t)n - used,
-			    final && s->at + (n - (ssize_t)used) >= end, &len);
-			if (line == 0)
-				break;
-			s->at += (int64_t)line;
-			say_line(rd, s, buf + used, len);
-		}
-		if (used == 0)
+		if (n <= 0)
+			skip_gone(s, end);
+		else if (!say_some(rd, s, buf, (size_t)n, end, final))
 			return;
 	}
 }
@@ -282,6 +322,19 @@ say_all(struct reading *rd, int final)
 
 	for (i = 0; i < rd->n; i++)
 		say_lines(rd, &rd->list[i], view_end(&rd->list[i].view), final);
+	flush(rd);
+}
+
+/* Whoever follows and loses us is to go on from here also where there was no
+ * line yet, or was none behind a gap. */
+static void
+say_positions(struct reading *rd)
+{
+	size_t i;
+
+	for (i = 0; i < rd->n; i++)
+		if (!rd->list[i].said)
+			say(rd, &rd->list[i], NULL, 0);
 	flush(rd);
 }
 
@@ -387,8 +440,10 @@ reader_run(struct logger *lg, const struct pl_msg *m, int client, int number,
 	    choose(&rd, parameters) == -1)
 		_exit(1);
 	say_all(&rd, !rd.follow);
-	if (rd.follow)
+	if (rd.follow) {
+		say_positions(&rd);
 		follow(&rd);
+	}
 	if (varlink_write_reply(&rd.out, json_object()) == -1)
 		_exit(1);
 	flush(&rd);

@@ -6,14 +6,17 @@
 #include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/sys.h"
 #include "logger/ring.h"
 
 #define BLOCK 65536
-#define TRIES 8 /* the file is exchanged while we look for it */
 #define OLD_FILES_MAX 1000
+#define PAUSE_MIN_NS 250000 /* between two looks */
+#define PAUSE_MAX_NS 32000000
 
 int64_t
 view_end(const struct view *v)
@@ -51,7 +54,7 @@ find_file(const struct view *v, int64_t at, int64_t *start)
 
 	*start = v->c->base;
 	fd = open_file(v, 0, &st);
-	if (fd == -1 || st.st_ino != v->c->ino || v->c->moving != 0) {
+	if (fd == -1 || st.st_ino != v->c->ino) {
 		fd_close(&fd);
 		return -1;
 	}
@@ -66,26 +69,71 @@ find_file(const struct view *v, int64_t at, int64_t *start)
 	return fd;
 }
 
+/* What says which file has which positions. */
+struct place {
+	uint64_t moving, ino;
+	int64_t base;
+};
+
+static struct place
+place_now(const struct view *v)
+{
+	struct place p = {.moving = v->c->moving};
+
+	p.base = v->c->base;
+	p.ino = v->c->ino;
+	return p;
+}
+
+/* The same, if no file was exchanged while we looked: what was found is then
+ * what it was taken for, whatever its name is by now. */
+static int
+find_file_once(const struct view *v, int64_t at, int64_t *start)
+{
+	struct place before = place_now(v), after;
+	int fd;
+
+	if (before.moving != 0)
+		return VIEW_BUSY;
+	fd = find_file(v, at, start);
+	after = place_now(v);
+	if (after.moving == 0 && after.base == before.base &&
+	    after.ino == before.ino)
+		return fd;
+	fd_close(&fd);
+	return VIEW_BUSY;
+}
+
+/* Waits while the files are being exchanged, unless that takes too long. */
+static int
+find_file_settled(const struct view *v, int64_t at, int64_t *start)
+{
+	struct timespec pause = {.tv_nsec = PAUSE_MIN_NS};
+	int64_t deadline = sys_now_ms() + VIEW_WAIT_MS;
+	int fd;
+
+	while ((fd = find_file_once(v, at, start)) == VIEW_BUSY &&
+	       sys_now_ms() < deadline) {
+		nanosleep(&pause, NULL);
+		if (pause.tv_nsec < PAUSE_MAX_NS)
+			pause.tv_nsec *= 2;
+	}
+	return fd;
+}
+
 static ssize_t
 read_file(const struct view *v, int64_t at, void *buf, size_t size)
 {
-	int64_t start, base;
-	uint64_t ino;
-	int i, fd;
-	ssize_t n;
+	int64_t start;
+	int fd = find_file_settled(v, at, &start);
+	ssize_t n = -1;
 
-	for (i = 0; i < TRIES; i++) {
-		base = v->c->base;
-		ino = v->c->ino;
-		fd = find_file(v, at, &start);
-		n = fd == -1 || at < start
-		        ? -1
-		        : pread(fd, buf, size, (off_t)(at - start));
-		fd_close(&fd);
-		if (base == v->c->base && ino == v->c->ino && n >= 0)
-			return n;
-	}
-	return -1;
+	if (fd < 0)
+		return fd;
+	if (at >= start)
+		n = pread(fd, buf, size, (off_t)(at - start));
+	fd_close(&fd);
+	return n;
 }
 
 /* What was punched away while we read was zeros, maybe. */
@@ -116,7 +164,7 @@ view_read(const struct view *v, int64_t at, void *buf, size_t size)
 	if (at < done && (int64_t)size > done - at)
 		size = (size_t)(done - at);
 	n = read_file(v, at, buf, size);
-	return n > 0 ? n : -1;
+	return n == 0 ? -1 : n;
 }
 
 int64_t
@@ -127,8 +175,8 @@ view_oldest(const struct view *v, int *mid_line)
 
 	*mid_line = 0;
 	if (v->path != NULL) {
-		fd = find_file(v, INT64_MIN, &start);
-		if (fd != -1) {
+		fd = find_file_settled(v, INT64_MIN, &start);
+		if (fd >= 0) {
 			fd_close(&fd);
 			return start;
 		}
@@ -139,9 +187,10 @@ view_oldest(const struct view *v, int *mid_line)
 	return low;
 }
 
-/* The first line that begins at or behind at; end: none does. */
-static int64_t
-next_line(const struct view *v, int64_t at, int64_t end)
+/* The first line that begins behind at, whose end is before end: 1; 0: there
+ * is none, -1: it cannot be read any more. */
+static int
+next_line(const struct view *v, int64_t at, int64_t end, int64_t *line)
 {
 	char buf[4096];
 	ssize_t n, i;
@@ -149,12 +198,30 @@ next_line(const struct view *v, int64_t at, int64_t end)
 	for (; at < end; at += n) {
 		n = view_read(v, at, buf, sizeof(buf));
 		if (n <= 0)
-			break;
+			return -1;
 		for (i = 0; i < n; i++)
-			if (buf[i] == '\n')
-				return at + i + 1;
+			if (buf[i] == '\n') {
+				*line = at + i + 1;
+				return 1;
+			}
 	}
-	return end;
+	return 0;
+}
+
+int64_t
+view_first_line(const struct view *v)
+{
+	int64_t end = view_end(v), at, last = INT64_MIN, line = end;
+	int mid_line;
+
+	/* What is overtaken while we look for its end begins later by then. */
+	for (;; last = at) {
+		at = view_oldest(v, &mid_line);
+		if (!mid_line || at >= end)
+			return at;
+		if (at == last || next_line(v, at, end, &line) != -1)
+			return line;
+	}
 }
 
 /* What is on disk already and what is not yet come in two reads. */
@@ -172,26 +239,39 @@ read_whole(const struct view *v, int64_t at, char *buf, size_t len)
 	return 0;
 }
 
+/* Up to a block before at, as far back as it is there: its length, 0: none. */
+static ssize_t
+read_back(const struct view *v, int64_t at, char *buf)
+{
+	int64_t from, last = INT64_MIN, oldest;
+	int mid_line;
+
+	for (;; last = oldest) {
+		oldest = view_oldest(v, &mid_line);
+		from = at - BLOCK > oldest ? at - BLOCK : oldest;
+		if (from >= at || oldest == last)
+			return 0;
+		if (read_whole(v, from, buf, (size_t)(at - from)) == 0)
+			return at - from;
+	}
+}
+
 int64_t
 view_last_lines(const struct view *v, uint64_t n)
 {
 	static char buf[BLOCK];
-	int64_t end = view_end(v), at = end, from, oldest;
-	int mid_line;
+	int64_t end = view_end(v), at = end, first;
 	ssize_t len, i;
 
-	oldest = view_oldest(v, &mid_line);
 	/* The newline at the very end ends the last line, begins none. */
-	for (; at > oldest && n > 0; at = from) {
-		from = at - BLOCK > oldest ? at - BLOCK : oldest;
-		len = at - from;
-		if (read_whole(v, from, buf, (size_t)len) == -1)
-			return at == end ? end : next_line(v, at, end);
+	while (n > 0 && (len = read_back(v, at, buf)) > 0) {
+		at -= len;
 		for (i = len; i > 0; i--)
-			if (buf[i - 1] == '\n' && from + i != end && --n == 0)
-				return from + i;
+			if (buf[i - 1] == '\n' && at + i != end && --n == 0)
+				return at + i;
 	}
 	if (n == 0)
 		return end;
-	return mid_line ? next_line(v, oldest, end) : oldest;
+	first = view_first_line(v);
+	return first < end ? first : end;
 }

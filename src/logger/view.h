@@ -24,8 +24,14 @@ struct view {
 int64_t view_end(const struct view *v);
 /* The first byte that is still there. *mid_line: a line may be cut there. */
 int64_t view_oldest(const struct view *v, int *mid_line);
-/* Up to size bytes from there on; 0: nothing yet, -1: not there any more. */
+#define VIEW_BUSY (-2)
+#define VIEW_WAIT_MS 1000
+/* Up to size bytes from there on; 0: nothing yet, -1: not there any more.
+ * VIEW_BUSY: it is, or will be, but its file is being exchanged (rotated, or
+ * cannot be opened) for longer than VIEW_WAIT_MS. */
 ssize_t view_read(const struct view *v, int64_t at, void *buf, size_t size);
+/* The first line that is there as a whole. */
+int64_t view_first_line(const struct view *v);
 /* Where the last n lines begin. */
 int64_t view_last_lines(const struct view *v, uint64_t n);
 

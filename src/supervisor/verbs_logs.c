@@ -162,7 +162,10 @@ const struct verb verbs_logs[] = {
 	"comes\n"
 	"# then too. stream is stdout or stderr, data has base64 of a line "
 	"that\n"
-	"# is not UTF-8; gap: some before it are not kept any more. The last\n"
-	"# reply has nothing."},
+	"# is not UTF-8; gap: some before it are not kept any more. With "
+        "follow,\n"
+	"# an output without a line so far is told of by its cursor alone. "
+        "The\n"
+	"# last reply has nothing."},
     {0},
 };
