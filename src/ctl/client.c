@@ -231,10 +231,11 @@ client_receive(
 
 enum client_result
 client_call(struct client *c, const char *method, json_t *parameters,
-    int64_t deadline, json_t **reply, struct err *e)
+    json_t *again, int64_t deadline, json_t **reply, struct err *e)
 {
 	enum client_result r;
 
+	c->repeated = 0;
 	for (;;) {
 		r = client_send(c, method, parameters, deadline, e);
 		if (r == CLIENT_REPLY)
@@ -243,6 +244,10 @@ client_call(struct client *c, const char *method, json_t *parameters,
 			return r;
 		if (!client_pause(deadline))
 			return timed_out(e);
+		c->repeated = 1;
+		if (again != NULL &&
+		    json_object_update(parameters, again) == -1)
+			return no_memory(e);
 	}
 }
 

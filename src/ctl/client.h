@@ -19,8 +19,9 @@
 struct client {
 	const char *path; /* of the socket */
 	int fd;           /* -1: not connected */
-	int output; /* -1, or a descriptor: give up once nobody reads it */
-	pid_t peer; /* who holds the listening socket; once connected */
+	int output;   /* -1, or a descriptor: give up once nobody reads it */
+	pid_t peer;   /* who holds the listening socket; once connected */
+	int repeated; /* its last call was lost on the way once, or oftener */
 	struct varlink_in in;
 	const struct varlink_rows *rows; /* of replies; NULL: whole trees */
 };
@@ -52,9 +53,12 @@ enum client_result client_send_more(struct client *c, const char *method,
  * called again after CLIENT_TIMEOUT. */
 enum client_result client_receive(
     struct client *c, int64_t deadline, json_t **reply, struct err *e);
-/* Both, again and again while the connection is lost before the reply. */
-enum client_result client_call(struct client *c, const char *method,
-    json_t *parameters, int64_t deadline, json_t **reply, struct err *e);
+/* Both, again and again while the connection is lost before the reply; from the
+ * second time on with the members of again, which may be NULL, too: whether
+ * the first was obeyed is not known. */
+enum client_result
+client_call(struct client *c, const char *method, json_t *parameters,
+    json_t *again, int64_t deadline, json_t **reply, struct err *e);
 /* A moment, before another attempt. Returns 0 if the deadline comes first. */
 int client_pause(int64_t deadline);
 /* Waits until whoever held the listening socket at the last connection has

@@ -8,22 +8,19 @@
 #include "ctl/events.h"
 #include "ctl/exits.h"
 #include "ctl/fleetfile.h"
-#include "ctl/lastkill.h"
 #include "ctl/logs.h"
+#include "ctl/once.h"
 #include "ctl/print.h"
 #include "ctl/print_floors.h"
 #include "ctl/report.h"
 #include "ctl/stream.h"
 
 #define FLEET(method) "org.svd.Fleet." method
-#define ALIVE_MS 1000 /* a daemon that is silent for this long is not */
-#define GONE_MS 5000  /* for a killed process to be gone */
 
-/* What fn makes of a reply's parameters is the exit status. Takes msg, which
- * stays until the end: to take apart what a thousand workers are told in takes
- * as long as to print it. */
-static int
-use_reply(struct ctl *ctl, json_t *msg,
+/* It stays until the end: to take apart what a thousand workers are told in
+ * takes as long as to print it. */
+int
+command_use_reply(struct ctl *ctl, json_t *msg,
     int (*fn)(struct ctl *ctl, const json_t *parameters))
 {
 	static json_t *last;
@@ -40,45 +37,53 @@ use_reply(struct ctl *ctl, json_t *msg,
 	return fn(ctl, reply.parameters);
 }
 
-/* The parameters of a call: names, and wait where the method knows it. */
-static json_t *
-name_parameters(const struct ctl *ctl)
+json_t *
+command_names(const struct ctl *ctl)
 {
-	const struct command *c = ctl->command;
 	json_t *names = json_array();
 	int i;
 
-	for (i = c->first_name; i < ctl->nargs; i++)
+	for (i = ctl->command->first_name; i < ctl->nargs; i++)
 		json_array_append_new(names, json_string(ctl->args[i]));
-	if (c->flags & COMMAND_NO_ARGS) {
-		json_decref(names);
+	return json_pack("{s:o}", "names", names);
+}
+
+json_t *
+command_parameters(const struct ctl *ctl)
+{
+	const struct command *c = ctl->command;
+	json_t *parameters;
+
+	if (c->flags & COMMAND_NO_ARGS)
 		return json_object();
-	}
-	if (c->flags & COMMAND_PROMPT)
-		return json_pack("{s:o}", "names", names);
-	return json_pack("{s:o, s:b}", "names", names, "wait", ctl->wait);
+	parameters = command_names(ctl);
+	if (!(c->flags & COMMAND_PROMPT))
+		json_object_set_new(
+		    parameters, "wait", json_boolean(ctl->wait));
+	return parameters;
 }
 
 int
-command_call(struct ctl *ctl, json_t *parameters,
+command_call(struct ctl *ctl, json_t *parameters, json_t *again,
     int (*fn)(struct ctl *ctl, const json_t *parameters))
 {
 	enum client_result r;
 	json_t *msg;
 	struct err e;
 
-	r = client_call(&ctl->client, ctl->command->method, parameters,
+	r = client_call(&ctl->client, ctl->command->method, parameters, again,
 	    ctl->deadline, &msg, &e);
 	json_decref(parameters);
+	json_decref(again);
 	if (r != CLIENT_REPLY)
 		return report_no_answer(ctl, r, &e);
-	return use_reply(ctl, msg, fn);
+	return command_use_reply(ctl, msg, fn);
 }
 
 static int
 call(struct ctl *ctl, int (*fn)(struct ctl *ctl, const json_t *parameters))
 {
-	return command_call(ctl, name_parameters(ctl), fn);
+	return command_call(ctl, command_parameters(ctl), NULL, fn);
 }
 
 int
@@ -195,7 +200,7 @@ use_nothing(struct ctl *ctl, const json_t *parameters)
 static int
 run_status(struct ctl *ctl)
 {
-	json_t *parameters = name_parameters(ctl);
+	json_t *parameters = command_parameters(ctl);
 	struct status s = {.others = 0};
 	struct varlink_rows rows = {"workers", take_worker, &s};
 	int status;
@@ -207,7 +212,7 @@ run_status(struct ctl *ctl)
 		ctl->client.rows = &rows;
 	}
 	ctl->status = &s;
-	status = command_call(ctl, parameters, use_status);
+	status = command_call(ctl, parameters, NULL, use_status);
 	ctl->client.rows = NULL;
 	ctl->status = NULL;
 	if (status == EXIT_DONE && !ctl->json)
@@ -225,19 +230,7 @@ run_floors(struct ctl *ctl)
 
 	if (ctl->is_long)
 		json_object_set_new(parameters, "long", json_true());
-	return command_call(ctl, parameters, use_floors);
-}
-
-static int
-run_refloor(struct ctl *ctl)
-{
-	if (ctl->nargs != 1) {
-		print_error("refloor takes the name of one FLOOR");
-		return EXIT_USAGE;
-	}
-	return command_call(ctl,
-	    json_pack("{s:s, s:b}", "floor", ctl->args[0], "wait", ctl->wait),
-	    command_use_results);
+	return command_call(ctl, parameters, NULL, use_floors);
 }
 
 static int
@@ -286,7 +279,7 @@ run_version(struct ctl *ctl)
 static int
 run_signal(struct ctl *ctl)
 {
-	json_t *parameters = name_parameters(ctl), *msg;
+	json_t *parameters = command_parameters(ctl), *msg;
 	enum client_result r;
 	struct err e;
 
@@ -297,7 +290,7 @@ run_signal(struct ctl *ctl)
 		r = client_receive(&ctl->client, ctl->deadline, &msg, &e);
 	json_decref(parameters);
 	if (r == CLIENT_REPLY)
-		return use_reply(ctl, msg, command_use_results);
+		return command_use_reply(ctl, msg, command_use_results);
 	if (r == CLIENT_LOST || r == CLIENT_TIMEOUT)
 		print_error("the signal may or may not have been sent");
 	return report_no_answer(ctl, r, &e);
@@ -316,97 +309,6 @@ run_shutdown(struct ctl *ctl)
 	return r == CLIENT_ABSENT ? EXIT_DONE : report_no_answer(ctl, r, &e);
 }
 
-/* At most ms from now, and not after the deadline. */
-static int64_t
-within(const struct ctl *ctl, int64_t ms)
-{
-	int64_t at = sys_now_ms() + ms;
-
-	return at < ctl->deadline ? at : ctl->deadline;
-}
-
-static enum client_result
-ping(struct ctl *ctl, struct err *e)
-{
-	json_t *parameters = json_object(), *msg = NULL;
-	enum client_result r;
-	struct client c;
-
-	client_init(&c, ctl->path);
-	r = client_call(
-	    &c, FLEET("Ping"), parameters, within(ctl, ALIVE_MS), &msg, e);
-	client_close(&c);
-	json_decref(parameters);
-	json_decref(msg);
-	return r;
-}
-
-static int
-kill_without_daemon(struct ctl *ctl)
-{
-	struct lastkill k = {
-	    .socket = ctl->path,
-	    .names = ctl->args,
-	    .nnames = (size_t)ctl->nargs,
-	    .wait_ms = ctl->wait ? GONE_MS : 0,
-	};
-	json_t *results;
-	int status;
-
-	print_error("the daemon does not answer: going by its journal");
-	status = lastkill_run(&k, &results);
-	if (ctl->json && results != NULL) {
-		json_t *parameters = json_pack("{s:O}", "results", results);
-
-		print_json(parameters);
-		json_decref(parameters);
-	}
-	json_decref(results);
-	return status;
-}
-
-/* Sends Kill and waits, asking once a second on another connection whether the
- * daemon still lives. */
-static enum client_result
-kill_by_daemon(struct ctl *ctl, json_t *parameters, json_t **msg, struct err *e)
-{
-	enum client_result r;
-
-	for (;;) {
-		r = ping(ctl, e);
-		if (r != CLIENT_REPLY)
-			return r;
-		r = CLIENT_REPLY;
-		if (ctl->client.fd == -1)
-			r = client_send(&ctl->client, ctl->command->method,
-			    parameters, within(ctl, ALIVE_MS), e);
-		if (r == CLIENT_REPLY)
-			r = client_receive(
-			    &ctl->client, within(ctl, ALIVE_MS), msg, e);
-		if (r != CLIENT_LOST && r != CLIENT_TIMEOUT)
-			return r;
-		if (sys_now_ms() >= ctl->deadline)
-			return CLIENT_TIMEOUT;
-	}
-}
-
-static int
-run_kill(struct ctl *ctl)
-{
-	json_t *parameters = name_parameters(ctl), *msg = NULL;
-	enum client_result r;
-	struct err e;
-
-	r = kill_by_daemon(ctl, parameters, &msg, &e);
-	json_decref(parameters);
-	if (r == CLIENT_REPLY)
-		return use_reply(ctl, msg, command_use_results);
-	if ((r == CLIENT_TIMEOUT && sys_now_ms() < ctl->deadline) ||
-	    (r == CLIENT_ABSENT && lastkill_possible(ctl->path)))
-		return kill_without_daemon(ctl);
-	return report_no_answer(ctl, r, &e);
-}
-
 #define NAMES "NAME..."
 
 static const struct command commands[] = {
@@ -414,14 +316,15 @@ static const struct command commands[] = {
 	FLEET("Status"), COMMAND_PROMPT | COMMAND_OPTIONAL | COMMAND_TAKES_LONG,
 	0, run_status},
     {"start", NAMES, "start, and wait until ready", FLEET("Start"), 0, 0,
-	run_command},
+	once_birth},
     {"stop", NAMES, "stop, and wait until ended", FLEET("Stop"), 0, 0,
 	run_command},
     {"restart", NAMES, "a new process; starts what is stopped",
-	FLEET("Restart"), 0, 0, run_command},
+	FLEET("Restart"), 0, 0, once_birth},
     {"signal", "SIG " NAMES, "send a signal", FLEET("Signal"), COMMAND_PROMPT,
 	1, run_signal},
-    {"kill", NAMES, "SIGKILL to the whole tree", FLEET("Kill"), 0, 0, run_kill},
+    {"kill", NAMES, "SIGKILL to the whole tree", FLEET("Kill"), 0, 0,
+	once_kill},
     {"why", NAMES, "what it waits for, its last deaths and lines", FLEET("Why"),
 	COMMAND_PROMPT | COMMAND_OWN_JSON, 0, run_why},
     {"logs", "[-f] " NAMES, "show what they have written", FLEET("Logs"),
@@ -429,7 +332,7 @@ static const struct command commands[] = {
     {"floors", "[-l]", "show the floors that workers stand on", FLEET("Floors"),
 	COMMAND_PROMPT | COMMAND_NO_ARGS | COMMAND_TAKES_LONG, 0, run_floors},
     {"refloor", "FLOOR", "load it anew, then replace its workers",
-	FLEET("Refloor"), 0, 0, run_refloor},
+	FLEET("Refloor"), 0, 0, once_refloor},
     {"shutdown", "", "stop the fleet, and wait for its end", FLEET("Shutdown"),
 	COMMAND_NO_ARGS, 0, run_shutdown},
     {"reload", "", "apply what is new in the fleet's files", FLEET("Reload"),

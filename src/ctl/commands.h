@@ -50,10 +50,17 @@ struct command {
 	int (*fn)(struct ctl *ctl); /* its value is the exit status */
 };
 
-/* Calls the command's method with parameters (taken); what fn makes of the
- * reply's is the exit status. */
-int command_call(struct ctl *ctl, json_t *parameters,
+/* Calls the command's method with parameters; what fn makes of the reply's is
+ * the exit status. again: see client_call(). Both are taken. */
+int command_call(struct ctl *ctl, json_t *parameters, json_t *again,
     int (*fn)(struct ctl *ctl, const json_t *parameters));
+/* The last part of that, of a reply, which is taken. */
+int command_use_reply(struct ctl *ctl, json_t *msg,
+    int (*fn)(struct ctl *ctl, const json_t *parameters));
+/* The parameters of a call: the command's names; and wait, where its method
+ * knows that. */
+json_t *command_names(const struct ctl *ctl);
+json_t *command_parameters(const struct ctl *ctl);
 /* Says each of a reply's results that is an error; one that is merely not done
  * is so by --no-wait. */
 int command_use_results(struct ctl *ctl, const json_t *parameters);

@@ -51,6 +51,10 @@ use_reload(struct ctl *ctl, const json_t *parameters)
 	size_t i, n = 0;
 
 	say_warnings(parameters);
+	if (ctl->client.repeated)
+		print_error(
+		    "the supervisor was replaced meanwhile: what it had "
+		    "done before is not told");
 	if (!ctl->json) {
 		for (i = 0; i < sizeof(lists) / sizeof(*lists); i++)
 			n += print_names(parameters, lists[i]);
@@ -60,7 +64,7 @@ use_reload(struct ctl *ctl, const json_t *parameters)
 				       : "-");
 			putchar('\n');
 		}
-		if (n == 0)
+		if (n == 0 && !ctl->client.repeated)
 			puts("no worker has changed");
 	}
 	return command_use_results(ctl, parameters);
@@ -69,8 +73,8 @@ use_reload(struct ctl *ctl, const json_t *parameters)
 int
 fleetfile_reload(struct ctl *ctl)
 {
-	return command_call(
-	    ctl, json_pack("{s:b}", "wait", ctl->wait), use_reload);
+	return command_call(ctl, json_pack("{s:b}", "wait", ctl->wait),
+	    json_pack("{s:b}", "again", 1), use_reload);
 }
 
 int
@@ -91,7 +95,7 @@ fleetfile_scale(struct ctl *ctl)
 	return command_call(ctl,
 	    json_pack("{s:s, s:I, s:b}", "name", ctl->args[0], "numprocs",
 		(json_int_t)n, "wait", ctl->wait),
-	    use_reload);
+	    json_pack("{s:b}", "again", 1), use_reload);
 }
 
 static const char *
@@ -170,7 +174,7 @@ use_diff(struct ctl *ctl, const json_t *parameters)
 int
 fleetfile_diff(struct ctl *ctl)
 {
-	return command_call(ctl, json_object(), use_diff);
+	return command_call(ctl, json_object(), NULL, use_diff);
 }
 
 /* "key = value", and the origin behind it. */
@@ -225,5 +229,5 @@ fleetfile_config(struct ctl *ctl)
 	for (i = 0; i < ctl->nargs; i++)
 		json_array_append_new(names, json_string(ctl->args[i]));
 	return command_call(
-	    ctl, json_pack("{s:o}", "names", names), use_config);
+	    ctl, json_pack("{s:o}", "names", names), NULL, use_config);
 }

@@ -8,6 +8,26 @@ bad_names(struct call *c)
 	return call_fail(c, ERROR_INVALID_PARAMETER, "names");
 }
 
+/*
+ * A call that its caller sends again, not knowing whether the supervisor that
+ * was killed had obeyed it, says which generations there were before. One that
+ * is another by now was given what the call wants for it: that is waited for,
+ * but not done twice.
+ */
+static int
+is_obeyed(const struct call *c, struct target *t)
+{
+	const json_t *before =
+	    json_object_get(json_object_get(c->parameters, "generations"),
+		t->worker->conf->name);
+
+	if (!json_is_integer(before) ||
+	    (uint64_t)json_integer_value(before) == t->generation)
+		return 0;
+	t->generation = (uint64_t)json_integer_value(before);
+	return 1;
+}
+
 static int
 command(struct call *c, enum worker_event ev, enum outcome_kind kind)
 {
@@ -26,7 +46,7 @@ command(struct call *c, enum worker_event ev, enum outcome_kind kind)
 		if (ev != EV_STOP && o->targets[i].worker->snapshot != 0)
 			outcome_settle(o, &o->targets[i],
 			    "is on its way out of the fleet");
-		else
+		else if (!is_obeyed(c, &o->targets[i]))
 			worker_command(o->targets[i].worker, ev);
 	return call_answer_outcome(c, o);
 }
@@ -63,7 +83,7 @@ verb_kill(struct call *c)
 		return rc;
 	/* One that has no process is where the call wants it. */
 	for (i = 0; i < o->ntargets; i++)
-		if (o->targets[i].pid != 0 &&
+		if (!is_obeyed(c, &o->targets[i]) && o->targets[i].pid != 0 &&
 		    worker_kill(o->targets[i].worker, &e) == -1)
 			outcome_settle(o, &o->targets[i], e.text);
 	return call_answer_outcome(c, o);
@@ -104,16 +124,23 @@ verb_shutdown(struct call *c)
 }
 
 #define NAMES_WAIT "names: []string, wait: ?bool"
+#define ONCE NAMES_WAIT ", generations: ?[string]int"
 
 const struct verb verbs_act[] = {
-    {"Start", ACCESS_ACT, NAMES_WAIT, "results: []Result", verb_start,
-	"Until running and ready (a oneshot: ended); wait false: at once."},
+    {"Start", ACCESS_ACT, ONCE, "results: []Result", verb_start,
+	"Until running and ready (a oneshot: ended); wait false: at once.\n"
+	"# generations, by the workers' names, as they were before the call "
+	"was\n"
+	"# first sent: who sends it again, having had no answer, starts "
+	"nobody\n"
+	"# twice."},
     {"Stop", ACCESS_ACT, NAMES_WAIT, "results: []Result", verb_stop,
 	"Until no process is left."},
-    {"Restart", ACCESS_ACT, NAMES_WAIT, "results: []Result", verb_restart,
-	"Until a new generation is running and ready."},
-    {"Kill", ACCESS_ACT, NAMES_WAIT, "results: []Result", verb_kill,
-	"SIGKILL to whole trees, until the process is gone."},
+    {"Restart", ACCESS_ACT, ONCE, "results: []Result", verb_restart,
+	"Until a new generation is running and ready; generations: see Start."},
+    {"Kill", ACCESS_ACT, ONCE, "results: []Result", verb_kill,
+	"SIGKILL to whole trees, until the process is gone; generations: see\n"
+	"# Start."},
     {"Signal", ACCESS_ACT, "names: []string, signal: string",
 	"results: []Result", verb_signal,
 	"To the main processes; signal: TERM, SIGTERM, 15."},

@@ -85,10 +85,18 @@ list_of(const struct reload_item *item)
 	}
 }
 
-/* What an earlier reload has begun is waited for too: this one may be the same
- * one again, whose caller has lost the supervisor that began it. */
 static int
-wait_for_others(struct outcome *o, struct supervisor *s)
+is_rolling(const struct worker *w)
+{
+	return w->conf->as_floor != NULL && w->conf->instance == 0 &&
+	       floor_newest(w->floor)->rec.rolls;
+}
+
+/* What an earlier reload has begun is waited for too: this one may be the same
+ * one again, whose caller has lost the supervisor that began it. Where he says
+ * so, whoever starts may do so because of it. */
+static int
+wait_for_others(struct outcome *o, struct supervisor *s, int again)
 {
 	struct worker *w;
 	size_t i;
@@ -97,19 +105,25 @@ wait_for_others(struct outcome *o, struct supervisor *s)
 	ROSTER_EACH (&s->roster, i, w) {
 		if (w->snapshot != 0)
 			rc |= outcome_add_as(o, w, OUTCOME_LEFT);
+		else if (again && is_rolling(w))
+			rc |= outcome_add_as(o, w, OUTCOME_ROLLED);
 		else if (w->rec.want_up && w->rec.state == WS_STOPPING &&
 			 w->rec.conf != w->conf->print)
 			rc |= outcome_add_as(o, w, OUTCOME_NEW);
+		else if (again && w->rec.want_up &&
+			 w->rec.state == WS_STARTING &&
+			 w->conf->as_floor == NULL)
+			rc |= outcome_add_as(o, w, OUTCOME_UP);
 	}
 	return rc;
 }
 
 /* -1: no memory for all of it; what is to be done is done all the same. */
 static int
-describe(struct outcome *o, const struct reload *r)
+describe(struct outcome *o, const struct reload *r, int again)
 {
 	size_t i;
-	int rc = wait_for_others(o, r->sup);
+	int rc = wait_for_others(o, r->sup, again);
 
 	for (i = 0; i < r->nitems; i++) {
 		const struct reload_item *item = &r->items[i];
@@ -142,7 +156,8 @@ carry_out(struct call *c, struct reload *r, json_t *notes)
 		return call_no_memory(c);
 	}
 	reload_commit(r);
-	rc = describe(o, r);
+	rc = describe(
+	    o, r, json_is_true(json_object_get(c->parameters, "again")));
 	outcome_begin(o);
 	reload_finish(r);
 	if (rc == -1) {
@@ -275,16 +290,19 @@ verb_config(struct call *c)
 	"warnings: []string, results: []Result"
 
 const struct verb verbs_conf[] = {
-    {"Reload", ACCESS_ACT, "wait: ?bool", RELOADED, verb_reload,
+    {"Reload", ACCESS_ACT, "wait: ?bool, again: ?bool", RELOADED, verb_reload,
 	"Reads the fleet's files again and applies what is different, or "
 	"nothing.\n"
 	"# changed: without a restart. Until all that was started, stopped "
 	"and\n"
-	"# restarted is settled; wait false: at once."},
+	"# restarted is settled; wait false: at once. again: it is sent once "
+	"more,\n"
+	"# having had no answer: whoever is starting is waited for."},
     {"Diff", ACCESS_READ, "",
 	"fleet: []Change, workers: []Difference, warnings: []string", verb_diff,
 	"What Reload would do."},
-    {"Scale", ACCESS_ACT, "name: string, numprocs: int, wait: ?bool", RELOADED,
+    {"Scale", ACCESS_ACT,
+	"name: string, numprocs: int, wait: ?bool, again: ?bool", RELOADED,
 	verb_scale,
 	"Another number of instances of a section, until the next Reload."},
     {"Config", ACCESS_READ, "names: ?[]string",

@@ -119,11 +119,24 @@ verb_floors(struct call *c)
 	return call_answer_later(c, &a->answer);
 }
 
+/* The same call once more, whose caller has lost the supervisor that obeyed it
+ * (see is_obeyed() in verbs_act.c). */
+static int
+is_renewed(const struct call *c, const struct floor *f)
+{
+	const json_t *before = json_object_get(c->parameters, "generation");
+
+	return json_is_integer(before) &&
+	       json_integer_value(before) <
+	           (json_int_t)floor_newest(f)->rec.generation;
+}
+
 /* It is on its way, and o waits for its end. Takes o. */
 static int
 renew(struct call *c, struct floor *f, struct outcome *o)
 {
-	struct worker *slot = floor_renew(f);
+	struct worker *slot =
+	    is_renewed(c, f) ? floor_newest(f) : floor_renew(f);
 
 	o->extra =
 	    json_pack("{s:I}", "generation", (json_int_t)slot->rec.generation);
@@ -162,13 +175,15 @@ verb_refloor(struct call *c)
 const struct verb verbs_floors[] = {
     {"Floors", ACCESS_READ, "long: ?bool", "floors: []Floor", verb_floors,
 	"All floors, in the order of the file."},
-    {"Refloor", ACCESS_ACT, "floor: string, wait: ?bool",
+    {"Refloor", ACCESS_ACT, "floor: string, wait: ?bool, generation: ?int",
 	"generation: int, results: []Result", verb_refloor,
 	"Loads another generation of it; once that serves, its workers are\n"
 	"# replaced, one after the other, and the floor's name is the one "
 	"result.\n"
 	"# If it cannot be loaded the old one goes on; if a worker does not "
 	"run\n"
-	"# on it, the rest stay where they are."},
+	"# on it, the rest stay where they are. generation, the newest before "
+	"the\n"
+	"# call was first sent: who sends it again loads it once."},
     {0},
 };

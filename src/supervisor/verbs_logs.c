@@ -163,9 +163,9 @@ const struct verb verbs_logs[] = {
 	"# then too. stream is stdout or stderr, data has base64 of a line "
 	"that\n"
 	"# is not UTF-8; gap: some before it are not kept any more. With "
-        "follow,\n"
+	"follow,\n"
 	"# an output without a line so far is told of by its cursor alone. "
-        "The\n"
+	"The\n"
 	"# last reply has nothing."},
     {0},
 };
