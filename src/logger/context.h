@@ -31,6 +31,7 @@ struct ring {
 	unsigned char is_stderr; /* of the worker */
 	unsigned char is_uncopied, stalls, leaving, table;
 	uint64_t trouble; /* as last told */
+	uint64_t emptied; /* its pages were given back at this position */
 	int64_t partial;  /* since then a line waits for its end; 0: none */
 };
 
@@ -49,6 +50,7 @@ struct stream {
 	unsigned char leaving, complained;
 	unsigned char replaced; /* another FIFO is held for it by now */
 	unsigned char untold;   /* its problem, or that there is none now */
+	unsigned int undrained; /* bytes still to be taken, at the end */
 	char key[CURSOR_KEY_SIZE];
 };
 
@@ -122,7 +124,8 @@ struct logger {
 	int64_t copy_at;    /* so has copying lines; 0: not */
 	int64_t quit_at;    /* the fleet has ended; give up then. 0: no */
 	size_t moved;       /* bytes, in this turn */
-	int problems_due;   /* not all told could be sent */
+	int drained; /* at the end: nothing is left in a FIFO that was there */
+	int problems_due; /* not all told could be sent */
 	unsigned int nleaving;
 };
 

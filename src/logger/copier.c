@@ -158,7 +158,7 @@ copy_some(struct logger *lg, struct ring *r, int final)
 		return 0;
 	if (!has_room(lg) || lg->copy_at != 0)
 		return -1;
-	n = ring_read(r->fd, r->c->done, in, sizeof(in));
+	n = ring_read(r->fd, r->c->window, r->c->done, in, sizeof(in));
 	if (n <= 0)
 		return failed(lg);
 	final = final && r->c->done + (uint64_t)n == r->c->pos;

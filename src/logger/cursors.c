@@ -12,14 +12,14 @@
 #include "base/sys.h"
 
 #define MAGIC UINT64_C(0x73726f7372756364)
-#define VERSION 2
+#define VERSION 3
 #define HEAD_BYTES 4096
 #define GROW 64     /* entries */
 #define REMOVED '-' /* in key[1]: not to be used again yet */
 #define BYTES(n) (HEAD_BYTES + (n) * sizeof(struct cursor))
 
 _Static_assert(sizeof(struct cursors_head) <= HEAD_BYTES, "the head fits");
-_Static_assert(sizeof(struct cursor) == 176, "a new layout, a new version");
+_Static_assert(sizeof(struct cursor) == 184, "a new layout, a new version");
 
 /* All of its memory is had now: a store into the mapping must not fail. */
 static int

@@ -34,10 +34,12 @@ enum cursor_trouble {
 struct cursor {
 	char key[CURSOR_KEY_SIZE]; /* "": free. Main's */
 	cursor_u64 epoch;          /* random, of this ring. Main's */
-	cursor_u64 pos;  /* copy of the ring's file position. Main's */
-	cursor_u64 done; /* delivered: of a regular file never more than is,
-	                    elsewhere the record itself */
-	cursor_u64 low;  /* what is below may be gone from the ring */
+	cursor_u64 pos;    /* copy of the ring's file position. Main's */
+	cursor_u64 done;   /* delivered: of a regular file never more than is,
+	                      elsewhere the record itself */
+	cursor_u64 low;    /* what is below may be gone from the ring */
+	cursor_u64 window; /* size of a ring that begins anew at its end; 0: it
+	                      only ever grows. Main's */
 
 	/* A regular file: delivered is base + its file position... */
 	_Atomic int64_t base; /* position of the file's first byte */

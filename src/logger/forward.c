@@ -203,7 +203,7 @@ step(struct delivery *d)
 		d->fd = connect_to(targets[d->r->kind].path);
 	if (d->fd == -1)
 		return delivery_failed(d, TROUBLE_OPEN, errno);
-	n = ring_read(d->r->fd, d->at, buf, sizeof(buf));
+	n = ring_read(d->r->fd, d->c->window, d->at, buf, sizeof(buf));
 	if (n < 0)
 		return delivery_failed(d, TROUBLE_WRITE, errno);
 	if (d->at + (uint64_t)n > d->c->pos)

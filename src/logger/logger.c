@@ -70,7 +70,8 @@ begin_quit(struct logger *lg, int64_t now)
 	lg->quit_at = now + FLUSH_MS;
 	lg->cursors.head->quitting = 1;
 	/* All that is there by now; who goes on writing waits for room. */
-	streams_drain(lg, now);
+	streams_begin_to_drain(lg);
+	lg->drained = streams_drain(lg, now);
 }
 
 static void
@@ -216,12 +217,20 @@ is_waiting_for_writers(const struct logger *lg)
 	       lg->nleaving > 0 || lg->quit_at != 0;
 }
 
+static int
+is_done(const struct logger *lg)
+{
+	return lg->drained && rings_are_done(lg);
+}
+
 /* 0: all is delivered, or will not be. */
 static int
 go_on_quitting(struct logger *lg, int64_t now)
 {
 	struct ring *r;
 
+	if (!lg->drained)
+		lg->drained = streams_drain(lg, now);
 	TAILQ_FOREACH (r, &lg->all_rings, all)
 		if (r->kind == OUTPUT_LOG)
 			copier_copy(lg, r, now);
@@ -229,9 +238,9 @@ go_on_quitting(struct logger *lg, int64_t now)
 			writers_touch(lg, r);
 	readers_finish(lg);
 	/* Whoever reads logs is not waited for as long as a disk is. */
-	if (rings_are_done(lg) && readers_count(lg) == 0)
+	if (is_done(lg) && readers_count(lg) == 0)
 		return 0;
-	if (rings_are_done(lg) && lg->quit_at > now + READERS_MS)
+	if (is_done(lg) && lg->quit_at > now + READERS_MS)
 		lg->quit_at = now + READERS_MS;
 	if (now < lg->quit_at)
 		return 1;
@@ -269,6 +278,8 @@ turn(struct logger *lg)
 		more |= streams_can_go_on(lg) || copier_can_go_on(lg);
 	}
 	rings_let_go(lg);
+	if (lg->check_at != 0 && now >= lg->check_at)
+		rings_give_back(lg);
 	problems_check(lg, now);
 	if (lg->quit_at != 0 && !go_on_quitting(lg, now))
 		return 0;

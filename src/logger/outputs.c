@@ -219,7 +219,8 @@ read_text(int fd, size_t *len)
 		return NULL;
 	text = malloc((size_t)size + 1);
 	for (n = 0; text != NULL && n < (size_t)size; n += (size_t)got)
-		if ((got = ring_read(fd, n, text + n, (size_t)size - n)) <= 0)
+		if ((got = ring_read(fd, 0, n, text + n, (size_t)size - n)) <=
+		    0)
 			break;
 	if (text == NULL)
 		return NULL;

@@ -10,14 +10,61 @@
 #define CHUNK (1024 * 1024) /* all that a pipe may hold as a rule */
 #define PAGE UINT64_C(4096)
 
-ssize_t
-ring_capture(int fifo, int ring)
+/*
+ * A step is at most half a window, and noted by main before the next one: so
+ * how far the position has come since the last note is never in doubt.
+ */
+int64_t
+ring_position(const struct cursor *c, int ring)
 {
+	off_t at = lseek(ring, 0, SEEK_CUR);
+	uint64_t window = c->window, moved;
+
+	if (at == -1)
+		return -1;
+	if (window == 0)
+		return (uint64_t)at < c->done ? -1 : at;
+	moved = ((uint64_t)at % window + window - c->pos % window) % window;
+	return moved > window / 2 ? -1 : (int64_t)(c->pos + moved);
+}
+
+/* What there is room for behind pos in one piece. */
+static size_t
+room(const struct cursor *c, uint64_t pos)
+{
+	uint64_t window = c->window, left, to_end;
+
+	if (window == 0)
+		return CHUNK;
+	left = window - (pos - c->done);
+	to_end = window - pos % window;
+	if (left > window / 2)
+		left = window / 2;
+	return left < to_end ? left : to_end;
+}
+
+/* One piece of up to len bytes, to position pos. */
+static ssize_t
+splice_piece(
+    const struct cursor *c, int fifo, int ring, uint64_t pos, size_t len)
+{
+	size_t max = room(c, pos);
 	ssize_t n;
 
+	if (c->window > 0 && pos % c->window == 0)
+		lseek(ring, 0, SEEK_SET);
 	do
-		n = splice(fifo, NULL, ring, NULL, CHUNK, SPLICE_F_NONBLOCK);
+		n = splice(fifo, NULL, ring, NULL, len < max ? len : max,
+		    SPLICE_F_NONBLOCK);
 	while (n == -1 && errno == EINTR);
+	return n;
+}
+
+ssize_t
+ring_capture(const struct cursor *c, int fifo, int ring)
+{
+	ssize_t n = splice_piece(c, fifo, ring, c->pos, CHUNK);
+
 	return n == -1 && errno == EAGAIN ? 0 : n;
 }
 
@@ -35,7 +82,7 @@ static int
 whole_lines(int fifo, const int scratch[2], size_t *lines, size_t *seen)
 {
 	char buf[16384];
-	ssize_t n = tee(fifo, scratch[1], CHUNK, SPLICE_F_NONBLOCK), m, i;
+	ssize_t n = tee(fifo, scratch[1], RING_PIECE, SPLICE_F_NONBLOCK), m, i;
 
 	*lines = *seen = 0;
 	if (n == -1)
@@ -52,16 +99,13 @@ whole_lines(int fifo, const int scratch[2], size_t *lines, size_t *seen)
 
 /* -1 and errno if nothing could be moved. */
 static ssize_t
-move(int fifo, int ring, size_t len)
+move(const struct cursor *c, int fifo, int ring, size_t len)
 {
 	size_t done = 0;
 	ssize_t n;
 
 	while (done < len) {
-		n = splice(
-		    fifo, NULL, ring, NULL, len - done, SPLICE_F_NONBLOCK);
-		if (n == -1 && errno == EINTR)
-			continue;
+		n = splice_piece(c, fifo, ring, c->pos + done, len - done);
 		if (n == -1 && errno != EAGAIN && done == 0)
 			return -1;
 		if (n <= 0)
@@ -89,7 +133,7 @@ ring_capture_lines(struct cursor *c, int fifo, int ring, const int scratch[2],
 	c->len = lines;
 	c->next = who;
 	c->from = c->pos + 1;
-	n = move(fifo, ring, lines);
+	n = move(c, fifo, ring, lines);
 	c->from = 0;
 	return n;
 }
@@ -103,7 +147,7 @@ ring_recover_lines(struct cursor *c, int fifo, int ring, uint64_t who)
 	if (c->from == 0 || c->next != who)
 		return;
 	if (c->pos >= c->from && c->pos < end) {
-		n = move(fifo, ring, (size_t)(end - c->pos));
+		n = move(c, fifo, ring, (size_t)(end - c->pos));
 		if (n > 0)
 			c->pos += (uint64_t)n;
 	}
@@ -115,6 +159,8 @@ ring_trim(struct cursor *c, int ring, uint64_t keep, uint64_t worth)
 {
 	uint64_t low = c->pos < keep ? 0 : c->pos - keep, old = c->low;
 
+	if (c->window > 0)
+		return;
 	if (low > c->done)
 		low = c->done;
 	low &= ~(PAGE - 1);
@@ -129,16 +175,28 @@ ring_trim(struct cursor *c, int ring, uint64_t keep, uint64_t worth)
 void
 ring_trim_again(const struct cursor *c, int ring)
 {
-	if (c->low > 0)
+	if (c->low > 0 && c->window == 0)
 		fallocate(ring, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
 		    (off_t)c->low);
 }
 
+void
+ring_empty(const struct cursor *c, int ring)
+{
+	fallocate(ring, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+	    (off_t)c->window);
+}
+
 ssize_t
-ring_read(int ring, uint64_t at, void *buf, size_t size)
+ring_read(int ring, uint64_t window, uint64_t at, void *buf, size_t size)
 {
 	ssize_t n;
 
+	if (window > 0) {
+		at %= window;
+		if (size > window - at)
+			size = window - at;
+	}
 	do
 		n = pread(ring, buf, size, (off_t)at);
 	while (n == -1 && errno == EINTR);

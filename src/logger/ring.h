@@ -2,6 +2,11 @@
  * ring: what was captured of a stream, in a memfd that the keeper holds. Its
  * file position, which splice(2) itself moves, is the number of bytes ever
  * captured; old pages are given back.
+ *
+ * Of a ring with a window it is that number modulo the window, whose pages are
+ * used again and again: to have a page and give it back costs more than to copy
+ * it. That needs no room for what is delivered, so it is for those whose past
+ * is in a file.
  */
 #ifndef SVD_LOGGER_RING_H
 #define SVD_LOGGER_RING_H
@@ -18,11 +23,19 @@
  * little that is delivered. */
 #define RING_GO_ON (RING_MAX / 2)
 
+#define RING_PIECE                                                 \
+	(64 * 1024) /* there is room for, if less is not delivered \
+	             */
+#define RING_WINDOW (RING_MAX + RING_PIECE)
+
+/* The bytes ever captured, as the ring itself says; -1: it is not the one that
+ * the cursor tells of. */
+int64_t ring_position(const struct cursor *c, int ring);
 /*
- * Moves what is in the FIFO to the ring: the bytes moved, 0: there is nothing
- * now, -1 and errno.
+ * Moves what is in the FIFO to the ring, of which cursor and position are in
+ * step: the bytes moved, 0: there is nothing now, -1 and errno.
  */
-ssize_t ring_capture(int fifo, int ring);
+ssize_t ring_capture(const struct cursor *c, int fifo, int ring);
 /*
  * The same for a ring that several FIFOs end in: no more than whole lines,
  * unless all is asked for, or a line is longer than the FIFO. scratch: an empty
@@ -42,7 +55,11 @@ void ring_trim(struct cursor *c, int ring, uint64_t keep, uint64_t worth);
 #define RING_WORTH_AT_REST (8 * 1024)
 /* After a restart: gives back what is below low, in case that was not done. */
 void ring_trim_again(const struct cursor *c, int ring);
-/* Up to size bytes from position at on, none from the end on. -1 and errno. */
-ssize_t ring_read(int ring, uint64_t at, void *buf, size_t size);
+/* Gives back a whole window of which all is delivered. For who writes to it. */
+void ring_empty(const struct cursor *c, int ring);
+/* Up to size bytes from position at on, none from the end on, fewer than there
+ * are at a window's end. -1 and errno. */
+ssize_t
+ring_read(int ring, uint64_t window, uint64_t at, void *buf, size_t size);
 
 #endif

@@ -17,13 +17,14 @@
 
 /* The memfd: held, or a new one, then given to hold. */
 static int
-open_memfd(struct logger *lg, const char *key)
+open_memfd(struct logger *lg, const char *key, int *is_new)
 {
 	char name[KEEPER_NAME_MAX + 1];
 	int fd;
 
 	snprintf(name, sizeof(name), "ring:%s", key);
 	fd = (int)names_take(&lg->held, name, -1);
+	*is_new = fd == -1;
 	if (fd != -1)
 		return fd;
 	fd = sys_memfd("svd-output");
@@ -32,27 +33,43 @@ open_memfd(struct logger *lg, const char *key)
 	return fd;
 }
 
+/* What is delivered to a file can be read there: nothing is kept of it. */
+static struct cursor *
+add_cursor(struct logger *lg, int fd, const char *key)
+{
+	struct cursor *c = cursors_add(&lg->cursors, key);
+	off_t pos = lseek(fd, 0, SEEK_CUR);
+
+	if (c == NULL || pos == -1)
+		return NULL;
+	if (strncmp(key, "file:", 5) == 0)
+		c->window = RING_WINDOW;
+	c->pos = (uint64_t)(c->window > 0 ? pos % RING_WINDOW : pos);
+	return c;
+}
+
 /* What an earlier life may have left undone between a system call and its
  * note of it. */
 static int
-open_cursor(struct logger *lg, struct ring *r, const char *key)
+open_cursor(struct logger *lg, struct ring *r, const char *key, int is_new)
 {
-	off_t pos = lseek(r->fd, 0, SEEK_CUR);
+	int64_t pos = 0;
 
-	if (pos == -1)
-		return -1;
 	r->c = (void *)names_take(&lg->entries, key, 0);
+	if (r->c != NULL)
+		pos = is_new && r->c->pos > 0 ? -1 : ring_position(r->c, r->fd);
 	/* Of a ring that was lost. */
-	if (r->c != NULL && r->c->done > (uint64_t)pos) {
+	if (pos == -1) {
 		log_error("'%s' does not go on where it was", key);
 		cursors_remove(&lg->cursors, r->c);
 		r->c = NULL;
 	}
 	if (r->c == NULL)
-		r->c = cursors_add(&lg->cursors, key);
+		r->c = add_cursor(lg, r->fd, key);
 	if (r->c == NULL)
 		return -1;
-	r->c->pos = (uint64_t)pos;
+	if (pos > 0)
+		r->c->pos = (uint64_t)pos;
 	r->c->final = 0;
 	ring_trim_again(r->c, r->fd);
 	return 0;
@@ -71,15 +88,16 @@ static struct ring *
 make(struct logger *lg, const char *key)
 {
 	struct ring *r = calloc(1, sizeof(*r));
+	int is_new;
 
 	if (r == NULL)
 		return NULL;
-	r->fd = open_memfd(lg, key);
+	r->fd = open_memfd(lg, key, &is_new);
 	if (r->fd == -1 || names_put(&lg->rings, key, (intptr_t)r) == -1) {
 		free_ring(r);
 		return NULL;
 	}
-	if (open_cursor(lg, r, key) == -1) {
+	if (open_cursor(lg, r, key, is_new) == -1) {
 		names_take(&lg->rings, key, 0);
 		free_ring(r);
 		return NULL;
@@ -187,6 +205,21 @@ rings_grown(struct logger *lg, struct ring *r, uint64_t bytes, int64_t now)
 		writers_touch(lg, r);
 }
 
+int
+rings_have_room(const struct ring *r)
+{
+	uint64_t limit =
+	    r->tail > RING_MAX && r->c->window == 0 ? r->tail : RING_MAX;
+
+	return r->c->pos - r->c->done < limit;
+}
+
+int
+rings_can_go_on(const struct ring *r)
+{
+	return r->c->pos - r->c->done <= RING_GO_ON;
+}
+
 void
 rings_attach(struct logger *lg, struct ring *r)
 {
@@ -252,6 +285,19 @@ rings_let_go(struct logger *lg)
 		if (r->leaving && r->c->done == r->c->pos)
 			let_go(lg, r);
 	}
+}
+
+void
+rings_give_back(struct logger *lg)
+{
+	struct ring *r;
+
+	TAILQ_FOREACH (r, &lg->all_rings, all)
+		if (r->c->window > 0 && r->c->done == r->c->pos &&
+		    r->c->pos - r->emptied > RING_WORTH_AT_REST) {
+			r->emptied = r->c->pos;
+			ring_empty(r->c, r->fd);
+		}
 }
 
 int

@@ -269,7 +269,8 @@ move_some(struct delivery *d)
 	uint64_t len = d->c->pos - d->at;
 	ssize_t n;
 
-	n = ring_read(d->r->fd, d->at, buf, len < d->chunk ? len : d->chunk);
+	n = ring_read(d->r->fd, d->c->window, d->at, buf,
+	    len < d->chunk ? len : d->chunk);
 	if (n <= 0) {
 		errno = n == 0 ? EIO : errno;
 		return -1;

@@ -402,7 +402,7 @@ capture(struct logger *lg, struct stream *s, int all, int64_t now)
 		n = ring_capture_lines(s->ring->c, s->fd, s->ring->fd,
 		    lg->scratch, names_hash(s->key), all);
 	else
-		n = ring_capture(s->fd, s->ring->fd);
+		n = ring_capture(s->ring->c, s->fd, s->ring->fd);
 	if (n == -1) {
 		if (!s->complained)
 			log_error(
@@ -461,27 +461,13 @@ streams_handed(struct logger *lg, const char *name, int fd, int64_t now)
 	watch(lg, s);
 }
 
-static int
-has_room(const struct ring *r)
-{
-	uint64_t limit = r->tail > RING_MAX ? r->tail : RING_MAX;
-
-	return r->c->pos - r->c->done < limit;
-}
-
-static int
-can_go_on(const struct ring *r)
-{
-	return r->c->pos - r->c->done <= RING_GO_ON;
-}
-
 int
 streams_can_go_on(const struct logger *lg)
 {
 	const struct stream *s;
 
 	TAILQ_FOREACH (s, &lg->blocked, queue)
-		if (can_go_on(s->ring))
+		if (rings_can_go_on(s->ring))
 			return 1;
 	return 0;
 }
@@ -493,7 +479,7 @@ go_on_with_blocked(struct logger *lg)
 
 	for (s = TAILQ_FIRST(&lg->blocked); s != NULL; s = next) {
 		next = TAILQ_NEXT(s, queue);
-		if (can_go_on(s->ring))
+		if (rings_can_go_on(s->ring))
 			enqueue(lg, s, QUEUE_READY);
 	}
 }
@@ -530,7 +516,7 @@ serve(struct logger *lg, struct stream *s, int64_t now)
 		enqueue(lg, s, QUEUE_NONE);
 		if (s->leaving)
 			forget(lg, s, now);
-	} else if (!has_room(s->ring)) {
+	} else if (!rings_have_room(s->ring)) {
 		enqueue(lg, s, QUEUE_BLOCKED);
 	} else if ((rc = capture(lg, s, s->leaving || s->replaced, now)) != 1) {
 		enqueue(lg, s, QUEUE_NONE);
@@ -568,21 +554,46 @@ streams_look_at_all(struct logger *lg, int64_t now)
 	struct stream *s;
 
 	TAILQ_FOREACH (s, &lg->all_streams, all)
-		if (s->fd != -1 && s->ring != NULL && has_room(s->ring))
+		if (s->fd != -1 && s->ring != NULL && rings_have_room(s->ring))
 			capture(lg, s, 0, now);
 }
 
-void
+/* 0: it has more, for which there is no room now. */
+static int
+drain(struct logger *lg, struct stream *s, int64_t now)
+{
+	uint64_t before;
+
+	while (s->undrained > 0 && s->fd != -1 && s->ring != NULL) {
+		if (s->ring->c->window > 0 && !rings_have_room(s->ring))
+			return 0;
+		before = s->ring->c->pos;
+		if (capture(lg, s, 1, now) != 1)
+			break;
+		before = s->ring->c->pos - before;
+		s->undrained -=
+		    before < s->undrained ? (unsigned int)before : s->undrained;
+	}
+	s->undrained = 0;
+	return 1;
+}
+
+int
 streams_drain(struct logger *lg, int64_t now)
 {
 	struct stream *s;
-	uint64_t end;
+	int drained = 1;
 
-	TAILQ_FOREACH (s, &lg->all_streams, all) {
-		if (s->fd == -1 || s->ring == NULL)
-			continue;
-		end = s->ring->c->pos + DRAIN_BYTES;
-		while (s->ring->c->pos < end && capture(lg, s, 1, now) == 1)
-			;
-	}
+	TAILQ_FOREACH (s, &lg->all_streams, all)
+		drained &= drain(lg, s, now);
+	return drained;
+}
+
+void
+streams_begin_to_drain(struct logger *lg)
+{
+	struct stream *s;
+
+	TAILQ_FOREACH (s, &lg->all_streams, all)
+		s->undrained = DRAIN_BYTES;
 }

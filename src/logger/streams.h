@@ -24,7 +24,10 @@ void streams_look_at_all(struct logger *lg, int64_t now);
 /* For a copy of main that has nothing to do with them: gives back their memory,
  * of which it would soon be the only owner. */
 void streams_leave(struct logger *lg);
-/* Moves all of what there is, full rings or not. */
-void streams_drain(struct logger *lg, int64_t now);
+/* At the end: what is there by now, and no more, is to be moved ... */
+void streams_begin_to_drain(struct logger *lg);
+/* ... full rings or not; of those that cannot grow as far as there is room. 1:
+ * it has been. */
+int streams_drain(struct logger *lg, int64_t now);
 
 #endif

@@ -144,7 +144,7 @@ read_ring(const struct view *v, int64_t at, void *buf, size_t size)
 
 	if (at < (int64_t)v->c->low)
 		return -1;
-	n = ring_read(v->ring, (uint64_t)at, buf, size);
+	n = ring_read(v->ring, v->c->window, (uint64_t)at, buf, size);
 	return at < (int64_t)v->c->low ? -1 : n;
 }
 

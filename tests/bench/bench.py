@@ -30,6 +30,7 @@ SETTLE_S = 0.3
 LINE_BYTES = 60
 LOGGER_RESTS_S = 1.5  # so long does it look whether disks are behind
 FLOOD_BYTES = 200 << 20
+FLOODS = max(ROUNDS, 9)  # no two are alike
 FLOOD = str(fleets.BUILD / "tests" / "flood")
 
 verdicts = []
@@ -304,7 +305,7 @@ def measure_output():
     # A hundredth of timing is lost where cat is faster by as much.
     for size, target in ((100, 0.5), (4096, 0.99)):
         times, svd, cat, captured = FLOOD_BYTES // size, [], [], False
-        for _ in range(ROUNDS):
+        for _ in range(FLOODS):
             progress(f"output in pieces of {size} bytes")
             cat.append(run_cat(size, times))
             with Flood(size, times) as fleet:

@@ -497,6 +497,33 @@ def test_the_fleets_end_writes_all_there_is(fleet):
     assert own.count("Z db: db ") == wrote(f.dir, "db")[1]
 
 
+def test_the_fleets_end_writes_more_than_there_is_room_for(fleet):
+    """What lies in the FIFOs of many, all of whom write to one file."""
+    count, size = 16, 60000
+    f = fleet("", launch=False)
+    f.ini.write_text(
+        "[fleet]\nname = test\n"
+        + worker("web", f"/bin/sh -c 'yes web%n | head -c {size}'",
+                 numprocs=count, type="oneshot", autostart="no",
+                 stdout=f"file:{f.dir}/web.log"))
+    f.start()
+    pid = wait_for(lambda: logger(f))
+    wait_for(lambda: (f.dir / "web.log").exists())
+    kill(pid, signal.SIGSTOP)
+    f.ctl("start", "web")
+    wait_for(lambda: all(f.worker(f"web:{i}")["state"] == "EXITED"
+                         for i in range(count)))
+    f.signal(signal.SIGTERM)
+    wait_for(lambda: not f.supervisor())
+    kill(pid, signal.SIGCONT)
+    assert f.end(20) == 0
+    lines = (f.dir / "web.log").read_bytes().splitlines(keepends=True)
+    for i in range(count):
+        piece = b"web%d\n" % i
+        assert lines.count(piece) >= size // len(piece) - 1, i
+    assert (f.dir / "web.log").stat().st_size == count * size
+
+
 def switches(pid):
     text = open(f"/proc/{pid}/status", encoding="utf-8").read()
     return int(text.split("\nvoluntary_ctxt_switches:")[1].split()[0])

@@ -192,11 +192,11 @@ START_TEST(a_ring_counts_and_gives_back_old_pages)
 	ssize_t n;
 
 	ck_assert_int_eq(pipe2(fifo, O_NONBLOCK), 0);
-	ck_assert_int_eq(ring_capture(fifo[0], ring), 0);
+	ck_assert_int_eq(ring_capture(c, fifo[0], ring), 0);
 	memset(text, 'x', sizeof(text));
 	while (c->pos < 300000) {
 		ck_assert_int_gt(write(fifo[1], text, 50000), 0);
-		n = ring_capture(fifo[0], ring);
+		n = ring_capture(c, fifo[0], ring);
 		ck_assert_int_gt(n, 0);
 		c->pos += (uint64_t)n;
 	}
@@ -211,7 +211,7 @@ START_TEST(a_ring_counts_and_gives_back_old_pages)
 	ck_assert_uint_le(c->low, c->pos - 100000);
 	ck_assert_uint_gt(c->low, c->pos - 100000 - 4096);
 	ck_assert_uint_le(blocks(), 100000 + 2 * 4096);
-	ck_assert_int_eq(ring_read(ring, c->low, text, 10), 10);
+	ck_assert_int_eq(ring_read(ring, 0, c->low, text, 10), 10);
 	ck_assert_int_eq(text[0], 'x');
 	/* Nor is less than is delivered ever given back. */
 	c->done = c->low + 5000;
@@ -250,7 +250,7 @@ START_TEST(lines_of_a_shared_ring_are_whole)
 	    ring_capture_lines(c, fifo[0], ring, scratch, 7, 0), 0);
 	ck_assert_int_eq(
 	    ring_capture_lines(c, fifo[0], ring, scratch, 7, 1), 3);
-	ck_assert_int_eq(ring_read(ring, 0, text, sizeof(text)), 11);
+	ck_assert_int_eq(ring_read(ring, 0, 0, text, sizeof(text)), 11);
 	ck_assert_str_eq(text, "one\ntwo\nthr");
 }
 END_TEST
@@ -289,7 +289,7 @@ START_TEST(a_move_that_was_cut_short_is_ended_by_the_same_stream)
 	ring_recover_lines(c, fifo[0], ring, 7);
 	ck_assert_uint_eq(c->pos, 4);
 	ck_assert_uint_eq(c->from, 0);
-	ck_assert_int_eq(ring_read(ring, 0, text, sizeof(text)), 4);
+	ck_assert_int_eq(ring_read(ring, 0, 0, text, sizeof(text)), 4);
 	ck_assert_str_eq(text, "one\n");
 }
 END_TEST
@@ -360,6 +360,20 @@ START_TEST(a_file_is_gone_on_with_at_its_end)
 	d = begin(0);
 	deliver(&d);
 	expect("", "before\none\ntwo\n");
+	end(&d);
+}
+END_TEST
+
+/* What is written may be written over in a ring with a window. */
+START_TEST(what_a_file_has_is_gone_from_a_window)
+{
+	struct delivery d = begin(0);
+
+	c->window = RING_WINDOW;
+	capture("one\ntwo\n");
+	deliver(&d);
+	expect("", "one\ntwo\n");
+	ck_assert_uint_eq(c->low, 8);
 	end(&d);
 }
 END_TEST
@@ -659,6 +673,7 @@ main(void)
 	tcase_add_test(t, places_are_used_again_once_nobody_looks);
 	tcase_add_test(t, a_table_of_another_kind_is_refused);
 	tcase_add_test(t, a_file_is_gone_on_with_at_its_end);
+	tcase_add_test(t, what_a_file_has_is_gone_from_a_window);
 	tcase_add_test(t, killed_between_write_and_note);
 	tcase_add_test(t, killed_while_the_file_is_exchanged);
 	tcase_add_test(t, a_file_that_was_cut_goes_on_at_its_new_end);
