@@ -17,6 +17,7 @@ libexec = $(PREFIX)/libexec/svd
 libdir  = $(PREFIX)/lib
 incdir  = $(PREFIX)/include/svd
 mandir  = $(PREFIX)/share/man
+unitdir = $(PREFIX)/lib/systemd/system
 docdir  = $(PREFIX)/share/doc/svd
 bashdir = $(PREFIX)/share/bash-completion/completions
 zshdir  = $(PREFIX)/share/zsh/site-functions
@@ -355,6 +356,10 @@ deps-build:
 deps-check:
 	@contrib/deps build check
 
+# Of the one unit, where its programs are, and the same for any fleet.
+unit_paths    = s,=/usr/local/,=$(PREFIX)/,
+unit_template = 1,/^\[Unit/{/^\#/d}; s,svd/fleet,svd/%i,; s,fleet\.ini,%i.ini,
+
 install: all
 	install -d $(DESTDIR)$(sbindir) $(DESTDIR)$(bindir) $(DESTDIR)$(docdir)
 	install -m 755 $(B)/svd $(DESTDIR)$(sbindir)/svd
@@ -375,6 +380,11 @@ install: all
 		install -D -m 644 $$file $(DESTDIR)$(docdir)/$${file#contrib/}; \
 	done
 	install -m 644 README COPYING etc/fleet.ini etc/demo.ini $(DESTDIR)$(docdir)
+	install -d $(DESTDIR)$(unitdir)
+	sed '$(unit_paths)' contrib/systemd/svd.service \
+		>$(DESTDIR)$(unitdir)/svd.service
+	sed '$(unit_paths); $(unit_template)' contrib/systemd/svd.service \
+		>$(DESTDIR)$(unitdir)/svd@.service
 	install -d $(DESTDIR)$(bashdir) $(DESTDIR)$(zshdir) $(DESTDIR)$(fishdir)
 	install -m 644 $(B)/completions/svctl.bash $(DESTDIR)$(bashdir)/svctl
 	install -m 644 $(B)/completions/svd.bash $(DESTDIR)$(bashdir)/svd
@@ -389,6 +399,7 @@ uninstall:
 	rm -f $(DESTDIR)$(sbindir)/svd $(DESTDIR)$(bindir)/svctl
 	rm -rf $(DESTDIR)$(docdir) $(DESTDIR)$(libexec) $(DESTDIR)$(incdir)
 	rm -f $(DESTDIR)$(libdir)/libsvdworker.*
+	rm -f $(DESTDIR)$(unitdir)/svd.service $(DESTDIR)$(unitdir)/svd@.service
 	rm -f $(DESTDIR)$(bashdir)/svd $(DESTDIR)$(bashdir)/svctl
 	rm -f $(DESTDIR)$(zshdir)/_svd $(DESTDIR)$(zshdir)/_svctl
 	rm -f $(DESTDIR)$(fishdir)/svd.fish $(DESTDIR)$(fishdir)/svctl.fish
