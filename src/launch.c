@@ -24,6 +24,7 @@
 #include "conf/source.h"
 #include "core/record.h"
 #include "keeper/handover.h"
+#include "program.h"
 
 #define LISTEN_BACKLOG 128
 #define STATE_MAX_BYTES (256 << 20)
@@ -353,6 +354,21 @@ make_arguments(struct launching *l, char *role, char *log)
 	return argv;
 }
 
+/* Where an upgrade will look for a newer svd. */
+static int
+hold_program(struct launching *l, struct err *e)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	if (program_find(path) == -1)
+		return 0;
+	fd = sys_memfd("svd-program");
+	if (fd != -1 && fd_write_all(fd, path, strlen(path)) == -1)
+		return err_sys(e, errno, "cannot write a memfd");
+	return hold(l, "program", fd, e);
+}
+
 static int
 begin_handover(struct launching *l, struct err *e)
 {
@@ -361,7 +377,7 @@ begin_handover(struct launching *l, struct err *e)
 	if (fd == -1)
 		return err_sys(e, errno, "cannot make a memfd");
 	handover_begin(&l->handover, fd);
-	return 0;
+	return hold_program(l, e);
 }
 
 /* Those by number, and none is closed on the way. */

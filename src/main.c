@@ -265,6 +265,8 @@ run_role(const char *role, struct options *o, char **argv)
 	log_to(o->log_fd, o->log_format);
 	if (is_role(role, "keeper", fds, 1))
 		return run_keeper(o, fds[0], argv);
+	if (is_role(role, "rehearsal", fds, 2))
+		return keeper_rehearse(fds[0], fds[1]);
 	if (is_role(role, "supervisor", fds, 3))
 		return run_supervisor(o, fds);
 	if (is_role(role, "logger", fds, 1))

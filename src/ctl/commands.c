@@ -335,6 +335,8 @@ static const struct command commands[] = {
 	FLEET("Refloor"), 0, 0, once_refloor},
     {"shutdown", "", "stop the fleet, and wait for its end", FLEET("Shutdown"),
 	COMMAND_NO_ARGS, 0, run_shutdown},
+    {"upgrade", "", "run the svd that is installed now", FLEET("Upgrade"),
+	COMMAND_NO_ARGS, 0, once_upgrade},
     {"reload", "", "apply what is new in the fleet's files", FLEET("Reload"),
 	COMMAND_NO_ARGS, 0, fleetfile_reload},
     {"diff", "", "show what reload would do", FLEET("Diff"),

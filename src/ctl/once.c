@@ -115,6 +115,33 @@ once_birth(struct ctl *ctl)
 	    ctl, command_parameters(ctl), again, command_use_results);
 }
 
+static int
+use_upgrade(struct ctl *ctl, const json_t *parameters)
+{
+	if (!ctl->json && ctl->wait)
+		print_upgrade(parameters);
+	return EXIT_DONE;
+}
+
+/* Those that there were before are counted: this is the one after them. */
+int
+once_upgrade(struct ctl *ctl)
+{
+	struct varlink_reply reply;
+	json_int_t before;
+	json_t *msg;
+	int status = ask(ctl, FLEET("Version"), json_object(), &msg, &reply);
+
+	if (status != EXIT_DONE)
+		return status;
+	before =
+	    json_integer_value(json_object_get(reply.parameters, "upgrades"));
+	json_decref(msg);
+	return command_call(ctl,
+	    json_pack("{s:b, s:I}", "wait", ctl->wait, "number", before + 1),
+	    NULL, use_upgrade);
+}
+
 /* At most ms from now, and not after the deadline. */
 static int64_t
 within(const struct ctl *ctl, int64_t ms)

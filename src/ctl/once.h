@@ -12,5 +12,6 @@ struct ctl;
 int once_birth(struct ctl *ctl); /* start, restart */
 int once_refloor(struct ctl *ctl);
 int once_kill(struct ctl *ctl);
+int once_upgrade(struct ctl *ctl);
 
 #endif

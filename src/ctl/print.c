@@ -208,6 +208,16 @@ print_version(const json_t *parameters)
 }
 
 void
+print_upgrade(const json_t *parameters)
+{
+	char from[CELL_MAX], to[CELL_MAX];
+
+	cell_text(parameters, "from", from);
+	cell_text(parameters, "to", to);
+	printf("upgraded from %s to %s\n", from, to);
+}
+
+void
 print_degraded(const json_t *parameters)
 {
 	const char *why =

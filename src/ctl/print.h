@@ -26,6 +26,7 @@ void print_lines(const json_t *object, const char *key, const char *indent);
 void print_status_begin(struct table *t);
 /* Of Version, Why and Health; Floors: see print_floors.h. */
 void print_version(const json_t *parameters);
+void print_upgrade(const json_t *parameters);
 void print_why(const json_t *parameters);
 void print_health(const json_t *parameters);
 /* On standard error, if svd cannot write down what happens: Status, Health. */

@@ -21,9 +21,13 @@ say_hello(struct link *l, struct err *e)
 	if (n <= 0 || keeper_msg_decode(packet, (size_t)n, &m) == -1 ||
 	    m.type != KM_HELLO)
 		return err_set(e, "the keeper does not say hello");
-	if (m.version != KEEPER_PROTO_VERSION)
+	/* An older one tries us out, and will have ended before we are newer
+	 * than that. */
+	if (m.version != KEEPER_PROTO_VERSION &&
+	    m.version != KEEPER_PROTO_VERSION - 1)
 		return err_set(e, "the keeper speaks version %u, not %u",
 		    m.version, KEEPER_PROTO_VERSION);
+	l->version = m.version;
 	l->keeper_pid = m.pid;
 	l->epoch = m.epoch;
 	l->life = m.life;
@@ -93,6 +97,20 @@ keep(struct link *l, const struct keeper_msg *m, int *fds, size_t nfds)
 	return i == nfds && name == end ? 0 : -1;
 }
 
+static void
+note_upgrade(struct link *l, const struct keeper_msg *m)
+{
+	struct link_upgrade *u = &l->upgrade;
+
+	l->version = m->version;
+	u->number = m->life;
+	u->state = (enum keeper_upgraded)m->code;
+	u->text_len =
+	    m->text_len < sizeof(u->text) ? m->text_len : sizeof(u->text);
+	memcpy(u->text, m->text, u->text_len);
+	u->text[u->text_len - 1] = '\0';
+}
+
 /* As recv(2): 1, 0 at the end, or -1 with errno, EPROTO for nonsense. */
 static int
 receive(struct link *l, unsigned char *packet, struct keeper_msg *m, int flags)
@@ -112,6 +130,8 @@ receive(struct link *l, unsigned char *packet, struct keeper_msg *m, int flags)
 	if (m->type == KM_FD)
 		return keep(l, m, fds, nfds) == -1 ? -1 : 1;
 	close_all(fds, nfds);
+	if (m->type == KM_UPGRADED)
+		note_upgrade(l, m);
 	return 1;
 }
 
@@ -125,7 +145,7 @@ link_open(struct link *l, int sock, struct err *e)
 	*l = (struct link){.sock = sock};
 	if (say_hello(l, e) == -1)
 		return -1;
-	while (m.type == KM_FD) {
+	while (m.type == KM_FD || m.type == KM_UPGRADED) {
 		rc = receive(l, packet, &m, 0);
 		if (rc == -1 && errno == EINTR)
 			m.type = KM_FD;

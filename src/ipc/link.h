@@ -15,6 +15,14 @@ struct link_held {
 	int fd; /* ours, a copy of the keeper's; -1 once taken */
 };
 
+/* What the keeper told last of an upgrade of svd. */
+struct link_upgrade {
+	uint32_t number;            /* how many were begun */
+	enum keeper_upgraded state; /* of the last; while number is 0: none */
+	char text[512];
+	size_t text_len; /* bytes, its last NUL included */
+};
+
 struct link {
 	int sock;
 	int keeper_pid;
@@ -22,6 +30,8 @@ struct link {
 	uint32_t life; /* 1: the first of this role and keeper */
 	enum keeper_obituary predecessor;
 	int predecessor_status;
+	uint32_t version; /* of the keeper's protocol */
+	struct link_upgrade upgrade;
 	struct link_held *held;
 	size_t nheld, held_cap;
 	struct keeper_msg born, acks; /* not sent yet */
@@ -34,9 +44,9 @@ void link_close(struct link *l);
 int link_take(struct link *l, const char *name);
 /*
  * One message from the keeper, not waiting; packet must live as long as m is
- * used. What an FD brings is added to what can be taken; several of one name:
- * the last one counts, the others are closed. 1: there is one, 0: none now, -1:
- * the keeper is gone.
+ * used. What UPGRADED says is noted. What an FD brings is added to what can be
+ * taken; several of one name: the last one counts, the others are closed. 1:
+ * there is one, 0: none now, -1: the keeper is gone.
  */
 int link_receive(struct link *l, unsigned char packet[KEEPER_PACKET_MAX],
     struct keeper_msg *m);

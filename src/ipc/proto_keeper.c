@@ -55,6 +55,8 @@ static const struct field fields[KM_TYPES][FIELDS_MAX] = {
     [KM_STOPPING] = {M32(code)},
     [KM_QUIT] = {{F_END, 0}},
     [KM_NOTIFY] = {M32(code), TEXT},
+    [KM_UPGRADE] = {TEXT},
+    [KM_UPGRADED] = {M32(version), M32(life), M32(code), TEXT},
 };
 
 static unsigned int

@@ -10,7 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define KEEPER_PROTO_VERSION 1
+#ifndef KEEPER_PROTO_VERSION /* tests build a next one */
+#	define KEEPER_PROTO_VERSION 1
+#endif
 #define KEEPER_NAME_MAX 95    /* bytes of a held descriptor's name */
 #define KEEPER_TEXT_MAX 24000 /* bytes: 250 names with their NULs */
 #define KEEPER_PACKET_MAX (KEEPER_TEXT_MAX + 64)
@@ -43,6 +45,10 @@ enum keeper_msg_type {
 	KM_QUIT,      /* the fleet has ended; keeper -> logger: finish */
 	KM_NOTIFY,    /* code: an enum keeper_notify; text: a line about the
 	                 fleet, for systemd */
+	KM_UPGRADE, /* text: a path; the descriptor of the svd that is there */
+	/* keeper -> supervisor */
+	KM_UPGRADED, /* version; life: how many upgrades were begun; code:
+	                how the last one ended (keeper_upgraded); text */
 	KM_TYPES
 };
 
@@ -59,6 +65,14 @@ enum keeper_obituary {
 	OBITUARY_EXITED,
 	OBITUARY_SIGNALLED,
 	OBITUARY_HUNG /* the keeper ended it */
+};
+
+/* The code of UPGRADED, and what its text says. */
+enum keeper_upgraded {
+	UPGRADED_DONE,   /* two versions, each with its NUL: from, to */
+	UPGRADED_FAILED, /* why */
+	UPGRADED_UNDER_WAY,
+	UPGRADED_ON_TRIAL /* under way, and it is the new svd that is told */
 };
 
 struct keeper_msg {

@@ -55,6 +55,7 @@ static const struct number numbers[] = {
     NUMBER("nofile_hard", nofile.rlim_max),
     NUMBER("orphaned_since", orphaned_since),
     NUMBER("pong_due", pong_due),
+    NUMBER("upgrades", upgrade.attempts),
     ROLE("supervisor", sup.role),
     NUMBER("supervisor.exit_sent_at", sup.exit_sent_at),
     NUMBER("supervisor.signals_sent", sup.signals_sent),
@@ -163,6 +164,8 @@ handover_write(const struct keeper *k, int fd)
 	size_t i;
 
 	handover_begin(&t, fd);
+	end_line(&t, snprintf(next_line(&t), LINE_MAX_BYTES, "version %s\n",
+			 SVD_VERSION));
 	for (i = 0; i < NNUMBERS; i++)
 		handover_put(&t, numbers[i].key, get_member(k, &numbers[i]));
 	for (i = 0; i < k->vault.n; i++)
@@ -261,6 +264,17 @@ read_exit(struct reading *r, const char *p)
 }
 
 static int
+read_written_by(struct reading *r, const char *p)
+{
+	char *version = r->k->upgrade.version;
+
+	if (*p == '\0' || strlen(p) >= UPGRADE_VERSION_SIZE)
+		return -1;
+	memcpy(version, p, strlen(p) + 1);
+	return 0;
+}
+
+static int
 read_end(struct reading *r, const char *p)
 {
 	int lines;
@@ -294,6 +308,7 @@ static const struct {
     {"held ", read_held},
     {"child ", read_child},
     {"exit ", read_exit},
+    {"version ", read_written_by},
     {"end ", read_end},
 };
 

@@ -4,6 +4,7 @@
  * that executes a newer svd, all that must outlive that. Text, a line a fact:
  *
  *	svd-keeper MAJOR.MINOR	the first line
+ *	version VERSION		of the svd that wrote it; the launcher does not
  *	KEY NUMBER		a member of struct keeper, see handover.c
  *	held FD LIFE LIFE NAME	a held descriptor, and which life of supervisor
  *				and logger was handed it last

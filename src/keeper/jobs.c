@@ -12,12 +12,17 @@
 void
 jobs_init(struct keeper *k)
 {
+	k->terminal_fd = k->init_mode ? terminal_find() : -1;
+}
+
+int
+jobs_have_terminal(const struct keeper *k)
+{
 	pid_t pgrp;
 
-	k->terminal_fd = k->init_mode ? terminal_find() : -1;
-	k->foreground = k->terminal_fd != -1 &&
-	                ioctl(k->terminal_fd, TIOCGPGRP, &pgrp) == 0 &&
-	                pgrp == getpgrp();
+	return k->terminal_fd != -1 &&
+	       ioctl(k->terminal_fd, TIOCGPGRP, &pgrp) == 0 &&
+	       pgrp == getpgrp();
 }
 
 /* Is there a shell above that would see us stopped and continue us? PID 1 and

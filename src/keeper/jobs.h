@@ -10,6 +10,8 @@
 #include "keeper/keeper.h"
 
 void jobs_init(struct keeper *k);
+/* Is it svd that the terminal is given to, at its start? */
+int jobs_have_terminal(const struct keeper *k);
 /* After SIGCHLD: has COMMAND stopped? Then stops with it, and returns when
  * continued. */
 void jobs_check(struct keeper *k);

@@ -136,6 +136,7 @@ next_deadline(const struct keeper *k)
 		d = role_earlier(d, role_deadline(k, &k->logger), 0);
 	d = role_earlier(d, k->stop_deadline, 0);
 	d = role_earlier(d, notify_deadline(k), 0);
+	d = role_earlier(d, upgrade_deadline(k), 0);
 	return role_earlier(d, k->orphaned_since, ORPHANED_MS);
 }
 
@@ -180,6 +181,7 @@ serve_roles(struct keeper *k)
 {
 	life_start(k);
 	role_hand_over(k, &k->sup.role);
+	upgrade_tell(k);
 	life_send_signals(k);
 	reap_announce(k);
 	logger_start(k);
@@ -200,6 +202,7 @@ turn(struct keeper *k)
 	now = sys_now_ms();
 	life_check_answers(k, now);
 	role_check_answers(k, &k->logger, 0, now);
+	upgrade_check(k, now);
 	if (stop_check(k, now) == 1)
 		return 0;
 	if (k->stop != STOP_KILL)
@@ -237,6 +240,13 @@ open_children(int thread)
 	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
+/* Is this not svd's start, but NEW in an upgrade's? */
+static int
+is_upgraded(const struct keeper *k)
+{
+	return k->upgrade.version[0] != '\0';
+}
+
 static int
 read_table(struct keeper *k, int fd)
 {
@@ -252,33 +262,72 @@ read_table(struct keeper *k, int fd)
 	return rc;
 }
 
-static int
-keeper_init(struct keeper *k, const struct keeper_options *o)
+/* What only svd's start can tell. */
+static void
+look_around(struct keeper *k)
 {
+	struct sigaction hup;
 	int fd;
 
-	k->argv = o->argv;
-	k->init_mode = o->init_mode;
-	if (logger_init(k) == -1)
-		return -1;
-	k->epoch = sys_random();
-	k->grace = 15000; /* until LIMITS says otherwise */
-	life_init(k);
-	notify_init(
-	    &k->notify, o->notify_socket, o->watchdog_usec, o->watchdog_pid);
+	k->nohup =
+	    sigaction(SIGHUP, NULL, &hup) == 0 && hup.sa_handler == SIG_IGN;
+	sys_signals_default(SIG_ALL);
+	sys_signals_ignore(SIG_BIT(SIGTTOU) | SIG_BIT(SIGTTIN));
 	fd = open("/dev/tty", O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 	k->had_terminal = fd != -1;
 	if (fd != -1)
 		close(fd);
+	k->foreground = jobs_have_terminal(k);
+	raise_nofile(k);
+	k->epoch = sys_random();
+	k->grace = 15000; /* until LIMITS says otherwise */
+}
+
+/* Kept over the execution, but by kernels before 5.11 not if a thread does it
+ * that is not the first. */
+static void
+lock_again(const struct keeper *k)
+{
+	struct flock fl = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	int fd = vault_get(&k->vault, "lock");
+
+	if (fd != -1 && fcntl(fd, F_SETLK, &fl) == -1)
+		log_error("cannot lock the runtime directory again: %s",
+		    strerror(errno));
+}
+
+/* Signals that are ignored, pending or blocked are as they were. */
+static void
+go_on(struct keeper *k)
+{
+	lock_again(k);
+	k->may_be_dead = 1;
+	k->sup.role.owed = k->logger.owed = 1;
+	upgrade_done(k);
+}
+
+static int
+keeper_init(struct keeper *k, const struct keeper_options *o)
+{
+	life_init(k);
+	notify_init(
+	    &k->notify, o->notify_socket, o->watchdog_usec, o->watchdog_pid);
+	if (logger_init(k) == -1)
+		return -1;
 	jobs_init(k);
+	if (is_upgraded(k))
+		go_on(k);
+	else
+		look_around(k);
 	k->children_fds[0] = open_children((int)getpid());
 	k->children_fds[1] = -1;
-	raise_nofile(k);
 	/* Those that a former self began. */
 	role_watch(k, &k->sup.role);
 	role_watch(k, &k->logger);
 	k->signal_fd = sys_signalfd(SIG_ALL);
-	return k->signal_fd == -1 ? -1 : 0;
+	if (k->signal_fd == -1)
+		return -1;
+	return getpid() == 1 ? 0 : prctl(PR_SET_CHILD_SUBREAPER, 1);
 }
 
 /* What the logger has not taken of svd's own log is said on standard error,
@@ -331,14 +380,18 @@ second_thread(void *arg)
  * workers to find what a dead one has left. If there is no second thread, all
  * are in one list, and only that is lost. The two share even what is a
  * thread's own, as only one of them ever runs.
+ *
+ * After an upgrade there is one thread, for good: the execution has made the
+ * second one the first, with all its children. Those ask for a SIGKILL at its
+ * end (PR_SET_PDEATHSIG), which is the thread's, not the process's; the next
+ * execution by another thread would be that.
  */
 static void
 go_on_in_second_thread(const struct keeper_options *o)
 {
 	static unsigned char stack[STACK_BYTES] __attribute__((aligned(64)));
 
-	if (o->one_thread ||
-	    clone(second_thread, stack + sizeof(stack),
+	if (clone(second_thread, stack + sizeof(stack),
 		CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND |
 		    CLONE_THREAD | CLONE_SYSVSEM,
 		(void *)o) == -1)
@@ -351,21 +404,24 @@ int
 keeper_main(const struct keeper_options *o)
 {
 	struct keeper *k = &keeper;
-	struct sigaction hup;
 
-	k->nohup =
-	    sigaction(SIGHUP, NULL, &hup) == 0 && hup.sa_handler == SIG_IGN;
 	/* First of all: what comes now waits for its turn. */
-	sys_signals_default(SIG_ALL);
-	sys_signals_ignore(SIG_BIT(SIGTTOU) | SIG_BIT(SIGTTIN));
 	sys_sigmask(SIG_ALL);
+	k->argv = o->argv;
+	k->init_mode = o->init_mode;
 	if (read_table(k, o->table_fd) == -1)
 		return 1;
-	if (keeper_init(k, o) == -1 ||
-	    (getpid() != 1 && prctl(PR_SET_CHILD_SUBREAPER, 1) == -1)) {
+	if (keeper_init(k, o) == -1) {
 		log_error("cannot start: %s", strerror(errno));
 		return 1;
 	}
-	go_on_in_second_thread(o);
+	if (!o->one_thread && !is_upgraded(k))
+		go_on_in_second_thread(o);
 	return run(o);
+}
+
+int
+keeper_rehearse(int table, int report)
+{
+	return upgrade_rehearse(&keeper, table, report);
 }

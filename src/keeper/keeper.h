@@ -14,6 +14,7 @@
 #include "ipc/proto_keeper.h"
 #include "keeper/notify.h"
 #include "keeper/role.h"
+#include "keeper/upgrade.h"
 #include "keeper/vault.h"
 
 #define KEEPER_CHILDREN_MAX 65536 /* announced ones; workers are fewer */
@@ -49,6 +50,7 @@ struct keeper {
 	struct vault vault;
 	struct keeper_supervisor sup;
 	struct role logger;
+	struct keeper_upgrade upgrade;
 	int pong_due;   /* to the logger */
 	int flush_told; /* STOP_FLUSH: the logger knows */
 	struct keeper_child children[KEEPER_CHILDREN_MAX];
@@ -92,6 +94,8 @@ struct keeper_options {
 	int one_thread; /* where threads are hard to follow; see keeper.c */
 };
 
+/* Its part of an upgrade (upgrade.h) in which we are NEW; the exit status. */
+int keeper_rehearse(int table, int report);
 /* Its value is svd's exit status. */
 int keeper_main(const struct keeper_options *o);
 

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "base/log.h"
@@ -48,6 +49,7 @@ life_start(struct keeper *k)
 		s->signals_sent = 0;
 		s->exit_sent_at = s->signals_sent_at = 0;
 		k->orphaned_since = 0;
+		upgrade_greet(k);
 		hold_births(k, birth[0]);
 	}
 	fd_close(&birth[1]);
@@ -66,7 +68,9 @@ life_send_signals(struct keeper *k)
 {
 	struct keeper_msg m = {.type = KM_SIGNAL, .mask = k->pending};
 
+	/* One on trial is not to load another fleet file. */
 	if (k->pending == 0 || k->sup.signals_sent != 0 || !life_can_hear(k) ||
+	    (upgrade_on_trial(k) && !k->init_mode) ||
 	    role_send(&k->sup.role, &m, -1) == -1)
 		return;
 	k->sup.signals_sent = k->pending;
@@ -180,6 +184,17 @@ on_pong(struct keeper *k, struct role *r, const struct keeper_msg *m,
 		k->sup.exit_sent_at = sys_now_ms();
 }
 
+/* The file may be gone by now, or be yet another one: what counts is open. */
+static void
+on_upgrade(struct keeper *k, struct role *r, const struct keeper_msg *m,
+    const int *fds, size_t nfds)
+{
+	IGNORE_REST;
+	upgrade_begin(k, nfds == 0 ? -1 : fds[0]);
+	while (nfds > 1)
+		close(fds[--nfds]);
+}
+
 static role_obey_fn *const obey[KM_TYPES] = {
     [KM_READY] = on_ready,
     [KM_HOLD] = role_on_hold,
@@ -192,6 +207,7 @@ static role_obey_fn *const obey[KM_TYPES] = {
     [KM_STOPPING] = on_stopping,
     [KM_QUIT] = on_quit,
     [KM_NOTIFY] = on_notify,
+    [KM_UPGRADE] = on_upgrade,
 };
 
 void

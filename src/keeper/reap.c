@@ -74,7 +74,8 @@ peek(idtype_t type, pid_t pid, siginfo_t *si, struct rusage *ru)
 static int
 is_role(const struct keeper *k, pid_t pid)
 {
-	return pid == k->sup.role.pid || pid == k->logger.pid;
+	return pid == k->sup.role.pid || pid == k->logger.pid ||
+	       pid == k->upgrade.rehearser;
 }
 
 static size_t

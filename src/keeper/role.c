@@ -28,34 +28,51 @@ role_send(const struct role *r, const struct keeper_msg *m, int fd)
 	    r->sock, packet, len, &fd, fd == -1 ? 0 : 1, MSG_DONTWAIT);
 }
 
-/* In the new process. Descriptors go by number in the role's argument. */
-static void
-exec_role(struct keeper *k, const struct role *r, int sock, const int *fds,
-    size_t nfds)
+void
+role_execute(
+    struct keeper *k, int binary, const char *name, const int *fds, size_t nfds)
 {
 	static char title[32], arg[96];
 	size_t i, len;
 
-	snprintf(title, sizeof(title), "svd: %s", r->kind->name);
-	len = (size_t)snprintf(arg, sizeof(arg), "%s=%d", r->kind->name, sock);
+	snprintf(title, sizeof(title), "svd: %s", name);
+	len = (size_t)snprintf(arg, sizeof(arg), "%s", name);
 	for (i = 0; i < nfds; i++)
-		len += (size_t)snprintf(
-		    arg + len, sizeof(arg) - len, ",%d", fds[i]);
+		len += (size_t)snprintf(arg + len, sizeof(arg) - len, "%c%d",
+		    i == 0 ? '=' : ',', fds[i]);
 	/* Its arguments are the keeper's own but for these two. */
 	k->argv[0] = title;
 	k->argv[KEEPER_ARG_ROLE] = arg;
-	if (fd_set_cloexec(sock, 0) == -1)
-		_exit(126);
 	for (i = 0; i < nfds; i++)
 		if (fd_set_cloexec(fds[i], 0) == -1)
-			_exit(126);
+			return;
 	if (k->log_fd != -1 && fd_set_cloexec(k->log_fd, 0) == -1)
-		_exit(126);
+		return;
+	sys_exec_fd(binary, k->argv, environ);
+}
+
+void
+role_become_child(const struct keeper *k)
+{
 	if (k->nofile.rlim_max != 0)
 		setrlimit(RLIMIT_NOFILE, &k->nofile);
 	/* A group of its own: the terminal's signals are the keeper's. */
 	setpgid(0, 0);
-	sys_exec_fd(k->self_fd, k->argv, environ);
+}
+
+/* In the new process. */
+static void
+exec_role(struct keeper *k, const struct role *r, int sock, const int *fds,
+    size_t nfds)
+{
+	int all[1 + ROLE_FDS_MAX];
+	size_t i;
+
+	all[0] = sock;
+	for (i = 0; i < nfds; i++)
+		all[1 + i] = fds[i];
+	role_become_child(k);
+	role_execute(k, upgrade_binary(k, r), r->kind->name, all, 1 + nfds);
 	_exit(127);
 }
 
@@ -65,7 +82,7 @@ begin(struct role *r, pid_t pid, int sock)
 	r->pid = pid;
 	r->sock = sock;
 	r->lives++;
-	r->hung_up = r->ready = r->greeted = 0;
+	r->hung_up = r->ready = r->greeted = r->replaced = 0;
 	r->owed = 1;
 	r->started = sys_now_ms();
 	r->ping_sent_at = r->next_ping = r->kill_at = 0;
@@ -109,6 +126,17 @@ role_start(struct keeper *k, struct role *r, const int *fds, size_t nfds)
 	}
 	fd_close(&talk[1]);
 	return pid;
+}
+
+void
+role_replace(struct role *r)
+{
+	r->start_at = 0;
+	r->young_deaths = 0;
+	if (r->pid == 0)
+		return;
+	kill(r->pid, SIGKILL);
+	r->replaced = 1;
 }
 
 void
@@ -237,7 +265,7 @@ receive_one(struct keeper *k, struct role *r)
 		m.type = KM_TYPES;
 	} else
 		r->kind->obey[m.type](k, r, &m, fds, nfds);
-	for (i = 0; m.type != KM_HOLD && i < nfds; i++)
+	for (i = 0; m.type != KM_HOLD && m.type != KM_UPGRADE && i < nfds; i++)
 		close(fds[i]);
 	return 1;
 }
@@ -298,7 +326,7 @@ write_obituary(
 int
 role_check_death(struct keeper *k, struct role *r, siginfo_t *si)
 {
-	int expected = k->stop >= STOP_FLUSH;
+	int expected = k->stop >= STOP_FLUSH || r->replaced;
 	int64_t now, lasted, delay;
 
 	si->si_pid = 0;
@@ -314,14 +342,19 @@ role_check_death(struct keeper *k, struct role *r, siginfo_t *si)
 	now = sys_now_ms();
 	lasted = now - r->started;
 	write_obituary(r, si, lasted, expected);
-	delay = next_delay(r,
-	    si->si_code == CLD_KILLED && si->si_status == SIGKILL &&
-		r->kill_at == 0,
-	    lasted);
+	if (r->replaced)
+		delay = 0;
+	else
+		delay = next_delay(r,
+		    si->si_code == CLD_KILLED && si->si_status == SIGKILL &&
+			r->kill_at == 0,
+		    lasted);
 	if (delay > 0 && !expected)
 		log_warn("next %s in %lld ms", r->kind->name, (long long)delay);
 	r->start_at = now + delay;
 	role_forget(r);
+	if (!r->replaced)
+		upgrade_role_died(k, r, si);
 	return 1;
 }
 

@@ -22,7 +22,8 @@
 struct keeper;
 struct role;
 
-/* Obeys one message; takes the descriptors of a HOLD, and no others. */
+/* Obeys one message; takes the descriptors of a HOLD or UPGRADE, and no
+ * others. */
 typedef void role_obey_fn(struct keeper *k, struct role *r,
     const struct keeper_msg *m, const int *fds, size_t nfds);
 
@@ -43,8 +44,9 @@ struct role {
 	int hung_up;    /* it closed the socket; its death will follow */
 	uint32_t lives; /* so far, this one included */
 	int ready;
-	int greeted; /* it was handed all that was held when it began */
-	int owed;    /* there may be something held that it has not got */
+	int replaced; /* we have ended it, for the sake of the next */
+	int greeted;  /* it was handed all that was held when it began */
+	int owed;     /* there may be something held that it has not got */
 	int64_t started;
 	int64_t start_at;          /* the next life, while there is none */
 	unsigned int young_deaths; /* in a row */
@@ -54,6 +56,15 @@ struct role {
 	int obituary_status;
 };
 
+/* Ends it, which is no sign of a fault; the next one will start at once. */
+void role_replace(struct role *r);
+/* Before another program of svd's own is executed in a new process. */
+void role_become_child(const struct keeper *k);
+/* Executes svd as `name`, with fds (borrowed, ROLE_FDS_MAX + 1 at most) in its
+ * argument; the rest of the arguments are ours. Returns only if it fails,
+ * with errno. */
+void role_execute(struct keeper *k, int binary, const char *name,
+    const int *fds, size_t nfds);
 /*
  * Starts one if its time has come; fds (ROLE_FDS_MAX at most) are inherited
  * and stand in its argument behind its socket. Its pid, or -1: not now.

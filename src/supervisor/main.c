@@ -120,6 +120,42 @@ on_signal_msg(struct supervisor *s, const struct keeper_msg *m)
 	link_send(&s->link, &answer, -1);
 }
 
+/* Are we a new svd's supervisor, whose keeper is still the old one, and may
+ * take back its own? */
+static int
+is_on_trial(const struct supervisor *s)
+{
+	return s->link.upgrade.state == UPGRADED_ON_TRIAL;
+}
+
+/* Nobody who is older than we are can take our place, now at least: serves the
+ * control socket, and writes the journal in our own way. */
+static int
+settle_in(struct supervisor *s, struct err *e)
+{
+	int fd = link_take(&s->link, "control");
+
+	state_renew(&s->state);
+	if (fd == -1)
+		return 0; /* init mode without a runtime directory */
+	s->control = control_new(s, fd);
+	return s->control == NULL ? err_sys(e, errno, "control socket") : 0;
+}
+
+static void
+on_upgraded_msg(struct supervisor *s)
+{
+	struct err e;
+
+	if (is_on_trial(s))
+		return;
+	if (s->control == NULL && settle_in(s, &e) == -1) {
+		log_error("%s", e.text);
+		_exit(1); /* the next one tries again */
+	}
+	control_wake(s->control);
+}
+
 static void
 obey_keeper(struct supervisor *s, const struct keeper_msg *m)
 {
@@ -134,6 +170,9 @@ obey_keeper(struct supervisor *s, const struct keeper_msg *m)
 		break;
 	case KM_PING:
 		link_send(&s->link, &pong, -1);
+		break;
+	case KM_UPGRADED:
+		on_upgraded_msg(s);
 		break;
 	default:
 		log_warn("keeper's message %d is unknown", (int)m->type);
@@ -380,21 +419,11 @@ open_state(struct supervisor *s, struct err *e)
 }
 
 static int
-open_control(struct supervisor *s, struct err *e)
-{
-	int fd = link_take(&s->link, "control");
-
-	if (fd == -1)
-		return 0; /* init mode without a runtime directory */
-	s->control = control_new(s, fd);
-	return s->control == NULL ? err_sys(e, errno, "control socket") : 0;
-}
-
-static int
 init(struct supervisor *s, const struct supervisor_options *o, struct err *e)
 {
 	s->runtime_dir = o->runtime_dir;
 	s->init_mode = o->fleet_path == NULL;
+	s->program = -1;
 	TAILQ_INIT(&s->spawns);
 	LIST_INIT(&s->floors);
 	raise_nofile(&s->spawner.nofile);
@@ -422,7 +451,8 @@ init(struct supervisor *s, const struct supervisor_options *o, struct err *e)
 	floors_adopt(s);
 	trace_adopt(s);
 	output_init(s);
-	return open_control(s, e);
+	/* Who is on trial leaves all as the one before would have it. */
+	return is_on_trial(s) ? 0 : settle_in(s, e);
 }
 
 static void

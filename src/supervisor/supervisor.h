@@ -51,6 +51,7 @@ struct supervisor {
 	int withheld[KEEPER_EXITS_MAX];
 	int nwithheld;
 	struct sweep sweep;
+	int program; /* a memfd: where svd was started from; -1: not taken */
 	int init_mode;
 	uint64_t init_signals; /* to be passed on once COMMAND is born */
 	int resumed;           /* all births of earlier lives are settled */

@@ -22,6 +22,7 @@ static const struct group {
     {FLEET_INTERFACE, verbs_act},
     {FLEET_INTERFACE, verbs_conf},
     {FLEET_INTERFACE, verbs_floors},
+    {FLEET_INTERFACE, verbs_upgrade},
 };
 
 #define NGROUPS (sizeof(groups) / sizeof(*groups))

@@ -25,3 +25,10 @@ sys_open_self(void)
 {
 	return -1;
 }
+
+int
+sys_memfd(const char *name)
+{
+	(void)name;
+	return -1;
+}

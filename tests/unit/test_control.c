@@ -1041,7 +1041,7 @@ START_TEST(test_two_calls_in_one_write)
 	expect_reply(fd);
 	ck_assert_uint_eq(json_object_size(parameters()), 0);
 	expect_reply(fd);
-	ck_assert_uint_eq(json_object_size(parameters()), 2);
+	ck_assert_uint_eq(json_object_size(parameters()), 3);
 	expect_reply(fd);
 	close(fd);
 }
@@ -1200,7 +1200,7 @@ START_TEST(test_oneway_is_not_answered)
 	become(WEB1, WS_RUNNING);
 	ask(fd, CALL("Version", ""));
 	expect_reply(fd);
-	ck_assert_uint_eq(json_object_size(parameters()), 2);
+	ck_assert_uint_eq(json_object_size(parameters()), 3);
 	close(fd);
 }
 END_TEST

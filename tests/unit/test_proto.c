@@ -43,6 +43,13 @@ static const struct keeper_msg messages[] = {
     {.type = KM_STOPPING, .code = -1},
     {.type = KM_QUIT},
     {.type = KM_NOTIFY, .code = NOTIFY_READY, .text = "", .text_len = 1},
+    {.type = KM_UPGRADE, .text = "/usr/sbin/svd", .text_len = 14},
+    {.type = KM_UPGRADED,
+	.version = 1,
+	.life = 7,
+	.code = UPGRADED_FAILED,
+	.text = "no",
+	.text_len = 3},
 };
 
 #define NMESSAGES ((int)(sizeof(messages) / sizeof(*messages)))
