@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,12 +21,11 @@
 #include "conf/check.h"
 #include "conf/conf.h"
 #include "conf/source.h"
-#include "core/record.h"
+#include "former.h"
 #include "keeper/handover.h"
 #include "program.h"
 
 #define LISTEN_BACKLOG 128
-#define STATE_MAX_BYTES (256 << 20)
 /* Of lines that the logger has yet to take. */
 #define OWN_PIPE_BYTES (1 << 20)
 #define FIXED_ARGS 10 /* of the keeper, at most, with the last NULL */
@@ -135,8 +133,11 @@ take_lock(struct launching *l, struct err *e)
 		err_sys(e, errno, "cannot open '%s'", path);
 		return EXIT_STATUS_CONFIG;
 	}
-	if (fcntl(fd, F_SETLK, &fl) == 0)
+	if (fcntl(fd, F_SETLK, &fl) == 0) {
+		if (former_wait(fd, e) == -1)
+			return EXIT_STATUS_RUNNING;
 		return hold(l, "lock", fd, e) == 0 ? 0 : EXIT_STATUS_CONFIG;
+	}
 	if (errno != EACCES && errno != EAGAIN) {
 		err_sys(e, errno, "cannot lock '%s'", path);
 		return EXIT_STATUS_CONFIG;
@@ -148,90 +149,17 @@ take_lock(struct launching *l, struct err *e)
 	return EXIT_STATUS_RUNNING;
 }
 
-/* Does this worker of an earlier svd's journal still run? A pidfd is readable
- * once its process has ended, also where nobody has reaped it. */
+/* 0, or the exit status. */
 static int
-survives(const struct worker_record *w)
+take_over(struct launching *l, struct err *e)
 {
-	struct pollfd p = {.events = POLLIN};
-	int pidfd, rc;
+	int journal, rc;
 
-	if (w->pid == 0)
-		return 0;
-	pidfd = sys_pidfd_open(w->pid);
-	if (pidfd == -1)
-		return 0;
-	p.fd = pidfd;
-	rc = poll(&p, 1, 0) == 0 && identity_holds(&w->id, w->pid, pidfd) == 1;
-	fd_close(&pidfd);
-	return rc;
-}
-
-struct survivors {
-	int here; /* the journal is of this boot and pid namespace */
-	int n;
-	char names[ERR_TEXT_MAX / 2];
-};
-
-static void
-note_survivor(struct survivors *s, const struct worker_record *w)
-{
-	size_t len = strlen(s->names);
-
-	s->n++;
-	snprintf(s->names + len, sizeof(s->names) - len, "%s%s (pid %d)",
-	    len > 0 ? ", " : "", w->name, w->pid);
-}
-
-/* A later line about a worker replaces an earlier one: only where a pid is the
- * last said of its worker may it still run, and then it is its own proof. */
-static void
-look_at_record(struct survivors *s, const char *line, size_t len)
-{
-	char boot[IDENTITY_BOOT_SIZE];
-	struct record r;
-
-	if (record_parse(line, len, &r) == -1)
-		return;
-	if (r.kind == RECORD_FLEET) {
-		identity_boot(boot);
-		s->here = strcmp(boot, r.u.fleet.boot_id) == 0 &&
-		          identity_pidns() == r.u.fleet.pidns;
-	} else if (r.kind == RECORD_WORKER && s->here &&
-		   strstr(s->names, r.u.worker.name) == NULL &&
-		   survives(&r.u.worker))
-		note_survivor(s, &r.u.worker);
-}
-
-/*
- * Workers whose keeper was killed run on. Adopting them is not supported by
- * this version; to start them a second time would do harm.
- */
-static int
-check_survivors(struct launching *l, struct err *e)
-{
-	struct survivors s = {.here = 0};
-	char path[PATH_MAX], *text, *line, *end;
-	size_t len;
-	int fd;
-
-	if (runtime_path(path, sizeof(path), l->dir, RUNTIME_STATE, e) == -1)
-		return EXIT_STATUS_CONFIG;
-	fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	text = fd == -1 ? NULL : fd_read_all(fd, STATE_MAX_BYTES, &len);
-	fd_close(&fd);
-	if (text == NULL)
-		return 0;
-	for (line = text; (end = strchr(line, '\n')) != NULL; line = end + 1)
-		look_at_record(&s, line, (size_t)(end - line));
-	free(text);
-	if (s.n == 0)
-		return 0;
-	err_set(e,
-	    "%d worker%s of an svd that was killed still run%s: %s; "
-	    "end them first",
-	    s.n, s.n == 1 ? "" : "s", s.n == 1 ? "s" : "", s.names);
-	return EXIT_STATUS_RUNNING;
+	rc = former_find(l->dir,
+	    l->o->fleet_path == NULL ? NULL : l->fleet.name, &journal, e);
+	if (rc != 0 || journal == -1)
+		return rc;
+	return hold(l, "journal", journal, e) == 0 ? 0 : EXIT_STATUS_CONFIG;
 }
 
 /* With the lock held, whatever is at the socket's name is stale. */
@@ -311,7 +239,7 @@ prepare_runtime(struct launching *l, struct err *e)
 		return EXIT_STATUS_CONFIG;
 	rc = take_lock(l, e);
 	if (rc == 0)
-		rc = check_survivors(l, e);
+		rc = take_over(l, e);
 	if (rc != 0)
 		return rc;
 	return make_control(l, e) == -1 ? EXIT_STATUS_CONFIG : 0;

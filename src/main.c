@@ -200,12 +200,15 @@ keeper_is_watched(void)
 static int
 run_keeper(const struct options *o, int table, char **argv)
 {
-	static char socket[108], state[108];
+	static const char *const names[KEEPER_LITTER] = {
+	    RUNTIME_CONTROL, RUNTIME_STATE, RUNTIME_BIRTHS};
+	static char litter[KEEPER_LITTER][RUNTIME_SOCKET_MAX + 1];
 	struct keeper_options k = {.argv = argv,
 	    .table_fd = table,
 	    .init_mode = o->launch.command != NULL,
 	    .one_thread = keeper_is_watched()};
 	struct err e;
+	size_t i;
 
 	prctl(PR_SET_NAME, "svd: keeper");
 	log_init("keeper", (enum log_level)o->log_level);
@@ -215,14 +218,10 @@ run_keeper(const struct options *o, int table, char **argv)
 		k.watchdog_usec = getenv("WATCHDOG_USEC");
 		k.watchdog_pid = getenv("WATCHDOG_PID");
 	}
-	if (o->launch.runtime_dir != NULL) {
-		runtime_path(socket, sizeof(socket), o->launch.runtime_dir,
-		    RUNTIME_CONTROL, &e);
-		runtime_path(state, sizeof(state), o->launch.runtime_dir,
-		    RUNTIME_STATE, &e);
-		k.litter[0] = socket;
-		k.litter[1] = state;
-	}
+	for (i = 0; o->launch.runtime_dir != NULL && i < KEEPER_LITTER; i++)
+		if (runtime_path(litter[i], sizeof(litter[i]),
+			o->launch.runtime_dir, names[i], &e) == 0)
+			k.litter[i] = litter[i];
 	return keeper_main(&k);
 }
 

@@ -66,9 +66,10 @@ def clean_up(fleet, failed):
             fleet.proc.wait()
     # What was killed by the kernel with its namespace takes a moment.
     try:
-        svdtest.wait_for(lambda: not svdtest.marked(fleet.id), 2)
+        svdtest.wait_for(
+            lambda: not svdtest.marked(fleet.id, fleet.run), 2)
     except AssertionError:
-        for pid in svdtest.marked(fleet.id):
+        for pid in svdtest.marked(fleet.id, fleet.run):
             leaks.append(f"left: {pid} {svdtest.command_line(pid)}")
             os.kill(pid, signal.SIGKILL)
     if failed or leaks:

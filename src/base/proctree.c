@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/sys.h"
 
 #define PROCS_MAX 65536
 #define PID_LIMIT 4194304 /* linux/threads.h: PID_MAX_LIMIT */
@@ -29,9 +30,12 @@
 #define PASS_PAUSE_NS 200000
 #define STAT_MAX 512 /* bytes of a stat line that hold its state */
 
+#define ANYBODY (-1) /* in place of a parent */
+
 struct proc {
 	pid_t pid;
-	int dead; /* a zombie, or gone, at the last look */
+	int pidfd; /* borrowed; -1: none */
+	int dead;  /* a zombie, or gone, at the last look */
 };
 
 struct tree {
@@ -85,19 +89,34 @@ tree_grow(struct tree *t)
 	return 0;
 }
 
+static int
+send(const struct proc *p, int sig)
+{
+	return p->pidfd == -1 ? kill(p->pid, sig)
+	                      : sys_pidfd_send_signal(p->pidfd, sig);
+}
+
+static void
+tree_add_proc(struct tree *t, const struct proc *p)
+{
+	unsigned char bit = (unsigned char)(1 << (p->pid & 7));
+
+	if (p->pid <= 1 || p->pid >= PID_LIMIT || p->pid == getpid() ||
+	    (t->seen[p->pid >> 3] & bit) || tree_grow(t) == -1)
+		return;
+	if (send(p, SIGSTOP) == -1)
+		return;
+	t->seen[p->pid >> 3] |= bit;
+	t->procs[t->nprocs++] = *p;
+	t->quiet = 0;
+}
+
 static void
 tree_add(struct tree *t, pid_t pid)
 {
-	unsigned char bit = (unsigned char)(1 << (pid & 7));
+	struct proc p = {.pid = pid, .pidfd = -1};
 
-	if (pid <= 1 || pid >= PID_LIMIT || pid == getpid() ||
-	    (t->seen[pid >> 3] & bit) || tree_grow(t) == -1)
-		return;
-	if (kill(pid, SIGSTOP) == -1)
-		return;
-	t->seen[pid >> 3] |= bit;
-	t->procs[t->nprocs++] = (struct proc){.pid = pid};
-	t->quiet = 0;
+	tree_add_proc(t, &p);
 }
 
 static void
@@ -201,13 +220,32 @@ each_thread(struct tree *t, pid_t pid, child_fn *fn)
 	return alive;
 }
 
+static void
+each_process(struct tree *t, child_fn *fn)
+{
+	int fd = openat(t->proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd == -1 ? NULL : fdopendir(fd);
+	struct dirent *d;
+
+	if (dir == NULL) {
+		fd_close(&fd);
+		return;
+	}
+	while ((d = readdir(dir)) != NULL)
+		if (isdigit((unsigned char)d->d_name[0]))
+			fn(t, (pid_t)atoi(d->d_name));
+	closedir(dir);
+}
+
 /* parent: 0, or whose wanted children belong to the tree too. */
 static void
 tree_pass(struct tree *t, pid_t parent)
 {
 	size_t before = t->nprocs, i;
 
-	if (parent != 0)
+	if (parent == ANYBODY)
+		each_process(t, add_if_wanted);
+	else if (parent != 0)
 		each_thread(t, parent, add_if_wanted);
 	/* The parent itself runs on: of it, only a new child counts. */
 	t->quiet = t->nprocs == before;
@@ -230,7 +268,7 @@ tree_kill(struct tree *t, pid_t parent)
 		nanosleep(&pause, NULL);
 	}
 	for (i = t->nprocs; i-- > 0;)
-		if (!t->procs[i].dead && kill(t->procs[i].pid, SIGKILL) == 0)
+		if (!t->procs[i].dead && send(&t->procs[i], SIGKILL) == 0)
 			killed++;
 	return killed;
 }
@@ -269,6 +307,23 @@ proctree_kill(pid_t pid)
 	return killed;
 }
 
+int
+proctree_kill_proven(pid_t pid, int pidfd)
+{
+	struct tree t = {.proc = -1};
+	struct proc root = {.pid = pid, .pidfd = pidfd};
+	int killed;
+
+	if (tree_open(&t) == 0)
+		tree_add_proc(&t, &root);
+	if (t.nprocs > 0)
+		killed = tree_kill(&t, 0);
+	else
+		killed = sys_pidfd_send_signal(pidfd, SIGKILL) == 0;
+	tree_close(&t);
+	return killed;
+}
+
 /* As a rule there is nobody, and nothing more need be prepared. */
 static int
 has_wanted_child(struct tree *t, pid_t parent)
@@ -292,6 +347,18 @@ proctree_kill_children(
 		return 0;
 	if (tree_open(&t) == 0)
 		killed = tree_kill(&t, parent);
+	tree_close(&t);
+	return killed;
+}
+
+int
+proctree_kill_all(int (*wanted)(pid_t pid, void *arg), void *arg)
+{
+	struct tree t = {.proc = -1, .wanted = wanted, .arg = arg};
+	int killed = 0;
+
+	if (tree_open(&t) == 0)
+		killed = tree_kill(&t, ANYBODY);
 	tree_close(&t);
 	return killed;
 }

@@ -17,6 +17,9 @@
  * are left to the next call.
  */
 int proctree_kill(pid_t pid);
+/* The same of a process that may not be ours, and is proven to be the right one
+ * by its pidfd (borrowed). */
+int proctree_kill_proven(pid_t pid, int pidfd);
 /*
  * SIGKILL to every child of parent that wanted() says yes to, with all their
  * descendants. adopted: nothing is done unless there is one among the children
@@ -25,5 +28,7 @@ int proctree_kill(pid_t pid);
  */
 int proctree_kill_children(
     pid_t parent, int adopted, int (*wanted)(pid_t pid, void *arg), void *arg);
+/* The same of all processes there are. */
+int proctree_kill_all(int (*wanted)(pid_t pid, void *arg), void *arg);
 
 #endif

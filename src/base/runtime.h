@@ -11,6 +11,8 @@
 #define RUNTIME_CONTROL "control.sock"
 #define RUNTIME_STATE "state"
 #define RUNTIME_LOCK "lock"
+#define RUNTIME_BIRTHS "births"
+#define RUNTIME_SOCKET_MAX 107 /* bytes of a socket's address */
 #define RUNTIME_FLEET_DEFAULT "/etc/svd/fleet.ini"
 
 /* The directory that holds the default runtime directories: "/run/svd" for

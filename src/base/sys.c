@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -17,6 +19,7 @@
 #include <unistd.h>
 
 #define KERNEL_SIGSET_BYTES 8
+#define PIDFD_PROCESS_GROUP 4  /* linux/pidfd.h: PIDFD_SIGNAL_PROCESS_GROUP */
 #define PIDFS_MAGIC 0x50494446 /* linux/magic.h: PID_FS_MAGIC */
 
 int
@@ -96,6 +99,21 @@ sys_pidfd_send_signal(int pidfd, int sig)
 	return (int)syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0);
 }
 
+int
+sys_pidfd_send_signal_group(int pidfd, int sig)
+{
+	return (int)syscall(
+	    SYS_pidfd_send_signal, pidfd, sig, NULL, PIDFD_PROCESS_GROUP);
+}
+
+int
+sys_pidfd_is_dead(int pidfd)
+{
+	struct pollfd p = {.fd = pidfd, .events = POLLIN};
+
+	return poll(&p, 1, 0) == 1 && p.revents != 0;
+}
+
 uint64_t
 sys_pidfd_inode(int pidfd)
 {
@@ -160,6 +178,62 @@ sys_pidfd_pid(int pidfd)
 	text[n > 0 ? n : 0] = '\0';
 	p = strstr(text, "\nPid:");
 	return p == NULL ? 0 : (pid_t)strtol(p + strlen("\nPid:"), NULL, 10);
+}
+
+/* linux/pidfd.h: struct pidfd_info, as it was first, and what is asked for. */
+struct exit_info {
+	uint64_t mask, cgroup;
+	uint32_t ids[11];
+	int32_t exit_code;
+};
+
+#define INFO_EXIT (UINT64_C(1) << 3)
+#define GET_INFO _IOWR(0xff, 11, struct exit_info)
+#define STAT_EXIT_CODE 52 /* proc(5); 0 also for who may not know it */
+
+static int
+is_own(pid_t pid)
+{
+	char path[32];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+	return stat(path, &st) == 0 && st.st_uid == geteuid();
+}
+
+/* Of a zombie. It is the same one for as long as its pidfd has its pid. */
+static int
+zombie_status(int pidfd, int *status)
+{
+	pid_t pid = sys_pidfd_pid(pidfd);
+	int own;
+
+	if (pid <= 0)
+		return 0;
+	*status = (int)stat_field(pid, STAT_EXIT_CODE);
+	own = is_own(pid);
+	return (*status != 0 || own) && sys_pidfd_pid(pidfd) == pid;
+}
+
+int
+sys_pidfd_status(int pidfd, int *status)
+{
+	struct exit_info info = {.mask = INFO_EXIT};
+	struct pollfd p = {.fd = pidfd, .events = POLLIN};
+	int rc;
+
+	if (zombie_status(pidfd, status))
+		return 1;
+	/* POLLHUP: it has been reaped. First: who is reaped after this is asked
+	 * again. */
+	poll(&p, 1, 0);
+	rc = ioctl(pidfd, GET_INFO, &info);
+	*status = info.exit_code;
+	if (rc == 0 && (info.mask & INFO_EXIT))
+		return 1;
+	if (rc == -1 && sys_pidfd_pid(pidfd) > 0)
+		return 0;
+	return rc == -1 || (p.revents & POLLHUP) ? -1 : 0;
 }
 
 int

@@ -31,6 +31,16 @@ int sys_open_self(void);
 
 int sys_pidfd_open(pid_t pid);
 int sys_pidfd_send_signal(int pidfd, int sig);
+/* To the process group that it leads (Linux 6.9; EINVAL before). */
+int sys_pidfd_send_signal_group(int pidfd, int sig);
+/* Has its process ended? Also where nobody has reaped it. */
+int sys_pidfd_is_dead(int pidfd);
+/*
+ * How a process ended that need not be a child of ours, as wait(2) has it.
+ * 1: *status says it, 0: it has not been reaped yet, -1: the kernel does not
+ * tell (before Linux 6.15).
+ */
+int sys_pidfd_status(int pidfd, int *status);
 /* The pidfd's inode where the kernel makes it unique (Linux 6.9), else 0. */
 uint64_t sys_pidfd_inode(int pidfd);
 /* Field 22 of /proc/PID/stat, in clock ticks since boot; 0 if unreadable. */

@@ -83,6 +83,7 @@ static const struct field worker_fields[] = {
     FIELD("deadline", worker.deadline),
     FIELD("conf", worker.conf),
     FIELD("leaving", worker.leaving),
+    FIELD("adopted", worker.adopted),
     FIELD("line", worker.line),
     FIELD("stands_on", worker.stands_on),
     FIELD("rolls", worker.rolls),

@@ -87,6 +87,8 @@ struct worker_record {
 	int64_t deadline;        /* of state's timer; 0: none */
 	uint64_t conf; /* fingerprint of the stanza it was last born by */
 	int leaving;   /* the fleet file no longer names it */
+	int adopted;   /* its process, or the last one, was an earlier svd's: it
+	                  is not the keeper's child */
 	uint64_t line; /* of a floor's process: the token of its present birth,
 	                  by which its socket is held; 0: none */
 	uint64_t stands_on; /* generation of the floor that it was forked from;

@@ -187,6 +187,17 @@ link_take(struct link *l, const char *name)
 }
 
 int
+link_has(const struct link *l, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < l->nheld; i++)
+		if (l->held[i].fd != -1 && strcmp(l->held[i].name, name) == 0)
+			return 1;
+	return 0;
+}
+
+int
 link_receive(struct link *l, unsigned char packet[KEEPER_PACKET_MAX],
     struct keeper_msg *m)
 {
@@ -293,4 +304,17 @@ link_drop(struct link *l, const char *name)
 	    .type = KM_DROP, .text = name, .text_len = strlen(name) + 1};
 
 	link_send(l, &m, -1);
+}
+
+int
+link_keep(struct link *l, const char *name, int fd)
+{
+	link_hold(l, name, fd);
+	if (strlen(name) > KEEPER_NAME_MAX || reserve(l, 1) == -1) {
+		fd_close(&fd);
+		return -1;
+	}
+	memcpy(l->held[l->nheld].name, name, strlen(name) + 1);
+	l->held[l->nheld++].fd = fd;
+	return 0;
 }

@@ -42,6 +42,7 @@ int link_open(struct link *l, int sock, struct err *e);
 void link_close(struct link *l);
 /* The descriptor held under that name, now the caller's; -1: none. */
 int link_take(struct link *l, const char *name);
+int link_has(const struct link *l, const char *name);
 /*
  * One message from the keeper, not waiting; packet must live as long as m is
  * used. What UPGRADED says is noted. What an FD brings is added to what can be
@@ -62,6 +63,9 @@ void link_hold(struct link *l, const char *name, int fd);
 /* The same for n at once: names[i] and fds[i], borrowed. */
 void link_hold_many(
     struct link *l, const char *const *names, const int *fds, size_t n);
+/* fd (taken) is held from here on, and is also there to be taken, as if it had
+ * been handed over. -1: no memory. */
+int link_keep(struct link *l, const char *name, int fd);
 void link_drop(struct link *l, const char *name);
 
 #endif

@@ -18,7 +18,7 @@
 #include "keeper/vault.h"
 
 #define KEEPER_CHILDREN_MAX 65536 /* announced ones; workers are fewer */
-#define KEEPER_LITTER 2
+#define KEEPER_LITTER 3
 #define KEEPER_ARG_ROLE 2 /* of argv */
 
 /* The supervisor, and what it has been asked. */

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/sys.h"
+#include "keeper/adopted.h"
 #include "keeper/logger.h"
 #include "keeper/reap.h"
 
@@ -82,6 +83,7 @@ kill_all(struct keeper *k)
 		kill(-k->children[i].pid, SIGKILL);
 		kill(k->children[i].pid, SIGKILL);
 	}
+	adopted_send(k, SIGKILL, 1);
 	reap_each_child(k, kill_child);
 }
 
@@ -116,6 +118,8 @@ stop_alone(struct keeper *k, int64_t now)
 	k->stop_deadline = now + k->grace;
 	signal_announced(k, SIGTERM);
 	signal_announced(k, SIGCONT);
+	adopted_send(k, SIGTERM, 0);
+	adopted_send(k, SIGCONT, 0);
 }
 
 /* Nobody left to wait for? Their zombies may still be kept as records. */
@@ -125,6 +129,8 @@ all_dead(const struct keeper *k)
 	siginfo_t si;
 	size_t i;
 
+	if (adopted_alive(k))
+		return 0;
 	for (i = 0; i < k->nchildren; i++) {
 		si.si_pid = 0;
 		if (waitid(P_PID, (id_t)k->children[i].pid, &si,
@@ -135,11 +141,17 @@ all_dead(const struct keeper *k)
 	return 1;
 }
 
+static int
+nobody_is_left(struct keeper *k)
+{
+	return reap_everything(k) == -1 && !adopted_alive(k);
+}
+
 /* One round of killing; 1: nobody is left, or nobody that can be killed. */
 static int
 kill_round(struct keeper *k, int64_t now)
 {
-	if (reap_everything(k) == -1)
+	if (nobody_is_left(k))
 		return 1;
 	if (k->kill_rounds++ == KILL_GIVE_UP) {
 		log_error("some process does not die, leaving it");
@@ -154,7 +166,7 @@ int
 stop_check(struct keeper *k, int64_t now)
 {
 	/* In the last phase each death is a reason to look again. */
-	if (k->stop == STOP_KILL && reap_everything(k) == -1)
+	if (k->stop == STOP_KILL && nobody_is_left(k))
 		return 1;
 	if (k->stop == STOP_ALONE && all_dead(k))
 		stop_flush(k);

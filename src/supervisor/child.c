@@ -27,6 +27,23 @@ say(void *arg, unsigned int stage, unsigned int detail, int error)
 	send(job->birth_write, packet, sizeof(packet), MSG_NOSIGNAL);
 }
 
+/* For an svd to come, should this one be killed before it has heard of us. */
+static void
+note_birth(const struct child_job *job)
+{
+	unsigned char packet[BIRTH_PACKET_BYTES];
+	struct birth b = {.token = job->token,
+	    .pid = (int32_t)syscall(SYS_getpid),
+	    .stage = BIRTH_BORN};
+
+	if (job->notes == -1)
+		return;
+	birth_encode(&b, packet);
+	/* Without it, only that is lost. */
+	if (write(job->notes, packet, sizeof(packet)) == -1)
+		return;
+}
+
 static _Noreturn void
 fail(const struct child_job *job, enum birth_stage stage)
 {
@@ -62,6 +79,7 @@ run_program(const struct child_job *job)
 _Noreturn void
 child_run(const struct child_job *job)
 {
+	note_birth(job);
 	say((void *)job, BIRTH_BORN, 0, 0);
 	if (job->paths == NULL)
 		_exit(0);

@@ -14,6 +14,7 @@
 struct child_job {
 	uint64_t token;
 	int birth_write;
+	int notes;    /* DIR/births, or -1 */
 	char **paths; /* to be tried in turn, as PATH says */
 	char **argv, **envp;
 	struct set_up to;

@@ -41,10 +41,11 @@ check_folder(int fd, const char *path, struct err *e)
 }
 
 /* FIFOs only: what else is there is not ours. */
-static void
-clean_folder(int folder)
+void
+fifos_clean(
+    const struct fifos *f, int (*in_use)(ino_t inode, void *arg), void *arg)
 {
-	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(f->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd == -1 ? NULL : fdopendir(fd);
 	const struct dirent *entry;
 	struct stat st;
@@ -54,15 +55,15 @@ clean_folder(int folder)
 		return;
 	}
 	while ((entry = readdir(d)) != NULL)
-		if (fstatat(folder, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) ==
+		if (fstatat(f->dir, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) ==
 			0 &&
-		    S_ISFIFO(st.st_mode))
-			unlinkat(folder, entry->d_name, 0);
+		    S_ISFIFO(st.st_mode) && !in_use(st.st_ino, arg))
+			unlinkat(f->dir, entry->d_name, 0);
 	closedir(d);
 }
 
 int
-fifos_open(struct fifos *f, const char *runtime_dir, int clean, struct err *e)
+fifos_open(struct fifos *f, const char *runtime_dir, struct err *e)
 {
 	char path[PATH_MAX];
 
@@ -80,8 +81,6 @@ fifos_open(struct fifos *f, const char *runtime_dir, int clean, struct err *e)
 		fd_close(&f->dir);
 		return -1;
 	}
-	if (clean)
-		clean_folder(f->dir);
 	return 0;
 }
 
@@ -153,7 +152,7 @@ fifo_make(
 
 	/* Again where the folder has gone in the meantime. */
 	if (rc == -1 && (f->dir == -1 || errno == ENOENT)) {
-		if (fifos_open(f, f->runtime_dir, 0, e) == -1)
+		if (fifos_open(f, f->runtime_dir, e) == -1)
 			return errno == ENOENT ? make_nameless() : -1;
 		rc = make(f, name);
 	}
@@ -161,6 +160,43 @@ fifo_make(
 		return err_sys(e, errno, "streams: cannot make '%s/%s/%s'",
 		    f->runtime_dir, FOLDER, name);
 	return open_made(f, name, e);
+}
+
+/* Where its name has gone, proc(5) still tells what it was. */
+static int
+open_in_process(const struct fifos *f, const char *name, int pid, int number)
+{
+	char path[48], is[PATH_MAX], was[PATH_MAX];
+	struct stat st;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, number);
+	n = readlink(path, is, sizeof(is) - 1);
+	is[n < 0 ? 0 : n] = '\0';
+	snprintf(was, sizeof(was), "%s/" FOLDER "/%s (deleted)", f->runtime_dir,
+	    name);
+	if (strcmp(is, was) != 0)
+		return -1;
+	fd = open(path, O_RDWR | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd != -1 && (fstat(fd, &st) == -1 || !S_ISFIFO(st.st_mode)))
+		fd_close(&fd);
+	return fd;
+}
+
+int
+fifo_find(
+    const struct fifos *f, const char *id, enum output_stream stream, int pid)
+{
+	char buf[NAME_SIZE];
+	const char *name = name_of(id, stream, buf);
+	struct err e;
+	int fd = f->dir == -1 ? -1 : open_made(f, name, &e);
+
+	if (fd == -1 && pid != 0)
+		fd =
+		    open_in_process(f, name, pid, stream == OUTPUT_ERR ? 2 : 1);
+	return fd;
 }
 
 int

@@ -16,10 +16,11 @@ struct fifos {
 	int dir;                 /* DIR/out; -1: not open yet */
 };
 
-/* Makes DIR/out if need be; what is in it and nobody holds is removed where
- * clean. */
-int
-fifos_open(struct fifos *f, const char *runtime_dir, int clean, struct err *e);
+/* Makes DIR/out if need be. */
+int fifos_open(struct fifos *f, const char *runtime_dir, struct err *e);
+/* Removes those of its FIFOs that are not in use. */
+void fifos_clean(
+    const struct fifos *f, int (*in_use)(ino_t inode, void *arg), void *arg);
 /* Removes DIR/out if it is empty. */
 void fifos_close(struct fifos *f);
 /*
@@ -30,6 +31,10 @@ void fifos_close(struct fifos *f);
  */
 int fifo_make(
     struct fifos *f, const char *id, enum output_stream stream, struct err *e);
+/* The same of one that an earlier svd has made: by its name, else as it is open
+ * in process pid (0: none), by what its name was. -1: there is none. */
+int fifo_find(
+    const struct fifos *f, const char *id, enum output_stream stream, int pid);
 /* Another description of it, which blocks. The first by its name, if that is
  * still the one with this inode; the second of what is open at fd. -1: no. */
 int fifo_open(const struct fifos *f, const char *id, enum output_stream stream,

@@ -150,3 +150,14 @@ linger_finish(struct supervisor *s)
 		fifo_remove(&s->output.fifos, id, (enum output_stream)stream);
 	}
 }
+
+int
+linger_has(const struct supervisor *s, ino_t inode)
+{
+	const struct lingering *l;
+
+	TAILQ_FOREACH (l, &s->output.lingering, link)
+		if (l->inode == inode)
+			return 1;
+	return 0;
+}

@@ -25,6 +25,7 @@ int linger_rows(const struct supervisor *s, struct buf *b);
  * that name. */
 int linger_end(struct supervisor *s, const char *name);
 /* The fleet has ended: their names go. */
+int linger_has(const struct supervisor *s, ino_t inode);
 void linger_finish(struct supervisor *s);
 
 #endif

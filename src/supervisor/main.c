@@ -14,8 +14,10 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/sys.h"
+#include "supervisor/adopted.h"
 #include "supervisor/child.h"
 #include "supervisor/control.h"
+#include "supervisor/reattach.h"
 #include "supervisor/reload.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/trace.h"
@@ -259,13 +261,15 @@ grown_cb(struct state *st, void *arg)
 /* One that has left the fleet file, but not yet the fleet. NULL: what is said
  * of it is of no use any more. */
 static struct worker *
-adopt_leaving(struct supervisor *s, const char *id)
+adopt_leaving(struct supervisor *s, const char *id, int adopted)
 {
 	struct worker_conf *conf;
 	struct worker *w;
 	uint64_t number;
 
 	conf = snapshot_find_old(s, id, &number);
+	if (conf == NULL && adopted)
+		conf = snapshot_invent(s, id, &number);
 	if (conf == NULL)
 		return NULL;
 	w = worker_new(s, conf);
@@ -328,7 +332,9 @@ replay_cb(const struct record *r, void *arg)
 	}
 	w = roster_by_id(&s->roster, id);
 	if (w == NULL)
-		w = adopt_leaving(s, id);
+		w = adopt_leaving(s, id,
+		    s->former != -1 ||
+			(r->kind == RECORD_WORKER && r->u.worker.adopted));
 	if (w == NULL)
 		return;
 	if (r->kind == RECORD_DEATH)
@@ -405,6 +411,7 @@ open_state(struct supervisor *s, struct err *e)
 {
 	struct fleet_record header;
 
+	reattach_replay(s, replay_cb);
 	state_fill_header(&header, s->fleet.name, s->link.epoch);
 	s->state = (struct state){.fd = -1,
 	    .dump = dump_cb,
@@ -415,6 +422,7 @@ open_state(struct supervisor *s, struct err *e)
 		&header, replay_cb, e) == -1)
 		return -1;
 	end_replay(s);
+	reattach_adopt(s);
 	return 0;
 }
 
@@ -443,6 +451,12 @@ init(struct supervisor *s, const struct supervisor_options *o, struct err *e)
 	loop_timer_init(s->loop, &s->state_retry, state_cb, s);
 	s->spawner.init_mode = s->init_mode;
 	s->spawner.fleet_name = s->fleet.name;
+	s->lock = link_take(&s->link, "lock");
+	spawner_open_notes(&s->spawner, s->runtime_dir);
+	if (s->runtime_dir != NULL &&
+	    runtime_path(s->socket, sizeof(s->socket), s->runtime_dir,
+		RUNTIME_CONTROL, e) == 0)
+		s->spawner.socket = s->socket;
 	if (make_workers(s, e) == -1 || open_state(s, e) == -1 ||
 	    births_init(&s->births, s, o->birth_read_fd, e) == -1 ||
 	    spawner_init(&s->spawner, s->link.keeper_pid, o->birth_read_fd,
@@ -463,7 +477,7 @@ report_for_duty(struct supervisor *s)
 	size_t i;
 
 	ROSTER_EACH (&s->roster, i, w) {
-		if (w->rec.pid != 0)
+		if (w->rec.pid != 0 && !adopted_is(w))
 			link_born(&s->link, w->rec.pid);
 		if (w->rec.stop_pid != 0)
 			link_born(&s->link, w->rec.stop_pid);

@@ -14,6 +14,7 @@
 #include "base/sys.h"
 #include "ipc/chan.h"
 #include "ipc/proto_logger.h"
+#include "supervisor/adopted.h"
 #include "supervisor/control.h"
 #include "supervisor/linger.h"
 #include "supervisor/output_table.h"
@@ -459,6 +460,56 @@ take_held(struct supervisor *s)
 	free(table);
 }
 
+/* Those of adopted processes, which write to them still: no others may take
+ * their place. */
+static void
+find_former(struct supervisor *s)
+{
+	char id[WORKER_ID_SIZE], name[KEEPER_NAME_MAX + 1];
+	struct worker *w;
+	size_t i;
+	int j, fd;
+
+	ROSTER_EACH (&s->roster, i, w)
+		for (j = 0; adopted_is(w) && j < OUTPUT_STREAMS; j++) {
+			held_name(w, j, name);
+			if (link_has(&s->link, name))
+				continue;
+			worker_conf_id(w->conf, id);
+			fd = fifo_find(&s->output.fifos, id,
+			    (enum output_stream)j, w->rec.pid);
+			if (fd != -1)
+				link_keep(&s->link, name, fd);
+		}
+}
+
+static int
+is_in_use(ino_t inode, void *arg)
+{
+	const struct supervisor *s = arg;
+	struct worker *w;
+	size_t i;
+	int j;
+
+	ROSTER_EACH (&s->roster, i, w)
+		for (j = 0; j < OUTPUT_STREAMS; j++)
+			if (w->output.fifo[j] == inode)
+				return 1;
+	return linger_has(s, inode);
+}
+
+static int
+has_adopted(const struct supervisor *s)
+{
+	struct worker *w;
+	size_t i;
+
+	ROSTER_EACH (&s->roster, i, w)
+		if (adopted_is(w))
+			return 1;
+	return 0;
+}
+
 /* All in one go; what fails is said once, and each birth tries again. */
 static void
 make_all(struct supervisor *s)
@@ -500,14 +551,19 @@ output_init(struct supervisor *s)
 		o->due = BIT(PL_HELLO);
 		send_due(o);
 	}
+	if (has_adopted(s) && fifos_open(&o->fifos, s->runtime_dir, &e) == 0)
+		find_former(s);
 	take_held(s);
 	if (!is_wanted(s) && !o->has_table)
 		return;
 	table_cb(&o->table_turn);
-	if (fifos_open(&o->fifos, s->runtime_dir, s->link.life == 1, &e) == -1)
+	if (fifos_open(&o->fifos, s->runtime_dir, &e) == -1) {
 		log_error("%s", e.text);
-	else
-		make_all(s);
+		return;
+	}
+	if (s->link.life == 1)
+		fifos_clean(&o->fifos, is_in_use, s);
+	make_all(s);
 }
 
 void

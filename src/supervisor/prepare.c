@@ -145,6 +145,11 @@ own_variables(struct preparation *p, const struct spawner *sp,
 	    buf_addf(b, "SVD_GENERATION=%llu%c",
 		(unsigned long long)r->generation, 0) == -1)
 		return -1;
+	if (sp->socket != NULL) {
+		n++;
+		if (buf_addf(b, "SVD_SOCKET=%s%c", sp->socket, 0) == -1)
+			return -1;
+	}
 	if (r->main_pid != 0) {
 		n++;
 		if (buf_addf(b, "SVD_MAINPID=%d%c", (int)r->main_pid, 0) == -1)
@@ -355,6 +360,7 @@ prepare(struct preparation *p, const struct spawner *sp,
 	}
 	p->job.token = r->token;
 	p->job.birth_write = sp->birth_write;
+	p->job.notes = sp->notes;
 	p->job.argv = r->argv;
 	p->job.to.directory = c->directory;
 	p->job.to.umask = c->umask;

@@ -402,7 +402,8 @@ reload_forget(struct supervisor *s)
 {
 	size_t i, before = s->roster.n;
 
-	if (s->snapshots.nold == 0 || s->sweep.n > 0 || !s->resumed)
+	if (s->snapshots.nold + s->snapshots.ninvented == 0 || s->sweep.n > 0 ||
+	    !s->resumed)
 		return;
 	for (i = s->roster.n; i > 0; i--)
 		if (s->roster.list[i - 1]->snapshot != 0 &&

@@ -2,6 +2,7 @@
 #include "supervisor/snapshot.h"
 
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,10 +11,12 @@
 #include "base/log.h"
 #include "conf/conf.h"
 #include "conf/grow.h"
+#include "lib/set_up.h"
 #include "supervisor/supervisor.h"
 
 #define OLD "fleet:"
 #define FIRST "fleet=first"
+#define INVENTED UINT64_MAX /* in place of a number */
 
 static void
 old_name(uint64_t number, char out[KEEPER_NAME_MAX + 1])
@@ -192,6 +195,44 @@ snapshot_find_old(struct supervisor *s, const char *id, uint64_t *number)
 	return NULL;
 }
 
+struct worker_conf *
+snapshot_invent(struct supervisor *s, const char *id, uint64_t *number)
+{
+	char full[WORKER_ID_SIZE], *colon;
+	struct worker_conf *c;
+
+	/* A floor has ended with its svd. */
+	if (id[0] == '@' || worker_id_complete(id, full) == -1 ||
+	    (colon = strchr(full, ':')) == NULL ||
+	    (c = calloc(1, sizeof(*c))) == NULL)
+		return NULL;
+	*colon = '\0';
+	c->instance = atoi(colon + 1);
+	c->numprocs = c->instance + 1;
+	snprintf(
+	    c->group_name, sizeof(c->group_name), "%.*s", FLEET_NAME_MAX, full);
+	snprintf(c->name, sizeof(c->name), "%s", full);
+	if (c->instance > 0)
+		snprintf(c->name, sizeof(c->name), "%s", id);
+	c->argv = calloc(1, sizeof(char *));
+	c->environment = calloc(1, sizeof(char *));
+	if (c->argv == NULL || c->environment == NULL) {
+		worker_conf_release(c);
+		free(c);
+		return NULL;
+	}
+	c->restart = RESTART_NO;
+	c->umask = SET_UP_UMASK_LEAVE;
+	c->std_in.kind = c->std_out.kind = c->std_err.kind = STREAM_INHERIT;
+	c->stop_signal = SIGTERM;
+	c->stop_timeout = 15000;
+	c->restart_interval = 60000;
+	c->success.code[0] = 1;
+	*number = INVENTED;
+	s->snapshots.ninvented++;
+	return c;
+}
+
 /* The new one is in force from the moment that the keeper has it, so the old
  * one must be there before. */
 uint64_t
@@ -234,6 +275,8 @@ snapshot_leave(struct supervisor *s, uint64_t number)
 {
 	size_t i;
 
+	if (number == INVENTED)
+		s->snapshots.ninvented--;
 	for (i = 0; i < s->snapshots.nold; i++)
 		if (s->snapshots.old[i].number == number) {
 			if (--s->snapshots.old[i].users == 0)

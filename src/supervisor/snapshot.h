@@ -27,7 +27,8 @@ struct snapshots {
 		struct fleet fleet; /* a successor's, once it was needed */
 	} * old;                    /* the newest last */
 	size_t nold, cap;
-	int has_first; /* "fleet=first" is held */
+	size_t ninvented; /* workers whose stanza nobody knows */
+	int has_first;    /* "fleet=first" is held */
 };
 
 /* Takes all that is held, and loads the one in force to s->fleet, but for what
@@ -39,6 +40,10 @@ struct sources *snapshot_sources(const struct supervisor *s, struct err *e);
  * be freed, and where it stands. NULL: none is known, or no memory. */
 struct worker_conf *
 snapshot_find_old(struct supervisor *s, const char *id, uint64_t *number);
+/* The same for one that an svd before us had, of whose fleet file nothing is
+ * left: what is needed to stop it as one is stopped by default. */
+struct worker_conf *
+snapshot_invent(struct supervisor *s, const char *id, uint64_t *number);
 /*
  * From here on fd (taken) is in force. The number of what it replaces, if
  * users workers of that have to leave; 0: none do.

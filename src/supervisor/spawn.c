@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/runtime.h"
 #include "base/sys.h"
 #include "base/terminal.h"
 #include "ipc/proto_birth.h"
@@ -21,6 +23,7 @@
 
 #define STACK_BYTES (64 << 10)
 #define ANNOUNCE_MS 5000
+#define NOTES_MAX 2048 /* births in DIR/births */
 
 static int
 child_entry(void *job)
@@ -112,7 +115,7 @@ make_process(struct spawner *sp, const struct child_job *job, int *pidfd)
 static int
 probe(struct spawner *sp)
 {
-	struct child_job job = {.birth_write = sp->birth_write};
+	struct child_job job = {.birth_write = sp->birth_write, .notes = -1};
 	unsigned char packet[BIRTH_PACKET_BYTES];
 	struct birth b;
 	ssize_t n;
@@ -125,6 +128,35 @@ probe(struct spawner *sp)
 	if (n <= 0 || birth_decode(packet, (size_t)n, &b) == -1)
 		return -1;
 	return b.parent == sp->keeper;
+}
+
+void
+spawner_open_notes(struct spawner *sp, const char *dir)
+{
+	char path[PATH_MAX];
+	struct err e;
+
+	sp->notes = sp->nnotes = -1;
+	if (dir == NULL)
+		return;
+	if (runtime_path(path, sizeof(path), dir, RUNTIME_BIRTHS, &e) == 0)
+		sp->notes = open(path,
+		    O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK |
+			O_CLOEXEC,
+		    0600);
+	if (sp->notes == -1)
+		log_warn("cannot open '%s/%s': %s: a worker that is born when "
+			 "svd is killed may be unknown to the next one",
+		    dir, RUNTIME_BIRTHS, strerror(errno));
+}
+
+void
+spawner_forget_notes(struct spawner *sp)
+{
+	sp->nnotes = 0;
+	if (sp->notes != -1 && ftruncate(sp->notes, 0) == -1)
+		log_warn(
+		    "cannot empty '" RUNTIME_BIRTHS "': %s", strerror(errno));
 }
 
 int
@@ -162,6 +194,8 @@ spawn_process(struct spawner *sp, const struct spawn_request *r, pid_t *pid,
 	*id = (struct identity){0};
 	if (prepare(&p, sp, r, e) == -1)
 		goto out;
+	if (sp->nnotes >= 0 && sp->nnotes++ == NOTES_MAX)
+		spawner_forget_notes(sp);
 	*pid = make_process(sp, &p.job, &pidfd);
 	if (*pid == -1) {
 		err_sys(e, errno, "fork");

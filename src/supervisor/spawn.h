@@ -26,6 +26,10 @@ struct spawner {
 	int terminal;         /* init mode: svd's, or -1 */
 	struct rlimit nofile; /* as svd found it; workers get it back */
 	const char *fleet_name;
+	const char *socket; /* the control socket's path; NULL: there is none */
+	int notes;          /* DIR/births, where the born note their pid for an
+	                       svd to come; owned; -1: there is none */
+	int nnotes; /* in it by now; -1: it may have ones of earlier lives */
 };
 
 struct spawn_request {
@@ -41,6 +45,11 @@ struct spawn_request {
 	                     OUTPUT_STREAMS; borrowed; NULL, -1: none */
 };
 
+/* Opens dir's notes of births; without them an svd that comes after a keeper's
+ * death may not know who was just being born. */
+void spawner_open_notes(struct spawner *sp, const char *dir);
+/* All births that are noted until now are in the journal. */
+void spawner_forget_notes(struct spawner *sp);
 /*
  * Finds out how processes can be made here. birth_read, birth_write: the
  * supervisor's own pair, borrowed; sp's other members are filled before. The

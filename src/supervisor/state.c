@@ -319,10 +319,19 @@ enum ownership {
 	UNREADABLE
 };
 
+static int
+is_of_this_boot(const struct state *st, const struct fleet_record *f)
+{
+	return f->pidns == st->header.pidns &&
+	       strcmp(f->boot_id, st->header.boot_id) == 0;
+}
+
+/* Where st has no epoch, any keeper's that ran here is ours. */
 static enum ownership
 owner_of(struct state *st, const struct fleet_record *f)
 {
-	if (f->epoch != st->header.epoch)
+	if (st->header.epoch == 0 ? !is_of_this_boot(st, f)
+				  : f->epoch != st->header.epoch)
 		return FOREIGN;
 	st->header.schema = f->schema;
 	return record_schema_known(f->schema) ? OURS : OURS_UNKNOWN;
@@ -386,6 +395,24 @@ state_open(struct state *st, int held, const char *dir,
 	if (st->lagging)
 		ask_for_maintenance(st);
 	return 0;
+}
+
+int
+state_replay_former(int fd, state_replay_fn *replay, void *arg, struct err *e)
+{
+	struct state st = {.fd = fd, .file = -1, .arg = arg};
+
+	state_fill_header(&st.header, "", 0);
+	switch (replay_all(&st, replay)) {
+	case OURS:
+		return 0;
+	case OURS_UNKNOWN:
+		return err_set(e, "it is of schema %d", st.header.schema);
+	case UNREADABLE:
+		return err_sys(e, errno, "cannot read it");
+	default:
+		return err_set(e, "it is of another boot, or no journal");
+	}
 }
 
 void

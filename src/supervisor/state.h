@@ -59,6 +59,12 @@ struct state {
  */
 int state_open(struct state *st, int held, const char *dir,
     const struct fleet_record *header, state_replay_fn *replay, struct err *e);
+/*
+ * The same of another svd's journal at fd (borrowed), of this boot and pid
+ * namespace; replay is given arg. -1: it is not one, or cannot be read.
+ */
+int
+state_replay_former(int fd, state_replay_fn *replay, void *arg, struct err *e);
 void state_close(struct state *st);
 /* Appends. A failure is logged once and mended by state_maintain(). */
 void state_put(struct state *st, const struct record *r);

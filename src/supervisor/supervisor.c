@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "core/backoff.h"
+#include "supervisor/adopted.h"
 #include "supervisor/control.h"
 #include "supervisor/reload.h"
 
@@ -255,6 +256,15 @@ supervisor_worker_changed(struct supervisor *s, struct worker *w)
 	supervisor_wake(s);
 }
 
+static void
+sweep_dead(struct supervisor *s, const struct worker *w)
+{
+	if (w->rec.adopted)
+		sweep_add_adopted(s, w->rec.last.pid, w);
+	else
+		sweep_add(s, w->rec.last.pid, w);
+}
+
 /* Every process of earlier lives is known now, or was never born. */
 static void
 settle(struct supervisor *s)
@@ -263,12 +273,14 @@ settle(struct supervisor *s)
 	size_t i;
 
 	s->resumed = 1;
+	spawner_forget_notes(&s->spawner);
 	floors_read(s);
+	adopted_bury(s);
 	ROSTER_EACH (&s->roster, i, w) {
 		if (worker_known(w)) {
 			/* A predecessor may not have come to it. */
 			if (w->rec.pid == 0 && w->rec.last.pid > 0)
-				sweep_add(s, w->rec.last.pid, w);
+				sweep_dead(s, w);
 			worker_resume(w);
 		}
 		reload_reconcile(w);

@@ -6,8 +6,10 @@
 #ifndef SVD_SUPERVISOR_SUPERVISOR_H
 #define SVD_SUPERVISOR_SUPERVISOR_H
 
+#include <jansson.h>
 #include <sys/queue.h>
 
+#include "base/runtime.h"
 #include "core/fleet.h"
 #include "supervisor/births.h"
 #include "supervisor/events.h"
@@ -52,6 +54,12 @@ struct supervisor {
 	int nwithheld;
 	struct sweep sweep;
 	int program; /* a memfd: where svd was started from; -1: not taken */
+	int lock; /* the keeper's, copied: with it, those that are being set up
+	             hold off an svd to come */
+	int former;           /* the old journal, while it is needed; or -1 */
+	json_t *reattached;   /* see reattach.h; NULL: there was nothing */
+	int reattach_changed; /* the keeper holds an older one */
+	char socket[RUNTIME_SOCKET_MAX + 1]; /* the control socket's path */
 	int init_mode;
 	uint64_t init_signals; /* to be passed on once COMMAND is born */
 	int resumed;           /* all births of earlier lives are settled */

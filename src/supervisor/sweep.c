@@ -1,7 +1,9 @@
 /* sweep: see sweep.h. */
 #include "supervisor/sweep.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +12,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/proctree.h"
+#include "base/runtime.h"
 #include "conf/grow.h"
 #include "supervisor/supervisor.h"
 
@@ -20,10 +23,12 @@ struct search {
 	struct supervisor *sup;
 	size_t fleet_len; /* of "SVD_FLEET=NAME" and its NUL */
 	char fleet[sizeof("SVD_FLEET=") + FLEET_NAME_MAX];
+	char socket[sizeof("SVD_SOCKET=") + RUNTIME_SOCKET_MAX];
+	int cold; /* for those that are anybody's */
 };
 
-void
-sweep_add(struct supervisor *s, int sid, const struct worker *w)
+static void
+add(struct supervisor *s, const struct sweep_dead *d)
 {
 	struct sweep *sw = &s->sweep;
 	struct sweep_dead *dead;
@@ -35,8 +40,20 @@ sweep_add(struct supervisor *s, int sid, const struct worker *w)
 		return;
 	else if (sweep_run(s)) /* those before are killed, if not seen dead */
 		sw->n = 0;
-	sw->dead[sw->n++] = (struct sweep_dead){sid, w};
+	sw->dead[sw->n++] = *d;
 	supervisor_wake(s);
+}
+
+void
+sweep_add(struct supervisor *s, int sid, const struct worker *w)
+{
+	add(s, &(struct sweep_dead){.sid = sid, .w = w});
+}
+
+void
+sweep_add_adopted(struct supervisor *s, int sid, const struct worker *w)
+{
+	add(s, &(struct sweep_dead){.sid = sid, .w = w, .cold = 1});
 }
 
 /* The environment that pid was started with; to be freed. */
@@ -92,7 +109,8 @@ names_dead_worker(const struct search *q, const char *text, size_t len)
 	size_t i;
 
 	for (i = 0; i < sw->n; i++)
-		if (sw->dead[i].w != NULL && sw->dead[i].w->rec.pid == 0 &&
+		if (sw->dead[i].cold >= q->cold && sw->dead[i].w != NULL &&
+		    sw->dead[i].w->rec.pid == 0 &&
 		    names_worker(sw->dead[i].w, text, len))
 			return 1;
 	return 0;
@@ -109,9 +127,20 @@ came_from_dead(const struct search *q, int pid)
 
 	text = read_environ(pid, &len);
 	rc = text != NULL && has_entry(text, len, q->fleet, q->fleet_len) &&
+	     (!q->cold ||
+		 has_entry(text, len, q->socket, strlen(q->socket) + 1)) &&
 	     names_dead_worker(q, text, len);
 	free(text);
 	return rc;
+}
+
+/* The number of a session is not given to a process as long as it has a member:
+ * so a session whose leader is no more is still the one that it was. */
+static int
+is_leaderless(const struct search *q, pid_t pid, pid_t sid)
+{
+	return pid != q->sup->link.keeper_pid && kill(sid, 0) == -1 &&
+	       errno == ESRCH;
 }
 
 /* The living workers first, as they are most of all: each has a session of its
@@ -130,7 +159,8 @@ is_left_over(pid_t pid, void *arg)
 		return 0;
 	sid = getsid(pid);
 	for (i = 0; sid != pid && i < sw->n; i++)
-		if (sw->dead[i].sid == sid)
+		if (sw->dead[i].sid == sid && sw->dead[i].cold >= q->cold &&
+		    (!q->cold || is_leaderless(q, pid, sid)))
 			return 1;
 	return !q->sup->init_mode && came_from_dead(q, pid);
 }
@@ -152,6 +182,48 @@ finish_round(struct sweep *sw)
 	sw->rounds = 0;
 }
 
+static int
+has_cold(const struct sweep *sw)
+{
+	size_t i;
+
+	for (i = 0; i < sw->n; i++)
+		if (sw->dead[i].cold)
+			return 1;
+	return 0;
+}
+
+static void
+prepare_search(struct search *q)
+{
+	q->fleet_len = (size_t)snprintf(q->fleet, sizeof(q->fleet),
+			   "SVD_FLEET=%s", q->sup->fleet.name) +
+	               1;
+	snprintf(q->socket, sizeof(q->socket), "SVD_SOCKET=%s",
+	    q->sup->spawner.socket == NULL ? "" : q->sup->spawner.socket);
+}
+
+int
+sweep_is_of(const struct worker *w, int pid)
+{
+	struct search q = {.sup = w->sup};
+	char generation[40];
+	size_t len = 0;
+	char *text;
+	int rc;
+
+	prepare_search(&q);
+	snprintf(generation, sizeof(generation), "SVD_GENERATION=%llu",
+	    (unsigned long long)w->rec.generation);
+	text = read_environ(pid, &len);
+	rc = text != NULL && has_entry(text, len, q.fleet, q.fleet_len) &&
+	     has_entry(text, len, q.socket, strlen(q.socket) + 1) &&
+	     has_entry(text, len, generation, strlen(generation) + 1) &&
+	     names_worker(w, text, len);
+	free(text);
+	return rc;
+}
+
 int
 sweep_run(struct supervisor *s)
 {
@@ -160,10 +232,12 @@ sweep_run(struct supervisor *s)
 
 	if (s->sweep.n == 0)
 		return 0;
-	q.fleet_len = (size_t)snprintf(q.fleet, sizeof(q.fleet), "SVD_FLEET=%s",
-			  s->fleet.name) +
-	              1;
+	prepare_search(&q);
 	n = proctree_kill_children(s->link.keeper_pid, 1, is_left_over, &q);
+	if (has_cold(&s->sweep)) {
+		q.cold = 1;
+		n += proctree_kill_all(is_left_over, &q);
+	}
 	if (n > 0 && s->sweep.rounds == 0)
 		log_info("killed %d process%s that dead workers left", n,
 		    n == 1 ? "" : "es");

@@ -22,6 +22,7 @@ struct sweep {
 	struct sweep_dead {
 		int sid;                /* 0: unknown */
 		const struct worker *w; /* NULL: go by the session alone */
+		int cold; /* it was adopted: its orphans are anybody's */
 	} * dead;
 	size_t n, cap;
 	int rounds; /* that have found somebody, in a row */
@@ -35,6 +36,11 @@ struct sweep {
  * no process now.
  */
 void sweep_add(struct supervisor *s, int sid, const struct worker *w);
+/* The same of a worker that was not the keeper's child, and whose orphans are
+ * not either: they are looked for among all processes there are. */
+void sweep_add_adopted(struct supervisor *s, int sid, const struct worker *w);
+/* Was pid started as w, in this generation and fleet? By its environment. */
+int sweep_is_of(const struct worker *w, int pid);
 /*
  * One look at the keeper's children for all that were noted. Returns whether
  * some have been killed and may not be dead yet: to be called again.

@@ -11,6 +11,7 @@
 #include "base/proctree.h"
 #include "base/sys.h"
 #include "core/backoff.h"
+#include "supervisor/adopted.h"
 #include "supervisor/recycle.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/trace.h"
@@ -118,6 +119,7 @@ worker_release(struct worker *w)
 {
 	loop_timer_stop(&w->deadline);
 	loop_timer_stop(&w->recycle);
+	adopted_release(w);
 	output_worker_release(w);
 	history_release(&w->history);
 	trace_close(w);
@@ -253,23 +255,31 @@ do_spawn(struct worker *w)
 	supervisor_queue_spawn(w->sup, w);
 }
 
+/* To the main process, or its group. */
+static int
+send_to(const struct worker *w, int sig, int group)
+{
+	if (adopted_is(w))
+		return adopted_signal(w, sig, group);
+	return kill(group ? -w->rec.pid : w->rec.pid, sig);
+}
+
 /* stop_signal goes to the main process, or its group; CONT, lest a stopped
  * one sleep through it. */
 void
 worker_send_stop_signal(struct worker *w)
 {
-	pid_t to =
-	    w->conf->kill_mode == KILL_MODE_GROUP ? -w->rec.pid : w->rec.pid;
 	struct floor_socket *fs =
 	    w->conf->as_floor == NULL ? NULL : floor_socket_of(w);
+	int group = w->conf->kill_mode == KILL_MODE_GROUP;
 
 	/* While it loads it does not listen. */
 	if (fs != NULL && fs->load != -1) {
 		floor_socket_retire(fs);
 		return;
 	}
-	kill(to, w->conf->stop_signal);
-	kill(to, SIGCONT);
+	send_to(w, w->conf->stop_signal, group);
+	send_to(w, SIGCONT, group);
 }
 
 static void
@@ -330,9 +340,7 @@ do_kill(struct worker *w)
 	if (w->conf->kill_mode == KILL_MODE_TREE)
 		worker_kill(w, &e);
 	else if (w->rec.pid != 0)
-		kill(w->conf->kill_mode == KILL_MODE_GROUP ? -w->rec.pid
-							   : w->rec.pid,
-		    SIGKILL);
+		send_to(w, SIGKILL, w->conf->kill_mode == KILL_MODE_GROUP);
 	if (w->rec.stop_pid != 0)
 		proctree_kill(w->rec.stop_pid);
 }
@@ -480,7 +488,7 @@ worker_signal(struct worker *w, int sig, struct err *e)
 {
 	if (w->rec.pid == 0)
 		return err_set(e, "'%s' has no process", w->conf->name);
-	if (kill(w->rec.pid, sig) == -1)
+	if (send_to(w, sig, 0) == -1)
 		return err_sys(e, errno, "cannot signal '%s'", w->conf->name);
 	return 0;
 }
@@ -491,7 +499,10 @@ worker_kill(struct worker *w, struct err *e)
 {
 	if (w->rec.pid == 0)
 		return err_set(e, "'%s' has no process", w->conf->name);
-	proctree_kill(w->rec.pid);
+	if (adopted_is(w))
+		adopted_kill(w);
+	else
+		proctree_kill(w->rec.pid);
 	return 0;
 }
 

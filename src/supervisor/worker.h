@@ -26,6 +26,7 @@ TAILQ_HEAD(worker_queue, worker);
 	2 /* set-ups that took a supervisor with them \
 	   */
 
+struct adopted;
 struct floor;
 struct line;
 struct supervisor;
@@ -47,6 +48,10 @@ struct worker {
 	                  birth sockets of that time are at their end */
 	struct loop_timer deadline; /* of rec.state */
 	struct loop_timer recycle;  /* max_age, max_memory */
+	struct adopted *adopted; /* its process, if an earlier svd made it and
+	                            it is watched; or NULL */
+	int lost;                /* that process is no more, which is yet to be
+	                            taken note of */
 	struct worker_output output;
 	struct floor *floor; /* that it is a process of, or waits for */
 	struct line *line;   /* from a floor: its socket, see line.h */

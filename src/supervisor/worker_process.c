@@ -61,6 +61,7 @@ static void
 note_birth(struct worker *w, int pid, const struct identity *id)
 {
 	w->rec.pid = pid;
+	w->rec.adopted = 0;
 	w->rec.born = loop_now(w->sup->loop);
 	w->rec.restarts += w->rec.automatic ? 1 : 0;
 	w->rec.automatic = 0;
@@ -208,8 +209,16 @@ worker_count_interruption(struct worker *w)
 static void
 end_left_over(struct worker *w, int pid)
 {
+	int adopted = pid == w->rec.pid && w->rec.adopted;
+
 	if (w->conf->kill_mode == KILL_MODE_PROCESS)
 		return;
+	/* Its number may be another's by now. */
+	if (adopted) {
+		if (w->conf->kill_mode == KILL_MODE_TREE)
+			sweep_add_adopted(w->sup, pid, w);
+		return;
+	}
 	/* In a floor's group may be what it has just forked, which is a spare,
 	 * or a worker already, and has yet to begin a session of its own. */
 	if (w->conf->as_floor == NULL)

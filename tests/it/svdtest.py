@@ -113,16 +113,18 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def marked(test_id):
-    """Every live process whose environment carries the mark of a test."""
-    mark = f"SVD_TEST_ID={test_id}".encode()
+def marked(test_id, run=None):
+    """Every live process whose environment carries the mark of a test, or
+    says that it is a worker of the svd that runs there."""
+    marks = {f"SVD_TEST_ID={test_id}".encode(),
+             f"SVD_SOCKET={run}/control.sock".encode()}
     found = []
     for entry in os.listdir("/proc"):
         if not entry.isdigit() or int(entry) == os.getpid():
             continue
         with contextlib.suppress(OSError):
             environ = pathlib.Path(f"/proc/{entry}/environ").read_bytes()
-            if mark in environ.split(b"\0") and alive(int(entry)):
+            if marks & set(environ.split(b"\0")) and alive(int(entry)):
                 found.append(int(entry))
     return found
 
@@ -397,6 +399,15 @@ class Fleet:
 
     def signal(self, sig):
         os.kill(self.keeper, sig)
+
+    def crash(self):
+        """SIGKILL to the keeper, and with it to all of svd but its workers."""
+        os.kill(self.keeper, signal.SIGKILL)
+        self.proc.wait(20 * SLOW)
+
+    def recover(self):
+        """Another svd after a crash; waits until it answers."""
+        return self.start()
 
     def end(self, timeout=20):
         """Waits for svd's end; its exit status, negative for a signal."""

@@ -215,6 +215,21 @@ proctree_kill(pid_t pid)
 }
 
 int
+proctree_kill_proven(pid_t pid, int pidfd)
+{
+	(void)pidfd;
+	return proctree_kill(pid);
+}
+
+int
+proctree_kill_all(int (*wanted)(pid_t pid, void *arg), void *arg)
+{
+	(void)wanted;
+	(void)arg;
+	return 0;
+}
+
+int
 proctree_kill_children(
     pid_t parent, int adopted, int (*wanted)(pid_t pid, void *arg), void *arg)
 {
@@ -235,6 +250,20 @@ sweep_add(struct supervisor *s, int sid, const struct worker *w)
 	note("session %d", sid);
 }
 
+void
+sweep_add_adopted(struct supervisor *s, int sid, const struct worker *w)
+{
+	sweep_add(s, sid, w);
+}
+
+int
+sweep_is_of(const struct worker *w, int pid)
+{
+	(void)w;
+	(void)pid;
+	return 0;
+}
+
 int
 sweep_run(struct supervisor *s)
 {
@@ -249,6 +278,19 @@ sweep_siblings(struct supervisor *s)
 }
 
 /* --- spawn --- */
+
+void
+spawner_open_notes(struct spawner *sp, const char *dir)
+{
+	(void)dir;
+	sp->notes = -1;
+}
+
+void
+spawner_forget_notes(struct spawner *sp)
+{
+	(void)sp;
+}
 
 int
 spawner_init(struct spawner *sp, pid_t keeper, int birth_read, int birth_write,
@@ -356,6 +398,15 @@ state_open(struct state *st, int held, const char *dir,
 	for (i = 0; i < world->njournal; i++)
 		replay(&world->journal[i], st->arg);
 	return 0;
+}
+
+int
+state_replay_former(int fd, state_replay_fn *replay, void *arg, struct err *e)
+{
+	(void)fd;
+	(void)replay;
+	(void)arg;
+	return err_set(e, "there is none");
 }
 
 void
@@ -583,6 +634,23 @@ link_take(struct link *l, const char *name)
 			return fd;
 		}
 	return -1;
+}
+
+int
+link_has(const struct link *l, const char *name)
+{
+	(void)l;
+	(void)name;
+	return 0;
+}
+
+int
+link_keep(struct link *l, const char *name, int fd)
+{
+	(void)l;
+	(void)name;
+	close(fd);
+	return 0;
 }
 
 /* The oldest exit that was not told in this life, although those before it may

@@ -1,0 +1,245 @@
+/* adopted: see adopted.h. */
+#include "supervisor/adopted.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/proctree.h"
+#include "base/sys.h"
+#include "supervisor/reattach.h"
+#include "supervisor/supervisor.h"
+
+#define PREFIX "pidfd:"
+#define AGAIN_MS 5      /* until a dead one is asked for its status again */
+#define GIVE_UP_MS 2000 /* then whoever is to reap it does not */
+
+struct adopted {
+	struct worker *w;
+	int pidfd;
+	struct loop_io io;
+	struct loop_timer again;
+	int64_t died_at; /* 0: it lives */
+};
+
+static void
+held_name(const struct worker *w, char out[KEEPER_NAME_MAX + 1])
+{
+	snprintf(out, KEEPER_NAME_MAX + 1, PREFIX "%s", w->rec.name);
+}
+
+void
+adopted_release(struct worker *w)
+{
+	struct adopted *a = w->adopted;
+
+	if (a == NULL)
+		return;
+	loop_io_set(&a->io, 0);
+	loop_timer_stop(&a->again);
+	fd_close(&a->pidfd);
+	free(a);
+	w->adopted = NULL;
+}
+
+/* status: as of wait(2); NULL: unknown. */
+static void
+end(struct worker *w, const int *status)
+{
+	struct supervisor *s = w->sup;
+	struct death d = {.at = loop_now(s->loop),
+	    .at_rt = loop_realtime(s->loop),
+	    .pid = w->rec.pid,
+	    .code = -1};
+	char name[KEEPER_NAME_MAX + 1];
+
+	if (status != NULL && WIFEXITED(*status))
+		d.code = WEXITSTATUS(*status);
+	else if (status != NULL) {
+		d.signal = WTERMSIG(*status);
+		d.core = WCOREDUMP(*status) != 0;
+	}
+	held_name(w, name);
+	worker_ended(w, w->rec.pid, &d);
+	/* Recorded: nobody asks for it again. */
+	link_drop(&s->link, name);
+	adopted_release(w);
+	supervisor_wake(s);
+}
+
+/* Dead for the kernel as for us; its status is there once it is reaped, by
+ * whoever that is for. */
+static void
+look(struct adopted *a)
+{
+	int64_t now = loop_now(a->w->sup->loop);
+	int status, rc;
+
+	if (!sys_pidfd_is_dead(a->pidfd))
+		return;
+	loop_io_set(&a->io, 0);
+	if (a->died_at == 0)
+		a->died_at = now;
+	rc = sys_pidfd_status(a->pidfd, &status);
+	if (rc == 0 && now - a->died_at < GIVE_UP_MS)
+		loop_timer_start(&a->again, AGAIN_MS);
+	else
+		end(a->w, rc == 1 ? &status : NULL);
+}
+
+static void
+io_cb(struct loop_io *io, int events)
+{
+	(void)events;
+	look(io->arg);
+}
+
+static void
+again_cb(struct loop_timer *t)
+{
+	look(t->arg);
+}
+
+/* Takes pidfd. */
+static int
+watch(struct worker *w, int pidfd)
+{
+	struct adopted *a = calloc(1, sizeof(*a));
+
+	if (a == NULL) {
+		fd_close(&pidfd);
+		errno = ENOMEM;
+		return -1;
+	}
+	a->w = w;
+	a->pidfd = pidfd;
+	loop_io_init(w->sup->loop, &a->io, pidfd, io_cb, a);
+	loop_timer_init(w->sup->loop, &a->again, again_cb, a);
+	loop_io_set(&a->io, LOOP_READ);
+	w->adopted = a;
+	return 0;
+}
+
+/* By its pid. 1: it is the one, *pidfd; 0: it is gone; -1 and *e. */
+static int
+prove(const struct worker *w, int *pidfd, struct err *e)
+{
+	int pid = w->rec.pid, rc;
+
+	*pidfd = sys_pidfd_open(pid);
+	/* EINVAL, ENOENT: the number is a thread's. */
+	if (*pidfd == -1 &&
+	    (errno == ESRCH || errno == EINVAL || errno == ENOENT))
+		return err_set(e, "pid %d is no more", pid) + 1;
+	if (*pidfd == -1)
+		return err_sys(e, errno, "cannot open pid %d", pid);
+	rc = identity_holds(&w->rec.id, pid, *pidfd);
+	if (rc == 1)
+		return 1;
+	fd_close(pidfd);
+	if (rc == 0)
+		return err_set(e, "pid %d is another process now", pid) + 1;
+	return err_set(
+	    e, "nothing proves that pid %d is still its process", pid);
+}
+
+static void
+report(struct worker *w, int rc, const struct err *why)
+{
+	char text[ERR_TEXT_MAX + 32];
+
+	if (rc == 1) {
+		snprintf(text, sizeof(text), "pid %d, %s%s", w->rec.pid,
+		    worker_state_name(w->rec.state),
+		    w->snapshot == 0 ? ""
+				     : ", the fleet file no longer names it");
+		reattach_note(w, REATTACH_ADOPTED, text);
+	} else if (rc == 0) {
+		snprintf(
+		    text, sizeof(text), "%s, exit status unknown", why->text);
+		reattach_note(w, REATTACH_GONE, text);
+	} else
+		reattach_note(w, REATTACH_REFUSED, why->text);
+}
+
+static void
+take(struct worker *w)
+{
+	char name[KEEPER_NAME_MAX + 1];
+	struct err e;
+	int fd, rc;
+
+	held_name(w, name);
+	fd = link_take(&w->sup->link, name);
+	if (fd != -1)
+		rc = 1;
+	else if ((rc = prove(w, &fd, &e)) == 1)
+		link_hold(&w->sup->link, name, fd);
+	if (rc == 1 && watch(w, fd) == -1)
+		rc = err_sys(&e, errno, "cannot watch pid %d", w->rec.pid);
+	report(w, rc, &e);
+	w->lost = rc == 0;
+}
+
+void
+adopted_take(struct supervisor *s)
+{
+	struct link *l = &s->link;
+	struct worker *w;
+	size_t i;
+
+	ROSTER_EACH (&s->roster, i, w)
+		if (adopted_is(w) && w->adopted == NULL && !w->lost)
+			take(w);
+	/* Whose death is on record: a predecessor came no further. */
+	for (i = 0; i < l->nheld; i++)
+		if (l->held[i].fd != -1 &&
+		    strncmp(l->held[i].name, PREFIX, strlen(PREFIX)) == 0) {
+			fd_close(&l->held[i].fd);
+			link_drop(l, l->held[i].name);
+		}
+}
+
+void
+adopted_bury(struct supervisor *s)
+{
+	struct worker *w;
+	size_t i;
+
+	ROSTER_EACH (&s->roster, i, w)
+		if (adopted_is(w) && w->lost) {
+			w->lost = 0;
+			end(w, NULL);
+		}
+}
+
+int
+adopted_signal(const struct worker *w, int sig, int group)
+{
+	const struct adopted *a = w->adopted;
+
+	errno = ESRCH;
+	if (a == NULL)
+		return -1;
+	if (!group)
+		return sys_pidfd_send_signal(a->pidfd, sig);
+	if (sys_pidfd_send_signal_group(a->pidfd, sig) == 0)
+		return 0;
+	if (errno != EINVAL || sys_pidfd_is_dead(a->pidfd))
+		return -1;
+	return kill(-w->rec.pid, sig);
+}
+
+void
+adopted_kill(struct worker *w)
+{
+	if (w->adopted != NULL)
+		proctree_kill_proven(w->rec.pid, w->adopted->pidfd);
+	else
+		end(w, NULL);
+}
