@@ -301,12 +301,38 @@ run_shutdown(struct ctl *ctl)
 {
 	enum client_result r;
 	struct err e;
-	int status = call(ctl, use_nothing);
+	json_t *parameters = json_object();
+	int status;
 
+	if (ctl->detach)
+		json_object_set_new(parameters, "detach", json_true());
+	status = command_call(ctl, parameters, NULL, use_nothing);
 	if (status != EXIT_DONE || !ctl->wait)
 		return status;
 	r = client_wait_gone(&ctl->client, ctl->deadline, &e);
 	return r == CLIENT_ABSENT ? EXIT_DONE : report_no_answer(ctl, r, &e);
+}
+
+/* Who was refused may still run, and is nobody's. */
+static int
+use_reattach(struct ctl *ctl, const json_t *parameters)
+{
+	const json_t *list = json_object_get(parameters, "workers"), *w;
+	int status = EXIT_DONE;
+	size_t i;
+
+	json_array_foreach (list, i, w)
+		if (has_text(w, "outcome", "refused"))
+			status = EXIT_FAILED;
+	if (!ctl->json)
+		print_reattached(list);
+	return status;
+}
+
+static int
+run_reattach(struct ctl *ctl)
+{
+	return call(ctl, use_reattach);
 }
 
 #define NAMES "NAME..."
@@ -334,9 +360,11 @@ static const struct command commands[] = {
     {"refloor", "FLOOR", "load it anew, then replace its workers",
 	FLEET("Refloor"), 0, 0, once_refloor},
     {"shutdown", "", "stop the fleet, and wait for its end", FLEET("Shutdown"),
-	COMMAND_NO_ARGS, 0, run_shutdown},
+	COMMAND_NO_ARGS | COMMAND_TAKES_DETACH, 0, run_shutdown},
     {"upgrade", "", "run the svd that is installed now", FLEET("Upgrade"),
 	COMMAND_NO_ARGS, 0, once_upgrade},
+    {"reattach", "", "what became of an earlier svd's workers",
+	FLEET("Reattach"), COMMAND_PROMPT | COMMAND_NO_ARGS, 0, run_reattach},
     {"reload", "", "apply what is new in the fleet's files", FLEET("Reload"),
 	COMMAND_NO_ARGS, 0, fleetfile_reload},
     {"diff", "", "show what reload would do", FLEET("Diff"),

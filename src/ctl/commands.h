@@ -21,6 +21,7 @@ struct ctl {
 	struct where where;
 	int json, wait;
 	int is_long;
+	int detach;
 	int follow;
 	int64_t lines;         /* -1: as many as is usual */
 	const char *since;     /* cursors, or NULL */
@@ -39,7 +40,8 @@ enum {
 	COMMAND_OWN_JSON = 8, /* prints its JSON itself */
 	/* Options that not all commands have: these and all above them. */
 	COMMAND_TAKES_LONG = 256,
-	COMMAND_TAKES_LINES = 512
+	COMMAND_TAKES_LINES = 512,
+	COMMAND_TAKES_DETACH = 1024
 };
 
 struct command {

@@ -60,6 +60,14 @@ take_no_wait(struct ctl *ctl, const char *arg)
 }
 
 static int
+take_detach(struct ctl *ctl, const char *arg)
+{
+	(void)arg;
+	ctl->detach = 1;
+	return OPTION_GO_ON;
+}
+
+static int
 take_long(struct ctl *ctl, const char *arg)
 {
 	(void)arg;
@@ -154,6 +162,8 @@ static const struct option_row rows[] = {
 	take_lines},
     {"since", 0, "CURSOR,...", "those behind these cursors",
 	COMMAND_TAKES_LINES, take_since},
+    {"detach", 0, NULL, "leave the workers to a later svd",
+	COMMAND_TAKES_DETACH, take_detach},
     {"version", 'V', NULL, "print the version", 0, take_version},
     {"help", 'h', NULL, "print this", 0, take_help},
 };

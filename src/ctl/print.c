@@ -248,6 +248,23 @@ print_health(const json_t *parameters)
 	print_degraded(parameters);
 }
 
+void
+print_reattached(const json_t *list)
+{
+	char name[CELL_MAX], outcome[CELL_MAX], reason[CELL_MAX];
+	const json_t *w;
+	size_t i;
+
+	json_array_foreach (list, i, w) {
+		cell_text(w, "name", name);
+		cell_text(w, "outcome", outcome);
+		cell_text(w, "reason", reason);
+		printf("%s: %s (%s)\n", name, outcome, reason);
+	}
+	if (i == 0)
+		puts("nothing was left by an earlier svd");
+}
+
 /* What it has come to: its process, or what went wrong. */
 static void
 event_detail(const json_t *w, char *out)

@@ -31,6 +31,8 @@ void print_why(const json_t *parameters);
 void print_health(const json_t *parameters);
 /* On standard error, if svd cannot write down what happens: Status, Health. */
 void print_degraded(const json_t *parameters);
+/* The list of Reattach. */
+void print_reattached(const json_t *list);
 /* One reply of Events; nothing for a snapshot without a gap. */
 void print_event(const json_t *parameters);
 /* Ends standard output. -1: not all of it could be written. */

@@ -53,6 +53,7 @@ static const struct field fields[KM_TYPES][FIELDS_MAX] = {
     [KM_PONG] = {{F_END, 0}},
     [KM_LIMITS] = {M64(ms), M64(ms2)},
     [KM_STOPPING] = {M32(code)},
+    [KM_DETACH] = {{F_END, 0}},
     [KM_QUIT] = {{F_END, 0}},
     [KM_NOTIFY] = {M32(code), TEXT},
     [KM_UPGRADE] = {TEXT},

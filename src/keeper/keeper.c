@@ -64,6 +64,8 @@ init_signal(int sig)
 static void
 obey_stop(struct keeper *k, int sig, int asked_before)
 {
+	if (k->detach)
+		return; /* it is over in a moment, for svd alone */
 	if (k->stop == STOP_NONE) {
 		log_info("stopping on signal %d", sig);
 		k->pending |= SIG_BIT(SIGTERM);
@@ -359,7 +361,8 @@ run(const struct keeper_options *o)
 		;
 	jobs_end(k);
 	spill_log(k);
-	for (i = 0; i < KEEPER_LITTER; i++)
+	/* The socket is the first; the rest is for an svd to come. */
+	for (i = 0; i < (k->detach ? 1 : KEEPER_LITTER); i++)
 		if (o->litter[i] != NULL)
 			unlink(o->litter[i]);
 	return k->exit_code;

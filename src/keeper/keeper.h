@@ -52,6 +52,7 @@ struct keeper {
 	struct role logger;
 	struct keeper_upgrade upgrade;
 	int pong_due;   /* to the logger */
+	int detach;     /* STOP_FLUSH: whoever runs is left running */
 	int flush_told; /* STOP_FLUSH: the logger knows */
 	struct keeper_child children[KEEPER_CHILDREN_MAX];
 	size_t nchildren;
@@ -88,7 +89,8 @@ struct keeper_options {
 	int table_fd; /* table.h; taken */
 	/* variables of the environment, NULL: not set, or not for svd */
 	const char *notify_socket, *watchdog_usec, *watchdog_pid;
-	const char *litter[KEEPER_LITTER]; /* files removed at the very end,
+	const char *litter[KEEPER_LITTER]; /* files removed at the very end, the
+	                                      first also where it detaches;
 	                                      NULL: none */
 	int init_mode;
 	int one_thread; /* where threads are hard to follow; see keeper.c */

@@ -195,6 +195,14 @@ on_upgrade(struct keeper *k, struct role *r, const struct keeper_msg *m,
 		close(fds[--nfds]);
 }
 
+static void
+on_detach(struct keeper *k, struct role *r, const struct keeper_msg *m,
+    const int *fds, size_t nfds)
+{
+	IGNORE_REST;
+	stop_detach(k);
+}
+
 static role_obey_fn *const obey[KM_TYPES] = {
     [KM_READY] = on_ready,
     [KM_HOLD] = role_on_hold,
@@ -206,6 +214,7 @@ static role_obey_fn *const obey[KM_TYPES] = {
     [KM_LIMITS] = on_limits,
     [KM_STOPPING] = on_stopping,
     [KM_QUIT] = on_quit,
+    [KM_DETACH] = on_detach,
     [KM_NOTIFY] = on_notify,
     [KM_UPGRADE] = on_upgrade,
 };

@@ -108,6 +108,18 @@ stop_flush(struct keeper *k)
 	k->stop_deadline = sys_now_ms() + LOGGER_FLUSH_MS;
 }
 
+void
+stop_detach(struct keeper *k)
+{
+	/* Where we are PID 1, nothing outlives us. */
+	if (k->stop != STOP_NONE || getpid() == 1)
+		return;
+	log_info("leaving %zu processes to an svd to come", k->nchildren);
+	k->detach = 1;
+	k->exit_code = 0;
+	stop_flush(k);
+}
+
 static void
 stop_alone(struct keeper *k, int64_t now)
 {
@@ -170,8 +182,11 @@ stop_check(struct keeper *k, int64_t now)
 		return 1;
 	if (k->stop == STOP_ALONE && all_dead(k))
 		stop_flush(k);
-	if (k->stop == STOP_FLUSH && logger_is_done(k))
+	if (k->stop == STOP_FLUSH && logger_is_done(k)) {
+		if (k->detach)
+			return 1;
 		stop_kill(k, k->exit_code);
+	}
 	if (k->stop_deadline == 0 || now < k->stop_deadline)
 		return 0;
 	switch (k->stop) {
@@ -180,6 +195,8 @@ stop_check(struct keeper *k, int64_t now)
 		return 0;
 	case STOP_FLUSH:
 		log_warn("the logger has not finished, leaving without it");
+		if (k->detach)
+			return 1;
 		stop_kill(k, k->exit_code);
 		return kill_round(k, now);
 	case STOP_ALONE:

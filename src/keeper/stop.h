@@ -19,6 +19,8 @@ void stop_confirmed(struct keeper *k, int exit_code);
 void stop_unconfirm(struct keeper *k);
 /* Nobody is left who writes: leave once the logger has finished. */
 void stop_flush(struct keeper *k);
+/* Leave then, and all processes but our own as they are. */
+void stop_detach(struct keeper *k);
 /* SIGKILL to everything but ourselves; then leave with exit_code. */
 void stop_kill(struct keeper *k, int exit_code);
 /* What is due. 1: nobody is left, leave. */

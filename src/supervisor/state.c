@@ -301,6 +301,16 @@ state_maintain(struct state *st)
 	}
 }
 
+int
+state_copy(struct state *st, struct err *e)
+{
+	if (st->dir == NULL)
+		return err_set(e, "there is no runtime directory");
+	state_maintain(st);
+	copy_out(st);
+	return st->failed || st->lagging ? err_set(e, "%s", st->trouble) : 0;
+}
+
 void
 state_renew(struct state *st)
 {

@@ -78,6 +78,8 @@ void state_renew(struct state *st);
 /* Between two steps: writes the journal anew if it has grown, and what lags
  * behind. */
 void state_maintain(struct state *st);
+/* Writes the copy anew; -1: it is not whole, and *e says why. */
+int state_copy(struct state *st, struct err *e);
 /* What failed and is not mended, for people; NULL: nothing. */
 const char *state_trouble(const struct state *st);
 /* Is there such a thing? Is something not recorded, so that nothing may be

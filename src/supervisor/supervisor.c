@@ -151,6 +151,34 @@ supervisor_stop(struct supervisor *s, int with_grace, int exit_code)
 	supervisor_wake(s);
 }
 
+int
+supervisor_detach(struct supervisor *s, struct err *e)
+{
+	if (s->stopping)
+		return err_set(e, "the fleet is going down");
+	if (!s->resumed)
+		return err_set(e, "a worker is still being born");
+	if (state_copy(&s->state, e) == -1)
+		return -1;
+	log_info("detaching: the workers run on");
+	s->detaching = 1;
+	s->may_end = 1;
+	supervisor_wake(s);
+	return 0;
+}
+
+/* Nothing is done any more that would not be on record. */
+static void
+detach(struct supervisor *s)
+{
+	struct keeper_msg m = {.type = KM_DETACH};
+
+	control_finish(s->control);
+	s->quit = 1;
+	link_send(&s->link, &m, -1);
+	loop_stop(s->loop);
+}
+
 /* 128+n, its status, or 10 where it has none: it never ran. */
 static int
 essential_status(const struct worker *w)
@@ -201,6 +229,10 @@ check_end(struct supervisor *s)
 
 	if (s->quit || !s->resumed || !s->may_end)
 		return;
+	if (s->detaching && !s->stopping) {
+		detach(s);
+		return;
+	}
 	ROSTER_EACH (&s->roster, i, w) {
 		if (s->stopping || !w->conf->essential || w->snapshot != 0 ||
 		    (w->rec.state != WS_EXITED && w->rec.state != WS_FAILED))

@@ -64,6 +64,7 @@ struct supervisor {
 	uint64_t init_signals; /* to be passed on once COMMAND is born */
 	int resumed;           /* all births of earlier lives are settled */
 	int stopping;          /* the fleet is going down */
+	int detaching;         /* svd ends, and leaves its workers */
 	int may_end;           /* something has come to rest since it was looked
 	                          whether that was the last */
 	int exit_code;
@@ -89,6 +90,8 @@ int supervisor_each_named(struct supervisor *s, const char *name,
     void (*fn)(struct worker *w, void *arg), void *arg);
 /* A graceful stop of the fleet; with_grace 0: KILL at once. */
 void supervisor_stop(struct supervisor *s, int with_grace, int exit_code);
+/* The end of svd, not of its workers. -1 and *e: it cannot be now. */
+int supervisor_detach(struct supervisor *s, struct err *e);
 /* Called by worker.c after each change of a worker. */
 void supervisor_worker_changed(struct supervisor *s, struct worker *w);
 /* Some process of an earlier life has been heard of. */

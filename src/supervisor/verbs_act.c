@@ -1,6 +1,7 @@
 /* verbs_act: the verbs that start, stop and signal workers; see call.h. */
 #include "base/units.h"
 #include "supervisor/call.h"
+#include "supervisor/reattach.h"
 
 static int
 bad_names(struct call *c)
@@ -115,12 +116,33 @@ verb_signal(struct call *c)
 static int
 verb_shutdown(struct call *c)
 {
-	int rc = call_reply(
-	    c, json_pack("{s:i}", "keeper_pid", c->sup->link.keeper_pid));
+	int keeper = c->sup->link.keeper_pid, rc;
+	struct err e;
 
+	if (json_is_true(json_object_get(c->parameters, "detach"))) {
+		if (keeper == 1 || c->sup->init_mode)
+			return call_fail(c, ERROR_REFUSED,
+			    keeper == 1
+				? "svd is process 1: nothing outlives it"
+				: "the command is svd's reason to be");
+		if (supervisor_detach(c->sup, &e) == -1)
+			return call_fail(c, ERROR_FAILED, e.text);
+		return call_reply(c, json_pack("{s:i}", "keeper_pid", keeper));
+	}
+	rc = call_reply(c, json_pack("{s:i}", "keeper_pid", keeper));
 	if (rc == 0 && !c->sup->stopping)
 		supervisor_stop(c->sup, 1, 0);
 	return rc;
+}
+
+static int
+verb_reattach(struct call *c)
+{
+	json_t *list = reattach_again(c->sup);
+
+	if (list == NULL)
+		return call_no_memory(c);
+	return call_reply(c, json_pack("{s:O}", "workers", list));
 }
 
 #define NAMES_WAIT "names: []string, wait: ?bool"
@@ -144,7 +166,11 @@ const struct verb verbs_act[] = {
     {"Signal", ACCESS_ACT, "names: []string, signal: string",
 	"results: []Result", verb_signal,
 	"To the main processes; signal: TERM, SIGTERM, 15."},
-    {"Shutdown", ACCESS_ACT, "", "keeper_pid: int", verb_shutdown,
-	"Begins the fleet's end."},
+    {"Shutdown", ACCESS_ACT, "detach: ?bool", "keeper_pid: int", verb_shutdown,
+	"Begins the fleet's end; detach: svd's alone, its workers run on for\n"
+	"# a later svd."},
+    {"Reattach", ACCESS_ACT, "", "workers: []Reattached", verb_reattach,
+	"What has become of each worker that an earlier svd left; those that\n"
+	"# were refused are tried again."},
     {0},
 };

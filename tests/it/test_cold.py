@@ -278,3 +278,241 @@ backoff_limit = 1h
         other.kill()
     # The journal did not name it: it is nobody's, as far as svd can tell.
     os.kill(pids["web:0"], signal.SIGKILL)
+
+
+# --- the journal ---------------------------------------------------------------
+
+TWO = f"""
+[worker:web]
+command = {act("pause")}
+numprocs = 2
+"""
+
+
+def next_svd(f):
+    """Starts another one, which is to refuse: (exit status, what it says)."""
+    done = run_svd("-r", f.run, f.ini)
+    return done.returncode, done.stderr
+
+
+def end(pids):
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: not any(map(alive, pids)))
+
+
+def header(change):
+    """A change of the header only."""
+    return lambda words: change(words) if words[0] == "fleet" else words
+
+
+def test_a_torn_line_costs_only_what_it_says(fleet):
+    f = fleet(TWO)
+    pids = f.running()
+    f.crash()
+    state = f.path("run/state")
+    text = state.read_bytes().replace(b" state=STARTING", b" state=STURTING")
+    state.write_bytes(text + text.splitlines()[-1][:40])
+    f.recover()
+    assert f.running() == pids
+    assert "torn line" in f.log()
+
+
+@pytest.mark.parametrize("what", ["boot", "pidns"])
+def test_another_boots_journal_is_void(fleet, what):
+    f = fleet(TWO)
+    pids = f.running()
+    f.crash()
+    edit_state(f, header(lambda words: with_key(words, what, "7")))
+    f.recover()
+    new = f.running()
+    assert not set(new.values()) & set(pids.values())
+    assert "is of another boot or pid namespace" in f.log()
+    assert all(map(alive, pids.values()))
+    end(pids.values())
+
+
+@pytest.mark.parametrize("text, why", [
+    (b"", "is empty"),
+    (b"no journal at all\n", "is no journal"),
+    (b"\0" * 5000, "is no journal"),
+])
+def test_what_is_no_journal_adopts_nobody_and_is_said(fleet, text, why):
+    f = fleet(TWO)
+    pids = f.running()
+    f.crash()
+    f.path("run/state").write_bytes(text)
+    f.recover()
+    assert why in f.log()
+    assert f.workers()["web:0"]["generation"] == 1
+    end(pids.values())
+
+
+def test_a_newer_journals_workers_are_named_and_left_alone(fleet):
+    f = fleet(TWO)
+    pids = f.running()
+    f.crash()
+    edit_state(f, header(lambda words: with_key(words, "schema", "999")))
+    before = f.path("run/state").read_bytes()
+    status, text = next_svd(f)
+    assert status == 3 and "schema 999" in text
+    for name, pid in pids.items():
+        assert f"{name} (pid {pid})" in text
+    assert all(map(alive, pids.values()))
+    assert f.path("run/state").read_bytes() == before
+    end(pids.values())
+    f.recover()
+    f.running()
+    assert "none of its workers runs" in f.log()
+
+
+def test_another_fleets_workers_are_named_and_left_alone(fleet):
+    f = fleet(TWO)
+    pids = f.running()
+    f.crash()
+    text = f.ini.read_text()
+    f.ini.write_text(text.replace("name = test", "name = other"))
+    status, said = next_svd(f)
+    assert status == 3 and "they are of fleet 'test'" in said
+    assert f"web:0 (pid {pids['web:0']})" in said
+    f.ini.write_text(text)
+    f.recover()
+    assert f.running() == pids
+
+
+def test_a_command_takes_over_nobodys_workers(fleet):
+    f = fleet(TWO)
+    pids = f.running()
+    f.crash()
+    done = run_svd("-r", f.run, "--", "true")
+    assert done.returncode == 3 and "a command takes over nobody" in done.stderr
+    f.recover()
+    assert f.running() == pids
+
+
+def test_a_symbolic_link_in_place_of_the_journal_is_refused(fleet):
+    f = fleet(TWO)
+    pids = f.running()
+    f.crash()
+    state, kept = f.path("run/state"), f.path("kept")
+    state.rename(kept)
+    state.symlink_to(kept)
+    status, text = next_svd(f)
+    assert status == 1 and "is a symbolic link" in text
+    state.unlink()
+    kept.rename(state)
+    f.recover()
+    assert f.running() == pids
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give a file away")
+def test_somebody_elses_journal_is_refused(fleet):
+    f = fleet(TWO)
+    pids = f.running()
+    f.crash()
+    os.chown(f.path("run/state"), 65534, 65534)
+    status, text = next_svd(f)
+    assert status == 1 and "belongs to somebody else" in text
+    os.chown(f.path("run/state"), 0, 0)
+    f.recover()
+    assert f.running() == pids
+
+
+def test_who_is_in_the_fleet_file_no_more_is_stopped_as_by_a_reload(fleet):
+    f = fleet(f"""
+[worker:web]
+command = {act("pause")}
+numprocs = 3
+[worker:old]
+command = {act("fork", "{", "setsid", "pause", "}", "pause")}
+[worker:changed]
+command = {act("pause")}
+""")
+    pids = f.running()
+    f.crash()
+    f.ini.write_text(f.ini.read_text().replace("numprocs = 3", "numprocs = 2")
+                     .replace("[worker:old]", "[worker:new]")
+                     .replace("[worker:changed]",
+                              "[worker:changed]\nenvironment = A=1"))
+    f.recover()
+    wait_for(lambda: set(f.workers()) == {"web:0", "web:1", "new", "changed"})
+    now = f.running()
+    assert now["web:0"] == pids["web:0"] and now["web:1"] == pids["web:1"]
+    assert f.wait("changed", generation=2)["pid"] != pids["changed"]
+    for name in ("web:2", "old", "changed"):
+        wait_for(lambda name=name: not alive(pids[name]))
+    assert "the fleet file no longer names it" in f.log()
+
+
+# --- what is said of it ----------------------------------------------------------
+
+def test_reattach_tells_what_became_of_each(fleet):
+    f = fleet(f"""
+[worker:web]
+command = {act("pause")}
+numprocs = 2
+backoff_delay = 1h
+backoff_limit = 1h
+[worker:down]
+command = {act("pause")}
+autostart = no
+[worker:up]
+command = {act("exit", 0)}
+type = oneshot
+""")
+    f.wait("up", state="EXITED")
+    pids = f.running("web:0", "web:1")
+    assert f.ctl("reattach").out == "nothing was left by an earlier svd\n"
+    f.crash()
+    os.kill(pids["web:1"], signal.SIGKILL)
+    wait_for(lambda: stat_fields(pids["web:1"]) is None)
+    f.recover()
+    told = f.ctl("-j", "reattach").json["workers"]
+    by_name = {w["name"]: w for w in told}
+    assert by_name["web:0"] == {
+        "name": "web:0", "outcome": "adopted", "pid": pids["web:0"],
+        "reason": f"pid {pids['web:0']}, RUNNING"}
+    assert by_name["web:1"]["outcome"] == "gone"
+    assert "exit status unknown" in by_name["web:1"]["reason"]
+    assert by_name["up"]["outcome"] == "kept"
+    f.kill_supervisor()
+    assert f.ctl("-j", "reattach").json["workers"] == told
+    text = f.ctl("reattach").out
+    assert f"web:0: adopted (pid {pids['web:0']}, RUNNING)\n" in text
+
+
+# --- leaving them on purpose -----------------------------------------------------
+
+def test_a_detached_fleet_runs_on_for_a_later_svd(fleet):
+    f = fleet(TWO)
+    pids = f.running()
+    f.ctl("shutdown", "--detach")
+    assert f.end() == 0
+    assert sorted(os.listdir(f.run)) == ["births", "lock", "out", "state"]
+    assert all(map(alive, pids.values()))
+    assert f.svctl("ping").rc == 4
+    f.recover()
+    assert f.running() == pids
+    assert f.stop() == 0
+    assert not any(map(alive, pids.values()))
+
+
+def test_nothing_is_left_whose_journal_cannot_be_written(fleet):
+    f = fleet(TWO)
+    pids = f.running()
+    f.run.rename(f.path("away"))
+    result = subprocess.run(
+        [f.svctl_words()[0], "-s", f.path("away/control.sock"), "shutdown",
+         "--detach"], capture_output=True, text=True, timeout=20 * SLOW,
+        check=False)
+    f.path("away").rename(f.run)
+    assert result.returncode == 1 and "cannot write" in result.stderr
+    assert f.running() == pids
+    assert f.stop() == 0
+
+
+def test_process_1_does_not_detach(fleet):
+    f = fleet(TWO, pid1=[])
+    f.running()
+    result = f.ctl("shutdown", "--detach", rc=7)
+    assert "process 1" in result.err

@@ -51,20 +51,6 @@ def test_a_stale_socket_is_no_obstacle(fleet):
     f.running("w")
 
 
-def test_after_a_killed_keeper_its_workers_are_named_then_it_starts(fleet):
-    """Its lock binds nobody; its workers would be doubled."""
-    f = fleet(ONE)
-    pid = f.running("w")["w"]
-    f.proc.kill()
-    f.proc.wait()
-    second = run_svd("-r", f.run, f.ini)
-    assert second.returncode == 3 and f"w:0 (pid {pid})" in second.stderr
-    os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: not alive(pid))
-    f.start()
-    f.running("w")
-
-
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become nobody")
 def test_a_directory_that_cannot_be_written_is_named(fleet):
     f = fleet(ONE, launch=False,
