@@ -426,6 +426,19 @@ open_state(struct supervisor *s, struct err *e)
 	return 0;
 }
 
+static void
+use_runtime_dir(struct supervisor *s)
+{
+	struct err e;
+
+	s->lock = link_take(&s->link, "lock");
+	spawner_open_notes(&s->spawner, s->runtime_dir);
+	if (s->runtime_dir != NULL &&
+	    runtime_path(s->socket, sizeof(s->socket), s->runtime_dir,
+		RUNTIME_CONTROL, &e) == 0)
+		s->spawner.socket = s->socket;
+}
+
 static int
 init(struct supervisor *s, const struct supervisor_options *o, struct err *e)
 {
@@ -451,12 +464,7 @@ init(struct supervisor *s, const struct supervisor_options *o, struct err *e)
 	loop_timer_init(s->loop, &s->state_retry, state_cb, s);
 	s->spawner.init_mode = s->init_mode;
 	s->spawner.fleet_name = s->fleet.name;
-	s->lock = link_take(&s->link, "lock");
-	spawner_open_notes(&s->spawner, s->runtime_dir);
-	if (s->runtime_dir != NULL &&
-	    runtime_path(s->socket, sizeof(s->socket), s->runtime_dir,
-		RUNTIME_CONTROL, e) == 0)
-		s->spawner.socket = s->socket;
+	use_runtime_dir(s);
 	if (make_workers(s, e) == -1 || open_state(s, e) == -1 ||
 	    births_init(&s->births, s, o->birth_read_fd, e) == -1 ||
 	    spawner_init(&s->spawner, s->link.keeper_pid, o->birth_read_fd,

@@ -80,7 +80,8 @@ ALL_NAMES = {"web", "web:0", "web:1", "job", "all"}
 def cases(run, name):
     at = f"-r {run}"
     return [
-        ("svctl re", {"reload", "restart", "refloor"}),
+        ("svctl re", {"reload", "restart", "refloor",
+                       "reattach"}),
         (f"svctl {at} stat", {"status"}),
         (f"svctl {at} stop ", ALL_NAMES),
         (f"svctl {at} stop job w", {"web", "web:0", "web:1"}),
