@@ -42,6 +42,7 @@ static const struct keeper_msg messages[] = {
     {.type = KM_LIMITS, .ms = UINT64_MAX, .ms2 = 1},
     {.type = KM_STOPPING, .code = -1},
     {.type = KM_QUIT},
+    {.type = KM_DETACH},
     {.type = KM_NOTIFY, .code = NOTIFY_READY, .text = "", .text_len = 1},
     {.type = KM_UPGRADE, .text = "/usr/sbin/svd", .text_len = 14},
     {.type = KM_UPGRADED,
