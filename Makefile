@@ -202,6 +202,24 @@ $(units): $(B)/tests/%: $(B)/tests/unit/%.o $(lib)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ \
 		$(LIBEV) $(LIBINIH) $(LIBJANSSON) $(CHECK_LIBS)
 
+# A next svd for the tests of upgrades: what two svds may differ in is one more.
+next_c := $(addprefix src/,main.c core/record.c supervisor/state.c \
+	supervisor/verbs_show.c supervisor/verbs_upgrade.c ipc/link.c \
+	keeper/handover.c keeper/role.c keeper/upgrade.c)
+next_o := $(next_c:src/%.c=$(B)/next/%.o)
+next_flags := -USVD_VERSION -DSVD_VERSION='"next"' -DHANDOVER_MAJOR=2 \
+	-DKEEPER_PROTO_VERSION=2 -DRECORD_SCHEMA=2
+$(B)/next/%.o: src/%.c $(B)/flags
+	@mkdir -p $(@D)
+	$(say) CC $@
+	$(Q)$(CC) $(CPPFLAGS) $(next_flags) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/tests/svd-next: $(next_o) $(lib)
+	@mkdir -p $(@D)
+	$(say) LD $@
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(svd_exports) -o $@ $^ \
+		$(LIBEV) $(LIBINIH) $(LIBJANSSON) -ldl
+
 # A fuzz target without a fuzzer: its corpus is replayed.
 fuzz_c  := $(wildcard tests/fuzz/fuzz_*.c)
 replays := $(fuzz_c:tests/fuzz/fuzz_%.c=$(B)/tests/replay_%)
@@ -268,7 +286,7 @@ $(B)/tests/libapp.so: tests/it/floor/app.c $(B)/libsvdworker.a
 	$(Q)$(CC) $(filter-out -static,$(helper_flags)) -Isrc/lib -fPIC -shared \
 		-o $@ $^ -pthread
 
--include $(objs:.o=.d) $(floor_o:.o=.d) $(worker_o:.o=.d) \
+-include $(objs:.o=.d) $(next_o:.o=.d) $(floor_o:.o=.d) $(worker_o:.o=.d) \
 	$(unit_c:%.c=$(B)/%.d)
 
 # --- tests --------------------------------------------------------------------
@@ -288,7 +306,7 @@ check-unit: $(units) $(replays) | deps-check
 	@set -e; for r in $(replays); do \
 		$$r tests/fuzz/corpus-$${r##*replay_}/*; done
 
-check-it: all $(helpers) $(floor_app) $(B)/tests/keys | deps-check
+check-it: all $(B)/tests/svd-next $(helpers) $(floor_app) $(B)/tests/keys | deps-check
 	$(pytest) tests/it tests/docs $(PYTEST_ARGS)
 
 # The same suites against a build that checks itself. Its processes write what

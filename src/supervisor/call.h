@@ -39,6 +39,8 @@ extern const struct verb verbs_service[]; /* org.varlink.service */
 extern const struct verb verbs_show[], verbs_act[], verbs_logs[];
 extern const struct verb verbs_conf[], verbs_floors[];
 extern const struct verb verbs_upgrade[];
+/* How many upgrades have succeeded or failed. */
+uint32_t upgrades_over(const struct supervisor *s);
 
 /* The errors that there are: a call fails with one of these, so none can be
  * sent that the interface does not declare. */

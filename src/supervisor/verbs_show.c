@@ -141,10 +141,9 @@ verb_ping(struct call *c)
 static int
 verb_version(struct call *c)
 {
-	return call_reply(
-	    c, json_pack("{s:s, s:i, s:I}", "version", SVD_VERSION, "protocol",
-		   VERBS_PROTOCOL, "upgrades",
-		   (json_int_t)c->sup->link.upgrade.number));
+	return call_reply(c,
+	    json_pack("{s:s, s:i, s:I}", "version", SVD_VERSION, "protocol",
+		VERBS_PROTOCOL, "upgrades", (json_int_t)upgrades_over(c->sup)));
 }
 
 const struct verb verbs_show[] = {
@@ -153,7 +152,7 @@ const struct verb verbs_show[] = {
 	"version: string, protocol: int, upgrades: int", verb_version,
 	"protocol counts up with changes that a client must know; upgrades "
 	"are\n"
-	"# those that were begun since svd was started."},
+	"# those that are over since svd was started."},
     {"Status", ACCESS_READ, "names: ?[]string, long: ?bool", VIEW_STATUS,
 	verb_status,
 	"The workers named, or all; no logger is pid 0. degraded, only where\n"

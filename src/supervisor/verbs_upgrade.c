@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <link.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -31,23 +32,20 @@ is_under_way(const struct supervisor *s)
 	       s->link.upgrade.state == UPGRADED_ON_TRIAL;
 }
 
-/* Of those that the keeper knows of. */
-static int
-is_over(const struct supervisor *s, uint32_t number)
+uint32_t
+upgrades_over(const struct supervisor *s)
 {
-	const struct link_upgrade *u = &s->link.upgrade;
-
-	return number < u->number || (number == u->number && !is_under_way(s));
+	return s->link.upgrade.number - (uint32_t)is_under_way(s);
 }
 
+/* Of the last one: if another was made since the one that was asked for, it
+ * says more of what runs now. */
 static int
-answer_outcome(struct call *c, uint32_t number)
+answer_outcome(struct call *c)
 {
 	const struct link_upgrade *u = &c->sup->link.upgrade;
 	const char *to = u->text + strlen(u->text) + 1;
 
-	if (number != u->number)
-		return call_fail(c, ERROR_FAILED, "there was another upgrade");
 	if (u->state == UPGRADED_FAILED)
 		return call_fail(c, ERROR_FAILED, u->text);
 	return call_reply(c, json_pack("{s:s, s:s}", "from", u->text, "to",
@@ -59,7 +57,7 @@ waiting_ready(const struct answer *a)
 {
 	const struct waiting *w = (const struct waiting *)a;
 
-	return is_over(w->sup, w->number);
+	return w->number <= upgrades_over(w->sup);
 }
 
 static enum answer_written
@@ -68,8 +66,7 @@ waiting_write(struct answer *a, struct buf *out)
 	struct waiting *w = (struct waiting *)a;
 	struct call c = {.sup = w->sup, .out = out};
 
-	return answer_outcome(&c, w->number) == -1 ? ANSWER_FAILED
-	                                           : ANSWER_LAST;
+	return answer_outcome(&c) == -1 ? ANSWER_FAILED : ANSWER_LAST;
 }
 
 static void
@@ -116,6 +113,33 @@ read_path(struct supervisor *s, char path[PATH_MAX], struct err *e)
 	return 0;
 }
 
+/* Does a program's file end before what its header says is there? It might run
+ * for a while, up to the first page that is missing. */
+static int
+is_cut_short(int fd, off_t size)
+{
+	ElfW(Ehdr) h;
+	uint64_t end;
+
+	if (pread(fd, &h, sizeof(h), 0) != sizeof(h) ||
+	    memcmp(h.e_ident, ELFMAG, SELFMAG) != 0)
+		return 0;
+	/* The table of its sections is the last thing in it. */
+	end = h.e_shoff + (uint64_t)h.e_shnum * h.e_shentsize;
+	return end > (uint64_t)size;
+}
+
+/* One that may not be read is not looked into. */
+static int
+check_whole(const char *path, off_t size, struct err *e)
+{
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	int rc = fd != -1 && is_cut_short(fd, size);
+
+	fd_close(&fd);
+	return rc ? err_set(e, "'%s' is cut short", path) : 0;
+}
+
 /* By what it can be executed; -1. */
 static int
 open_program(const char *path, struct err *e)
@@ -129,7 +153,7 @@ open_program(const char *path, struct err *e)
 		err_set(e, "'%s' is not a regular file", path);
 	else if (access(path, X_OK) == -1)
 		err_sys(e, errno, "cannot execute '%s'", path);
-	else
+	else if (check_whole(path, st.st_size, e) == 0)
 		return fd;
 	fd_close(&fd);
 	return -1;
@@ -190,8 +214,8 @@ verb_upgrade(struct call *c)
 		return call_fail(c, ERROR_INVALID_PARAMETER, "number");
 	if (number > s->link.upgrade.number)
 		return begin(c);
-	if (is_over(s, (uint32_t)number))
-		return answer_outcome(c, (uint32_t)number);
+	if (number <= upgrades_over(s))
+		return answer_outcome(c);
 	return answer_later(c, (uint32_t)number);
 }
 

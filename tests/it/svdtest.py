@@ -249,6 +249,7 @@ class Fleet:
         self.ini.write_text(text)
         self.env = {**os.environ, "SVD_TEST_ID": self.id, **(env or {})}
         self.before, self.popen = list(map(str, before)), popen
+        self.program = SVD
         self.pid1 = pid1 is not None
         if self.pid1:
             self.before += [PIDNS, *pid1, "-f", str(self.dir / "pid1")]
@@ -263,7 +264,8 @@ class Fleet:
             popen.setdefault("stdout", log)
             popen.setdefault("stderr", log)
             self.proc = subprocess.Popen(
-                [*self.before, *under_valgrind(SVD), *map(str, self.args)],
+                [*self.before, *under_valgrind(str(self.program)),
+                 *map(str, self.args)],
                 env=self.env, cwd=self.dir, **popen)
         self.keeper = self.proc.pid
         if self.pid1:
