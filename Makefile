@@ -83,7 +83,8 @@ python  := $(python_src:src/lib/python/%=$(B)/libexec/%)
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: all demo check check-unit check-it check-asan check-valgrind check-varlink fuzz \
+.PHONY: all demo check check-unit check-it check-asan check-steps check-valgrind \
+	check-varlink fuzz \
 	bench bench-peers bench-floors lint install uninstall clean dist deps \
 	deps-build deps-check help
 
@@ -286,6 +287,16 @@ $(B)/tests/libapp.so: tests/it/floor/app.c $(B)/libsvdworker.a
 	$(Q)$(CC) $(filter-out -static,$(helper_flags)) -Isrc/lib -fPIC -shared \
 		-o $@ $^ -pthread
 
+# An svd that dies at a step of one's choice: the calls that tests/steps/steps.c
+# names go through it.
+step_calls := $(shell sed -n 's/^WRAP.\([a-z_]*\),.*/\1/p' tests/steps/steps.c)
+$(B)/tests/svd-steps: tests/steps/steps.c $(B)/src/main.o $(lib)
+	@mkdir -p $(@D)
+	$(say) LD $@
+	$(Q)$(CC) $(CPPFLAGS) $(filter-out -Wmissing-prototypes,$(CFLAGS)) \
+		$(LDFLAGS) $(svd_exports) $(step_calls:%=-Wl$(,)--wrap=%) \
+		-o $@ $^ $(LIBEV) $(LIBINIH) $(LIBJANSSON) -ldl
+
 -include $(objs:.o=.d) $(next_o:.o=.d) $(floor_o:.o=.d) $(worker_o:.o=.d) \
 	$(unit_c:%.c=$(B)/%.d)
 
@@ -306,8 +317,14 @@ check-unit: $(units) $(replays) | deps-check
 	@set -e; for r in $(replays); do \
 		$$r tests/fuzz/corpus-$${r##*replay_}/*; done
 
-check-it: all $(B)/tests/svd-next $(helpers) $(floor_app) $(B)/tests/keys | deps-check
+check-it: all $(B)/tests/svd-next $(B)/tests/svd-steps $(helpers) $(floor_app) \
+	$(B)/tests/keys | deps-check
 	$(pytest) tests/it tests/docs $(PYTEST_ARGS)
+
+# svd killed at each of its steps, one after the other: minutes. The check takes
+# some of them.
+check-steps: all $(helpers) $(B)/tests/svd-steps | deps-check
+	SVD_TEST_STEPS=all $(pytest) tests/it/test_steps.py $(PYTEST_ARGS)
 
 # The same suites against a build that checks itself. Its processes write what
 # they find to files, as their standard error is often not ours to see; some are
@@ -436,6 +453,7 @@ help:
 	@echo 'demo            run etc/demo.ini, and a floor, and show what svctl says of them'
 	@echo 'check           unit suites, integration tests, checks of the documents'
 	@echo 'check-asan      the same under AddressSanitizer and UBSan'
+	@echo 'check-steps     svd killed at each step that it makes, one after the other'
 	@echo 'check-valgrind  unit suites and a few fleets under valgrind'
 	@echo 'bench           times and sizes, beside a bare loop of vfork and exec'
 	@echo 'check-varlink   the control socket with an independent client, in Go'

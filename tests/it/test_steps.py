@@ -1,0 +1,523 @@
+"""The supervisor, and the logger, are killed before each step that they make,
+one after the other, in every kind of change; then the fleet is compared with
+what it was: the one that changed has changed once, and nobody else at all.
+
+`make check-steps` takes all steps; else there are some of each, by chance, as
+SVD_TEST_SEED says.
+"""
+
+import contextlib
+import os
+import pathlib
+import random
+import signal
+
+import pytest
+
+from output import difference, rotated
+from steps import call, end, floor_of, look, stanza, start
+from svdtest import (ROUNDS, SLOW, act, alive, children, on_floor, wait_for)
+
+SEED = int(os.environ["SVD_TEST_SEED"])
+ALL = os.environ.get("SVD_TEST_STEPS") == "all"
+SOME = max(1, ROUNDS // 100)
+QUICK = ("backoff_delay = 0", "backoff_limit = 1ms")
+
+
+class Change:
+    """What is done to the worker w, and what comes of it.
+
+    words: what w does; keys: of its stanza; before(f): brings it to where it
+    begins; act(f, was): does it, again if it came to nothing; after: values of
+    w's status, a number in `plus` added to what it was; death: the last one's
+    (code, signal), None: none is new."""
+
+    words = ("pause",)
+    keys = QUICK
+    on_floor = False
+    after = {"state": "RUNNING"}
+    plus = {}
+    death = None
+    dies = 0  # which generation does, from what it was
+    others = ()  # who else changes
+
+    def stanza(self, f):
+        words = ("note", f.path("births"), *self.words)
+        run = on_floor(*words) if self.on_floor else f"command = {act(*words)}"
+        return stanza("w", run, "autostart = no", *self.keys)
+
+    def before(self, f):
+        f.ctl("start", "w")
+
+    def act(self, f, was):
+        raise NotImplementedError
+
+    def happened(self, f, was):
+        """Without asking the supervisor: has all that takes time begun?"""
+        return True
+
+    def settled(self, f, was):
+        want = dict(self.after)
+        for key, n in self.plus.items():
+            want[key] = was["w"][key] + n
+        return f.wait("w", **want)
+
+    def compare(self, f, was, now):
+        for name in sorted(set(was) | set(now)):
+            if name not in ("w", "births", *self.others):
+                assert now.get(name) == was.get(name), name
+        self.compare_births(f, was, now)
+        new = now["w"]["deaths"][len(was["w"]["deaths"]):] \
+            if len(now["w"]["deaths"]) < 10 else now["w"]["deaths"][-1:]
+        if self.death is None:
+            assert now["w"]["deaths"] == was["w"]["deaths"]
+        else:
+            assert (new[-1]["code"], new[-1]["signal"]) == self.death
+            assert new[-1]["generation"] == was["w"]["generation"] + self.dies
+        told = [d["generation"] for d in now["w"]["deaths"]]
+        assert len(told) == len(set(told)), "a death is told twice"
+
+    def compare_births(self, f, was, now):
+        """Each generation was born once, by whom svd thinks it was."""
+        mine = [line.split()[1:] for line in f.lines("births")
+                if line.startswith("w ")]
+        numbers = [int(generation) for generation, _ in mine]
+        assert numbers == list(range(1, now["w"]["generation"] + 1))
+        if now["w"]["pid"] != 0:
+            assert int(mine[-1][1]) == now["w"]["pid"]
+
+
+class Command(Change):
+    """One that is asked for over the control socket, again if that was lost."""
+
+    method = None
+    parameters = {"names": ["w"]}
+
+    def act(self, f, was):
+        return call(f, self.method, **self.parameters)
+
+    def settled(self, f, was):
+        if not self.is_done(f, was):
+            self.act(f, was)
+        return super().settled(f, was)
+
+    def is_done(self, f, was):
+        """After a crash: has it been heard, and must not be said again?"""
+        return False
+
+
+class Death(Change):
+    """It is killed, and born again at once."""
+    plus = {"generation": 1, "restarts": 1}
+    death = (None, signal.SIGKILL)
+
+    def act(self, f, was):
+        os.kill(was["w"]["pid"], signal.SIGKILL)
+
+
+class DeathOnFloor(Death):
+    on_floor = True
+
+
+class Backoff(Death):
+    """The same, after a while in BACKOFF."""
+    keys = ("backoff_delay = 20ms", "backoff_factor = 1")
+
+
+class Failure(Change):
+    words = ("on-exit", 10, 5, "pause")
+    keys = ("restart = no",)
+    after = {"state": "FAILED", "pid": 0}
+    plus = {"generation": 0, "restarts": 0}
+    death = (5, None)
+
+    def act(self, f, was):
+        os.kill(was["w"]["pid"], signal.SIGUSR1)
+
+
+class Oneshot(Failure):
+    words = ("on-exit", 10, 0, "pause")
+    keys = ("type = oneshot",)
+    after = {"state": "EXITED", "pid": 0, "ready": True}
+    death = (0, None)
+
+    def before(self, f):
+        f.ctl("--no-wait", "start", "w")
+        f.wait("w", state="RUNNING")
+
+
+class Stop(Command):
+    words = ("on-exit", 15, 7, "pause")
+    method = "Stop"
+    after = {"state": "STOPPED", "pid": 0, "want": "down"}
+    plus = {"generation": 0, "restarts": 0}
+    death = (7, None)
+
+
+class StopOnFloor(Stop):
+    on_floor = True
+
+
+class StopByKill(Stop):
+    words = ("ignore", 15, "pause")
+    keys = ("stop_timeout = 20ms",)
+    death = (None, signal.SIGKILL)
+
+
+class StopByCommand(Stop):
+    words = ("ignore", 15, "on-exit", 10, 8, "pause")
+    keys = ("stop_command = /bin/sh -c 'kill -USR1 $$SVD_MAINPID'",)
+    death = (8, None)
+
+
+class StopInBackoff(Stop):
+    words = ("exit", 3)
+    keys = ("backoff_delay = 1h", "backoff_limit = 1h")
+    death = None
+
+    def before(self, f):
+        f.ctl("--no-wait", "start", "w")
+        f.wait("w", state="BACKOFF")
+
+
+class Start(Command):
+    method = "Start"
+    plus = {"generation": 1, "restarts": 0}
+
+    def before(self, f):
+        f.ctl("stop", "w")
+
+
+class StartOnFloor(Start):
+    on_floor = True
+
+
+class StartOutOfBackoff(Start):
+    keys = ("backoff_delay = 1h", "backoff_limit = 1h")
+
+    def before(self, f):
+        f.ctl("start", "w")
+        os.kill(f.worker("w")["pid"], signal.SIGKILL)
+        f.wait("w", state="BACKOFF")
+
+
+class Restart(Command):
+    words = ("on-exit", 15, 7, "pause")
+    method = "Restart"
+    plus = {"generation": 1, "restarts": 0}
+    death = (7, None)
+
+    def is_done(self, f, was):
+        seen = f.worker("w")
+        return (seen["state"], seen["pid"]) != ("RUNNING", was["w"]["pid"])
+
+
+class Kill(Restart):
+    method = "Kill"
+    plus = {"generation": 1, "restarts": 1}
+    death = (None, signal.SIGKILL)
+
+    def is_done(self, f, was):
+        return not alive(was["w"]["pid"]) or super().is_done(f, was)
+
+
+class Reload(Command):
+    """w's stanza changes, in what a process must be made anew for."""
+    words = ("on-exit", 15, 7, "pause")
+    method = "Reload"
+    parameters = {}
+    plus = {"generation": 1, "restarts": 0}
+    death = (7, None)
+
+    def before(self, f):
+        super().before(f)
+        text = f.ini.read_text()
+        was = "umask = 077\n" in text
+        f.ini.write_text(text.replace("umask = 077\n", "") if was else
+                         text.replace("[worker:w]\n",
+                                      "[worker:w]\numask = 077\n"))
+
+
+class ScaleUp(Command):
+    method = "Scale"
+    parameters = {"name": "w", "numprocs": 2}
+    others = ("w:0", "w:1")
+
+    def before(self, f):
+        f.ctl("scale", "w", 1)
+        f.ctl("start", "w")
+
+    def settled(self, f, was):
+        call(f, self.method, **self.parameters)
+        assert f.wait("w:0", state="RUNNING")["pid"] == was["w"]["pid"]
+        f.wait("w:1", state=lambda s: s in ("RUNNING", "STOPPED"))
+
+    def compare(self, f, was, now):
+        now["w"] = {**now["w:0"], "name": "w"}
+        super().compare(f, was, now)
+        assert now["w"] == was["w"]
+
+
+class ScaleDown(ScaleUp):
+    parameters = {"name": "w", "numprocs": 1}
+
+    def before(self, f):
+        f.ctl("scale", "w", 2)
+        f.ctl("start", "w")
+        f.running("w:0", "w:1")
+
+    def settled(self, f, was):
+        call(f, self.method, **self.parameters)
+        wait_for(lambda: "w:1" not in f.workers())
+
+    def compare(self, f, was, now):
+        was["w"] = {**was["w:0"], "name": "w"}
+        Change.compare(self, f, was, now)
+        assert now["w"] == was["w"]
+
+    def compare_births(self, f, was, now):
+        mine = [line for line in f.lines("births") if line.startswith("w:1 ")]
+        assert len(mine) == len(set(mine))
+
+
+class Spare(Change):
+    """A floor's spare is killed, and replaced."""
+    others = ("floor:f",)
+
+    def act(self, f, was):
+        known = {one["pid"] for one in was.values() if "pid" in one}
+        spare, = [pid for pid in children(f.keeper)
+                  if pid not in known and act_so_is_in(pid)]
+        os.kill(spare, signal.SIGKILL)
+
+    def settled(self, f, was):
+        wait_for(lambda: floor_of(f)["spares"] == 1)
+
+    def compare(self, f, was, now):
+        super().compare(f, was, now)
+        assert now["w"] == was["w"]
+        assert now["floor:f"] == was["floor:f"]
+
+
+def act_so_is_in(pid):
+    with open(f"/proc/{pid}/maps", encoding="utf-8") as maps:
+        return "act.so" in maps.read()
+
+
+class Floor(Change):
+    """A floor dies, and those who stand on it do not notice."""
+    on_floor = True
+    others = ("floor:f",)
+
+    def before(self, f):
+        """One whose deaths are not counted yet: it would wait longer."""
+        super().before(f)
+        f.ctl("refloor", "f")
+        wait_for(lambda: floor_of(f)["spares"] == 1)
+
+    def happened(self, f, was):
+        return set(f.floors().values()) - {was["floor:f"]["pid"]}
+
+    def act(self, f, was):
+        os.kill(was["floor:f"]["pid"], signal.SIGKILL)
+
+    def settled(self, f, was):
+        wait_for(lambda: floor_of(f)["state"] == "READY" and
+                 floor_of(f)["spares"] == 1 and
+                 floor_of(f)["pid"] not in (0, was["floor:f"]["pid"]))
+
+    def compare(self, f, was, now):
+        super().compare(f, was, now)
+        assert now["w"] == was["w"]
+
+
+class Refloor(Command):
+    """A new generation of the floor, to which its workers are moved."""
+    on_floor = True
+    words = ("on-exit", 15, 7, "pause")
+    method = "Refloor"
+    parameters = {"floor": "f"}
+    plus = {"generation": 1, "restarts": 0}
+    death = (7, None)
+    others = ("floor:f", "standing")
+
+    def is_done(self, f, was):
+        return floor_of(f)["generation"] > was["floor:f"]["generation"] or \
+            f.worker("w")["generation"] > was["w"]["generation"]
+
+    def settled(self, f, was):
+        super().settled(f, was)
+        n = was["standing"]["generation"] + 1
+        f.wait("standing", state="RUNNING", generation=n,
+               restarts=was["standing"]["restarts"])
+        wait_for(lambda: floor_of(f)["spares"] == 1)
+
+
+class UserSignal(Change):
+    """svd is to open its files anew."""
+
+    def act(self, f, was):
+        f.signal(signal.SIGUSR1)
+
+
+class Succession(UserSignal):
+    """Another supervisor takes over, and is killed while it does."""
+
+    def act(self, f, was):
+        os.kill(f.supervisor(), signal.SIGKILL)
+
+
+CHANGES = [Death, DeathOnFloor, Backoff, Failure, Oneshot, Stop, StopOnFloor,
+           StopByKill, StopByCommand, StopInBackoff, Start, StartOnFloor,
+           StartOutOfBackoff, Restart, Kill, Reload, ScaleUp, ScaleDown, Spare,
+           Floor, Refloor, UserSignal, Succession]
+
+
+class Output(Command):
+    """w writes some lines and ends: each of its bytes is kept once."""
+    method = "Start"
+    keys = ("type = oneshot", "backoff_delay = 0")
+    after = {"state": "EXITED"}
+    plus = {"generation": 1}
+    death, dies = (0, None), 1
+    lines = "".join(f"{'x' * (i * 7919 % 60)} {i}\n" for i in range(30))
+
+    def stanza(self, f):
+        f.path("lines").write_text(self.lines)
+        return stanza("w", f"command = /bin/cat {f.path('lines')}",
+                      "autostart = no", f"stdout = {self.to(f)}", *self.keys)
+
+    def before(self, f):
+        pass
+
+    def is_done(self, f, was):
+        return f.worker("w")["generation"] > was["w"]["generation"]
+
+    def happened(self, f, was):
+        return self.kept(f, was) >= len(self.lines) * (was["w"]["generation"] +
+                                                       1)
+
+    def compare_births(self, f, was, now):
+        whole = self.lines * now["w"]["generation"]
+        # Read while it is being rotated, it seems to be another.
+        with contextlib.suppress(AssertionError):
+            wait_for(lambda: self.text(f) == whole)
+        assert not difference(self.text(f).encode(), whole.encode())
+
+
+class ToFile(Output):
+    def to(self, f):
+        return f"file:{f.path('out')}"
+
+    def text(self, f):
+        with contextlib.suppress(FileNotFoundError):  # it is being renamed
+            return rotated(f.path("out")).decode()
+        return ""
+
+    def kept(self, f, was):
+        return len(self.text(f))
+
+
+class ToRotated(ToFile):
+    keys = (*Output.keys, "log_size = 1K", "log_keep = 9")
+
+    def __init__(self):
+        self.older = ""
+
+    def before(self, f):
+        """What was rotated is taken away: each time it moves them all."""
+        older = [f.path(f"out.{n}") for n in range(9, 0, -1)]
+        for path in filter(pathlib.Path.exists, older):
+            self.older += path.read_text()
+            path.unlink()
+
+    def text(self, f):
+        return self.older + super().text(f)
+
+
+class ToLog(Output):
+    """What is kept is the ring; nothing shows from outside when it is full."""
+    keys = (*Output.keys, "log_tail = 1M")
+
+    def to(self, f):
+        return "log"
+
+    def text(self, f):
+        return f.ctl("logs", "-n", 1000000, "w").out
+
+    def kept(self, f, was):
+        return f.log().count(" 29\n") * len(self.lines)
+
+
+OUTPUTS = [ToFile, ToRotated, ToLog]
+
+
+def one_round(f, steps, change, role, n):
+    """The change, with the role killed before its n-th step. How many it made,
+    if it was not."""
+    change.before(f)
+    steps.quiet(role)
+    was = look(f)
+    steps.quiet(role)
+    made = steps.made(role)
+    steps.arm(role, n)
+    change.act(f, was)
+    died = steps.quiet(role, lambda: change.happened(f, was))
+    steps.arm(role, 0)
+    made = steps.made(role) - made
+    where = f"killed before step {n}, {steps.at(role)}" if died else "not killed"
+    wait_for(f.answers, what="svd answers")
+    try:
+        change.settled(f, was)
+        steps.quiet(role)
+        change.compare(f, was, look(f))
+    except AssertionError as e:
+        raise AssertionError(f"{where}: {e}") from e
+    return None if died else made
+
+
+def rounds(f, steps, change, role):
+    """Each step in turn, or some by chance. How many deaths."""
+    # The first time around it is made to work, and counted.
+    total = one_round(f, steps, change, role, 0)
+    assert total > 0
+    if not ALL:
+        rng = random.Random(SEED)
+        chosen = rng.sample(range(1, total + 1), min(SOME, total))
+        return sum(one_round(f, steps, change, role, n) is None
+                   for n in sorted(chosen))
+    n = 1
+    while one_round(f, steps, change, role, n) is None:
+        n += 1
+    return n - 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("change", CHANGES + OUTPUTS, ids=lambda c: c.__name__)
+def test_supervisor_killed_at_each_step(fleet, change):
+    print(f"SVD_TEST_SEED={SEED}")
+    f = fleet("", launch=False)
+    change = change()
+    try:
+        steps = start(f, change.stanza(f))
+        deaths = rounds(f, steps, change, "supervisor")
+        print(f"{deaths} deaths")
+        assert deaths > 0
+    finally:
+        end(f)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("change", OUTPUTS, ids=lambda c: c.__name__)
+@pytest.mark.parametrize("role", ["logger", "writer"])
+def test_logger_killed_at_each_step(fleet, role, change):
+    print(f"SVD_TEST_SEED={SEED}")
+    f = fleet("", launch=False)
+    change = change()
+    try:
+        steps = start(f, change.stanza(f))
+        deaths = rounds(f, steps, change, role)
+        print(f"{deaths} deaths")
+        assert deaths > 0
+    finally:
+        end(f)
