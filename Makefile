@@ -68,7 +68,7 @@ completions := $(patsubst contrib/completions/%,$(B)/completions/%,\
 unit_c  := $(wildcard tests/unit/test_*.c)
 units   := $(unit_c:tests/unit/%.c=$(B)/tests/%)
 help_c  := $(wildcard tests/it/*.c tests/it/workers/*.c)
-help_so := $(B)/tests/act.so $(B)/tests/odd.so
+help_so := $(B)/tests/act.so $(B)/tests/odd.so $(B)/tests/witness.so
 bench_c := $(wildcard tests/bench/*.c)
 helpers := $(addprefix $(B)/tests/,$(filter-out odd,$(notdir $(help_c:.c=)))) \
 	$(help_so)
