@@ -85,7 +85,7 @@ python  := $(python_src:src/lib/python/%=$(B)/libexec/%)
 .SUFFIXES:
 .PHONY: all demo check check-unit check-it check-asan check-steps check-valgrind \
 	check-varlink fuzz \
-	bench bench-peers bench-floors lint install uninstall clean dist deps \
+	chaos bench bench-peers bench-floors lint install uninstall clean dist deps \
 	deps-build deps-check help
 
 all: $(B)/svd $(B)/svctl $(B)/libexec/libsvdfloor.so $(B)/libsvdworker.a \
@@ -363,6 +363,11 @@ check-valgrind: all $(units) $(helpers) | deps-check
 		$(pytest) -m valgrind tests/it $(PYTEST_ARGS)
 	@tests/lint/no-reports $(valgrind_log)
 
+# Kills at random, for SVD_CHAOS_MINUTES; SVD_CHAOS_SEED repeats them. Of other
+# builds, too: make chaos SANITIZE=1 B=build-asan.
+chaos: all $(helpers)
+	@$(test_env) $(PYTHON) tests/chaos/chaos.py
+
 # What svd costs, beside a bare loop: tests/bench/README.
 bench: all $(benches)
 	@$(test_env) $(PYTHON) tests/bench/bench.py
@@ -456,6 +461,7 @@ help:
 	@echo 'check-steps     svd killed at each step that it makes, one after the other'
 	@echo 'check-valgrind  unit suites and a few fleets under valgrind'
 	@echo 'bench           times and sizes, beside a bare loop of vfork and exec'
+	@echo 'chaos           kills at random for SVD_CHAOS_MINUTES=5, and says what was lost'
 	@echo 'check-varlink   the control socket with an independent client, in Go'
 	@echo 'fuzz            FUZZ=varlink or conf, for FUZZ_SECONDS=60, with clang'
 	@echo 'bench-peers     the same of runit, s6 and supervisor, which it installs'

@@ -77,7 +77,8 @@ class Mayhem:
         self.stopped, self.full, self.ending = {}, None, False
         self.back = []
         self.blows = [
-            (10, self.kill_supervisor), (6, self.kill_logger),
+            (10, self.kill_supervisor), (4, self.kill_newborn),
+            (6, self.kill_logger),
             (4, self.kill_writer), (3, self.kill_both), (3, self.kill_floor),
             (12, self.kill_worker), (3, self.kill_two), (4, self.stop_one),
             (6, self.command), (3, self.start_once), (2, self.scale),
@@ -115,6 +116,17 @@ class Mayhem:
         if pid:
             self.supervisors.append(pid)
             self.behind(self.until_back, "back", time.monotonic())
+
+    def kill_newborn(self):
+        """One that has only just begun; then the keeper waits before it
+        starts the next, longer each time."""
+        self.kill_supervisor()
+        old = self.supervisors[-1:]
+        with contextlib.suppress(AssertionError):
+            pid = wait_for(lambda: self.fleet.supervisor() not in [0, *old]
+                           and self.fleet.supervisor(), 2, every=0.0005)
+            time.sleep(self.rng.random() * 0.006 * SLOW)
+            self.kill(pid, "supervisor")
 
     def until_back(self, since):
         with contextlib.suppress(OSError, ConnectionError), \

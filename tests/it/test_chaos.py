@@ -1,180 +1,142 @@
-"""The supervisor is killed at random instants, again and again, while workers
-are born and die; afterwards the fleet is compared with what its workers wrote
-down themselves.
+"""A short `make chaos`; and that whoever judges there sees what he is to see.
 
-SVD_TEST_ROUNDS kills in all, over 2 * FLEETS tests that run side by side;
-SVD_TEST_SEED repeats the instants of a run.
+SVD_TEST_SEED repeats what is done in a run, not its instants.
 """
 
-import contextlib
 import os
-import random
-import signal
-import time
+import pathlib
+import struct
+import sys
 
 import pytest
 
-from svdtest import (ROUNDS, SLOW, Varlink, act, alive, children, floor,
-                     on_floor, wait_for)
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "chaos"))
 
-FLEETS = 5
+import chaos  # noqa: E402
+import verdict  # noqa: E402
+
 SEED = int(os.environ["SVD_TEST_SEED"])
-WORKERS = {
-    # Name: numprocs, life in ms, what it leaves behind when it dies.
-    "short": (6, 3, []),
-    "orphans": (3, 15, ["fork", "{", "setsid", "fork", "{", "sleep", "20",
-                        "exit", "77", "}", "sleep", "10", "exit", "78", "}"]),
-    "longer": (4, 60, []),
-}
-
-
-def text(f, runs):
-    """runs: makes a worker's keys of what it is to do."""
-    out = ""
-    for name, (numprocs, life, leaves) in WORKERS.items():
-        keys = runs("note", f.path("births"), *leaves, "sleep", life,
-                    "exit-generation")
-        out += (f"[worker:{name}]\n{keys}\nnumprocs = {numprocs}\n"
-                "backoff_delay = 5ms\nbackoff_limit = 5ms\n")
-    # Two whom nothing may touch, and one that obeys commands.
-    keys = runs("note", f.path("births"), "pause")
-    return (f"{out}[worker:steady]\n{keys}\nnumprocs = 2\n"
-            f"[worker:stopped]\n{keys}\nautostart = no\n")
-
-
-def executed(*words):
-    return f"command = {act(*words)}"
-
-
-class Watch:
-    """Who the supervisor is, without asking it: after a kill, the child of
-    the keeper that is neither the old one nor in the middle of an exec."""
-
-    def __init__(self, fleet):
-        self.fleet, self.killed = fleet, []
-
-    def kill(self):
-        """Kills it within a few ms of its start, or later."""
-        pid = wait_for(self.fleet.supervisor, every=0.0005,
-                       what="a supervisor")
-        os.kill(pid, signal.SIGKILL)
-        self.killed.append(pid)
-        wait_for(lambda: not alive(pid), every=0.0005)
-
-
-def poll_deaths(fleet, seen):
-    """Adds what `why` says now to seen: (worker, generation) -> status. No
-    two answers may contradict each other."""
-    try:
-        with Varlink(fleet.run / "control.sock", timeout=1) as v:
-            workers = v.call("Why", {})["workers"]
-    except (OSError, ConnectionError):
-        return
-    for worker in workers:
-        for death in worker["deaths"]:
-            key = worker["name"], death["generation"]
-            status = death["code"], death["signal"]
-            assert seen.setdefault(key, status) == status, key
-
-
-def births(fleet):
-    """worker -> its generations, in the order in which they wrote."""
-    found = {}
-    for line in fleet.lines("births"):
-        name, generation, _pid = line.split()
-        found.setdefault(name, []).append(int(generation))
-    return found
 
 
 @pytest.mark.slow
-@pytest.mark.valgrind
-@pytest.mark.parametrize("number", range(FLEETS))
-def test_a_supervisor_killed_at_random_instants(fleet, number):
-    print(f"SVD_TEST_SEED={SEED}")
-    rng = random.Random(SEED + number)
-    f = fleet("", launch=False)
-    f.ini.write_text("[fleet]\nname = chaos\n" + text(f, executed))
-    run(f, rng, lambda: None, 0)
+def test_nothing_is_lost_in_a_short_chaos():
+    assert chaos.run(minutes=0.2, seed=SEED) == []
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("number", range(FLEETS, 2 * FLEETS))
-def test_supervisor_and_floor_killed_at_random_instants(fleet, number):
-    print(f"SVD_TEST_SEED={SEED}")
-    rng = random.Random(SEED + number)
-    f = fleet("", launch=False)
-    f.ini.write_text("[fleet]\nname = chaos\n" +
-                     floor(spares=number % 3) + text(f, on_floor))
+class Mayhem:
+    """One that has done as it is told."""
 
-    def kill_floor():
-        if rng.random() < 0.1:
-            for pid in f.floors().values():
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-
-    run(f, rng, kill_floor, 1 + number % 3)
+    def __init__(self, **done):
+        self.killed = dict.fromkeys(done.get("killed", ()), "worker")
+        self.commanded, self.ending = set(done.get("commanded", ())), False
+        self.started_once = done.get("started_once", 0)
 
 
-def run(f, rng, more, more_children):
-    f.start()
-    steady = f.running("steady:0", "steady:1")
-    watch, deaths = Watch(f), {}
-    for _ in range(max(1, ROUNDS // (2 * FLEETS))):
-        more()
-        watch.kill()
-        # Some kills come while it starts; the keeper then waits longer each
-        # time, as it could not know who kills. The rest come when it works.
-        early = rng.random() < 0.15
-        time.sleep(rng.random() * (0.003 if early else 0.1) * SLOW)
-        if rng.random() < 0.5:
-            poll_deaths(f, deaths)
-        if rng.random() < 0.05:
-            f.svctl("--no-wait", "restart", "stopped")
-    check(f, watch, deaths, steady, more_children)
+class Coroner:
+    def __init__(self, *deaths, asked=True):
+        self.seen = {(f"{name}:0", generation): status
+                     for name, generation, status in deaths}
+        self.asked = lambda name, generation: asked
 
 
-def check(f, watch, deaths, steady, more_children):
-    wait_for(f.answers, 20)
-    assert f.running("steady:0", "steady:1") == steady
-    f.svctl("-t", "20", "stop", *WORKERS, "stopped")
-    workers = f.workers()
-    for name, worker in workers.items():
-        if not name.startswith("steady"):
-            assert (worker["state"], worker["pid"]) == ("STOPPED", 0), worker
-    poll_deaths(f, deaths)
-    # Only supervisor, logger and the steady ones are left, a floor, spares.
-    wait_for(lambda: len(children(f.keeper)) == 4 + more_children, 60,
-             what="nobody else is left")
-    wrote = births(f)
-    check_births(f, watch, deaths, workers, wrote)
-    check_statuses(deaths)
-    print(f"{len(watch.killed)} kills, {sum(map(len, wrote.values()))} lives, "
-          f"{len(deaths)} statuses")
+def judge(tmp_path, lives, *deaths, status=(), asked=True, **done):
+    """lives: worker -> lines that it has written; deaths: what svd says;
+    status: worker -> its last generation."""
+    for name, lines in lives.items():
+        (tmp_path / f"{name}:0").write_text("\n".join(lines) + "\n")
+    workers = {name: {"generation": generation, "restarts": generation - 1}
+               for name, generation in dict(status).items()}
+    v = verdict.Verdict(verdict.Lives(tmp_path), Mayhem(**done),
+                        Coroner(*deaths, asked=asked), workers)
+    v.check_lives()
+    v.check_deaths()
+    v.check_steady()
+    return v
 
 
-def check_births(f, watch, deaths, workers, wrote):
-    """Each generation wrote once. Those that did not write were ended before
-    they could: by the last stop, or by a kill of ours that met a birth."""
-    silent = []
-    for name, worker in workers.items():
-        mine = wrote.get(name, [])
-        assert len(mine) == len(set(mine)), f"{name}: one was started twice"
-        assert max(mine, default=0) <= worker["generation"], name
-        for generation in range(1, worker["generation"] + 1):
-            _code, sig = deaths.get((name, generation), (None, None))
-            if generation not in mine and sig != signal.SIGTERM:
-                silent.append((name, generation, sig))
-        if not name.startswith("stopped"):
-            assert worker["restarts"] == worker["generation"] - 1, worker
-    log = f.log()
-    strays = [pid for pid in watch.killed if f"supervisor {pid} " not in log]
-    assert len(silent) <= len(strays), (silent, strays)
+TWO = ["born 1 999991 5", "exit 1 7", "born 2 999992 6", "exit 2 -11"]
+SEEN = ("crash", 1, (7, None)), ("crash", 2, (None, 11))
 
 
-def check_statuses(deaths):
-    assert len(deaths) > 10, "deaths were seen"
-    for (name, generation), (code, sig) in deaths.items():
-        if sig is None:
-            assert code == generation % 200, (name, generation, code)
-        else:
-            assert sig in (signal.SIGKILL, signal.SIGTERM), (name, generation)
+def test_what_is_right_is_not_complained_of(tmp_path):
+    v = judge(tmp_path, {"crash": TWO}, *SEEN, status={"crash": 2})
+    assert (v.wrong, v.unknown) == ([], [])
+
+
+@pytest.mark.parametrize("lines,seen,status,complaint", [
+    (TWO + TWO[:1], SEEN, 2, "born twice"),
+    (TWO[2:], SEEN, 2, "never born"),
+    (TWO, SEEN, 1, "last one known"),
+    (TWO, SEEN[:1], 2, "the death of generation 2 is not known"),
+    (TWO, (SEEN[0], ("crash", 2, (None, 9))), 2, "svd says (None, 9)"),
+    (TWO[:3], SEEN[:1], 2, "nobody has ended it"),
+    (TWO + ["double 2 999991"], SEEN, 2, "itself"),
+    (TWO + ["left 2 999991"], SEEN, 2, "a child"),
+])
+def test_what_is_wrong_is_seen(tmp_path, lines, seen, status, complaint):
+    v = judge(tmp_path, {"crash": lines}, *seen, status={"crash": status})
+    assert any(complaint in text for text in v.wrong), v.wrong
+
+
+def test_a_restart_too_many_is_seen(tmp_path):
+    (tmp_path / "once:0").write_text("born 1 999991 5\nexit 1 0\n")
+    v = judge(tmp_path, {}, ("once", 1, (0, None)), started_once=2)
+    assert any("started 2 times, lived 1" in text for text in v.wrong)
+    v = judge(tmp_path, {"steady": ["born 1 999991 5"]}, killed=[999991])
+    assert any("steady:0, whom nothing" in text for text in v.wrong)
+
+
+def test_what_nobody_asked_in_time_is_counted_apart(tmp_path):
+    v = judge(tmp_path, {"crash": TWO}, SEEN[1], asked=False)
+    assert v.wrong == [] and len(v.unknown) == 1
+
+
+@pytest.mark.parametrize("trying,change,complaint", [
+    (0, lambda got: got, None),
+    (0, lambda got: got[:300] + got[301:], "in generation 1"),
+    (0, lambda got: got[:500] + got[400:], "bytes"),
+    (0, lambda got: got[:-1], "bytes, not"),
+    (0, lambda got: got + got[-1:], "1 bytes too many"),
+    (64, lambda got: got, None),
+    (64, lambda got: got[:-64], None),
+    (64, lambda got: got[:-63], "1 bytes too many"),
+])
+def test_each_byte_of_output_is_looked_at(tmp_path, trying, change, complaint):
+    """trying: a write that was under way as its worker was killed."""
+    (tmp_path / "file:0").write_text("born 1 999991 5\nborn 2 999992 5\n")
+    for generation, taken, more in (1, 1000, 0), (2, 2000, trying):
+        (tmp_path / f"file:0.{generation}").write_bytes(
+            struct.pack("=QQQQ", taken, more, 0, 0))
+    got = verdict.text("file:0", 1, 1000) + \
+        verdict.text("file:0", 2, 2000 + trying)
+    v = judge(tmp_path, {}, killed=[999991, 999992], asked=False)
+    v.check_output("file", "file", 0, change(got))
+    said = [text for text in v.wrong if text.startswith("file:")]
+    if complaint is None:
+        assert said == []
+    else:
+        assert complaint in said[0]
+
+
+def change(seq, name="w", was="A", state="B", epoch="1", gap=False):
+    return {"epoch": epoch, "seq": seq, "gap": gap, "snapshot": False,
+            "from": was, "worker": {"name": name, "state": state}}
+
+
+def snapshot(seq, state, epoch="1", gap=False):
+    return {"epoch": epoch, "seq": seq, "gap": gap, "snapshot": True,
+            "workers": [{"name": "w", "state": state}]}
+
+
+@pytest.mark.parametrize("events,wrong", [
+    ([snapshot(5, "A"), change(6), change(7, was="B", state="A")], 0),
+    ([snapshot(5, "A"), change(7)], 1),
+    ([snapshot(5, "A"), change(6), change(6)], 2),
+    ([snapshot(5, "A"), snapshot(2, "C", "2")], 1),
+    ([snapshot(5, "A"), snapshot(2, "C", "2", gap=True)], 0),
+    ([snapshot(5, "C"), change(6)], 1),
+])
+def test_events_hang_together(tmp_path, events, wrong):
+    path = tmp_path / "events"
+    path.write_text("".join(f"{verdict.json.dumps(e)}\n" for e in events))
+    assert len(verdict.Events(path).wrong) == wrong
