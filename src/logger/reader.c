@@ -305,12 +305,13 @@ say_lines(struct reading *rd, struct shown *s, int64_t end, int final)
 	ssize_t n;
 
 	while (s->at < end) {
-		n = view_read(&s->view, s->at, buf, sizeof(buf));
+		n = view_read_all(&s->view, s->at, buf, sizeof(buf));
 		if (n == VIEW_BUSY && may_wait(rd, s))
 			continue;
 		if (n <= 0)
 			skip_gone(s, end);
-		else if (!say_some(rd, s, buf, (size_t)n, end, final))
+		else if (!say_some(rd, s, buf, (size_t)n, end, final) &&
+			 s->at + n >= end)
 			return;
 	}
 }

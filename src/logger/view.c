@@ -167,6 +167,22 @@ view_read(const struct view *v, int64_t at, void *buf, size_t size)
 	return n == 0 ? -1 : n;
 }
 
+/* What is on disk already and what is not yet come in two reads. */
+ssize_t
+view_read_all(const struct view *v, int64_t at, char *buf, size_t size)
+{
+	size_t have = 0;
+	ssize_t n = 0;
+
+	while (have < size) {
+		n = view_read(v, at + (int64_t)have, buf + have, size - have);
+		if (n <= 0)
+			break;
+		have += (size_t)n;
+	}
+	return have > 0 ? (ssize_t)have : n;
+}
+
 int64_t
 view_oldest(const struct view *v, int *mid_line)
 {
@@ -224,21 +240,6 @@ view_first_line(const struct view *v)
 	}
 }
 
-/* What is on disk already and what is not yet come in two reads. */
-static int
-read_whole(const struct view *v, int64_t at, char *buf, size_t len)
-{
-	size_t have;
-	ssize_t n;
-
-	for (have = 0; have < len; have += (size_t)n) {
-		n = view_read(v, at + (int64_t)have, buf + have, len - have);
-		if (n <= 0)
-			return -1;
-	}
-	return 0;
-}
-
 /* Up to a block before at, as far back as it is there: its length, 0: none. */
 static ssize_t
 read_back(const struct view *v, int64_t at, char *buf)
@@ -251,7 +252,8 @@ read_back(const struct view *v, int64_t at, char *buf)
 		from = at - BLOCK > oldest ? at - BLOCK : oldest;
 		if (from >= at || oldest == last)
 			return 0;
-		if (read_whole(v, from, buf, (size_t)(at - from)) == 0)
+		if (view_read_all(v, from, buf, (size_t)(at - from)) ==
+		    at - from)
 			return at - from;
 	}
 }

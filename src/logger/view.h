@@ -30,6 +30,9 @@ int64_t view_oldest(const struct view *v, int *mid_line);
  * VIEW_BUSY: it is, or will be, but its file is being exchanged (rotated, or
  * cannot be opened) for longer than VIEW_WAIT_MS. */
 ssize_t view_read(const struct view *v, int64_t at, void *buf, size_t size);
+/* The same, but fewer than size only where there are no more, or where what
+ * follows is what view_read() would say. */
+ssize_t view_read_all(const struct view *v, int64_t at, char *buf, size_t size);
 /* The first line that is there as a whole. */
 int64_t view_first_line(const struct view *v);
 /* Where the last n lines begin. */

@@ -132,6 +132,23 @@ START_TEST(what_is_gone_is_told_at_once)
 }
 END_TEST
 
+START_TEST(a_line_that_is_half_on_disk_is_read_as_one)
+{
+	char buf[64];
+
+	/* The file has "two" already, the ring what follows. */
+	ck_assert_int_eq(pwrite(v.ring, "hree\nfour\n", 10, 9), 10);
+	write_file(path, "one\ntwo\nt");
+	cursor.done = cursor.low = 9;
+	cursor.pos = 19;
+	ck_assert_int_eq(view_read_all(&v, 8, buf, sizeof(buf)), 11);
+	ck_assert_mem_eq(buf, "three\nfour\n", 11);
+	ck_assert_int_eq(view_read_all(&v, 8, buf, 3), 3);
+	ck_assert_int_eq(view_read_all(&v, 19, buf, 3), 0);
+	ck_assert_int_eq(view_last_lines(&v, 2), 8);
+}
+END_TEST
+
 START_TEST(a_ring_begins_with_a_whole_line)
 {
 	const char text[] = "one\ntwo\nthree\n";
@@ -167,6 +184,7 @@ main(void)
 	tcase_add_test(t, what_is_rotated_meanwhile_is_waited_for);
 	tcase_add_test(t, what_takes_too_long_is_no_gap);
 	tcase_add_test(t, what_is_gone_is_told_at_once);
+	tcase_add_test(t, a_line_that_is_half_on_disk_is_read_as_one);
 	tcase_add_test(t, a_ring_begins_with_a_whole_line);
 	suite_add_tcase(s, t);
 	sr = srunner_create(s);
