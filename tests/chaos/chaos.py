@@ -81,6 +81,9 @@ class Chaos:
     def settle(self):
         """Everything rests but the steady ones."""
         self.mayhem.end()
+        # The last words of a flood are a whole line, which all can see.
+        for name in self.floods():
+            self.fleet.wait(name, 20, state="RUNNING", pid=bool)
         names = [name for name in self.text.sections if name not in STEADY]
         done = self.fleet.svctl("-t", 90, "stop", *names, timeout=100)
         assert done.rc == 0, done
@@ -100,7 +103,8 @@ class Chaos:
         self.settle()
         workers = self.fleet.workers()
         lives = Lives(self.dir / "lives")
-        verdict = Verdict(lives, self.mayhem, self.coroner, workers)
+        verdict = Verdict(lives, self.mayhem, self.coroner, workers,
+                          self.strays())
         verdict.wrong += self.mayhem.wrong + self.coroner.wrong
         for name, worker in workers.items():
             if name.partition(":")[0] not in STEADY and \
@@ -113,6 +117,14 @@ class Chaos:
         self.judge_output(verdict, lives)
         self.judge_rest(verdict)
         return verdict
+
+    def strays(self):
+        """How many of the supervisors that we killed were none, but a worker
+        between its clone and its exec: svd's log would name them."""
+        log = "".join((self.dir / name).read_text(errors="replace")
+                      for name in ("log", "own.log"))
+        return sum(f"supervisor {pid} " not in log
+                   for pid in self.mayhem.supervisors)
 
     def judge_output(self, verdict, lives):
         for name in self.floods():

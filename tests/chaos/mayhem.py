@@ -83,7 +83,7 @@ class Mayhem:
             (12, self.kill_worker), (3, self.kill_two), (4, self.stop_one),
             (6, self.command), (3, self.start_once), (2, self.scale),
             (2, self.reload), (1, self.reload_error), (1, self.refloor),
-            (1, self.fill_disk), (1, self.reopen), (1, self.hang_up),
+            (1, self.upgrade), (1, self.fill_disk), (1, self.reopen), (1, self.hang_up),
             (1, self.read_logs)]
 
     def strike(self):
@@ -127,6 +127,7 @@ class Mayhem:
                            and self.fleet.supervisor(), 2, every=0.0005)
             time.sleep(self.rng.random() * 0.006 * SLOW)
             self.kill(pid, "supervisor")
+            self.supervisors.append(pid)
 
     def until_back(self, since):
         with contextlib.suppress(OSError, ConnectionError), \
@@ -278,6 +279,15 @@ class Mayhem:
     def refloor(self):
         self.commanded.add("gobey")
         self.behind(lambda: self.svctl("refloor", "g", may=(0, 1)), "gobey")
+
+    def upgrade(self):
+        """To the same program; it may fail where one of its supervisors is
+        killed on the way."""
+        self.behind(self.do_upgrade, "upgrade")
+
+    def do_upgrade(self):
+        done = self.svctl("upgrade", may=(0, 1))
+        self.count["upgrade" if done.rc == 0 else "upgrade that failed"] += 1
 
     def fill_disk(self):
         if self.text.disk is None or self.full is not None:

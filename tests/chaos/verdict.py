@@ -78,8 +78,10 @@ class Lives:
 # --- lives and deaths ---------------------------------------------------------
 
 class Verdict:
-    def __init__(self, lives, mayhem, coroner, workers):
+    def __init__(self, lives, mayhem, coroner, workers, strays=0):
+        """strays: kills that may have met a birth."""
         self.lives, self.mayhem, self.coroner = lives, mayhem, coroner
+        self.strays = strays
         self.workers = {ident(name): w for name, w in workers.items()}
         self.wrong, self.unknown = list(lives.complaints), []
         self.bytes = self.followed = 0
@@ -108,9 +110,15 @@ class Verdict:
         self.check_once()
 
     def check_silent(self, name, generation):
-        """One that did not come to write: it was killed before."""
+        """One that did not come to write: it was killed before. By a command,
+        or the last stop; or by a kill of ours that was not meant for it."""
         _code, sig = self.coroner.seen.get((name, generation), (None, None))
-        if sig in (9, 15):
+        last = generation == self.workers[name]["generation"]
+        if sig == 15 and last or sig in (9, 15) and \
+                section(name) in self.mayhem.commanded:
+            return
+        if sig == 9 and self.strays > 0:
+            self.strays -= 1
             self.unknown.append(f"{name}: generation {generation} was killed "
                                 "before it could write")
         else:

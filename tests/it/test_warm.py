@@ -170,6 +170,7 @@ def test_a_command_outlives_its_supervisor_and_is_obeyed_once(fleet, command):
         time.sleep(0.1 * SLOW)
 
 
+@pytest.mark.valgrind
 def test_a_command_waits_for_its_outcome_beyond_its_supervisor(fleet):
     f = fleet("", launch=False)
     f.ini.write_text(f"""

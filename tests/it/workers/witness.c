@@ -37,21 +37,21 @@
 
 #define PIECE_MAX 4096
 
+static volatile sig_atomic_t ending;
+static char file[1024];
+static unsigned int noise;
+static long generation;
+
 struct count {
 	volatile uint64_t wrote, trying;
 };
 
 struct text {
-	char name[128];
+	char name[sizeof(file) + 1];
 	uint64_t line;
 	size_t len;
 	char bytes[2 * PIECE_MAX];
 };
-
-static volatile sig_atomic_t ending;
-static char file[4096];
-static unsigned int noise;
-static long generation;
 
 static void
 on_term(int sig)
@@ -202,12 +202,13 @@ have_child(int apart)
 static void
 fill(struct text *t)
 {
+	char head[sizeof(t->name) + 64];
 	size_t n;
 
 	while (t->len < PIECE_MAX) {
-		n = (size_t)snprintf(t->bytes + t->len, PIECE_MAX / 2,
-		    "%s %ld %llu ", t->name, generation,
-		    (unsigned long long)t->line);
+		n = (size_t)snprintf(head, sizeof(head), "%s %ld %llu ",
+		    t->name, generation, (unsigned long long)t->line);
+		memcpy(t->bytes + t->len, head, n);
 		memset(t->bytes + t->len + n, 'a' + (int)(t->line % 26),
 		    t->line * 7919 % 113);
 		t->len += n + t->line * 7919 % 113;
