@@ -41,8 +41,10 @@ def resolve(entry):
     module, colon, names = entry.partition(":")
     if not (module and colon and names):
         raise ValueError(f"'{entry}' is not MODULE:FUNCTION")
-    __import__(module)
-    found = sys.modules[module]
+    found = sys.modules.get(module)
+    if found is None:
+        __import__(module)
+        found = sys.modules[module]
     for name in names.split("."):
         found = getattr(found, name)
     if not callable(found):
