@@ -140,6 +140,21 @@ class PythonFleet(Fleet):
         self.stamps.close()
         fleets.shutil.rmtree(self.dir, ignore_errors=True)
 
+    def kill_and_see_end(self, instance):
+        """SIGKILL to one, until it is gone; ns. Returns when its successor
+        runs."""
+        pid = self.pid(instance)
+        pidfd = os.pidfd_open(pid)
+        poll = select.poll()
+        poll.register(pidfd, select.POLLIN)
+        since = time.monotonic_ns()
+        os.kill(pid, signal.SIGKILL)
+        poll.poll(self.timeout * 1000)
+        took = time.monotonic_ns() - since
+        os.close(pidfd)
+        self.stamps.wait(since, [instance], self.timeout)
+        return took
+
     def load_ns(self):
         """From the first program's exec until all is imported; None where
         nobody says so."""
@@ -253,6 +268,10 @@ class SvdIdle(Svd):
         return [w["pid"] for w in json.loads(done.stdout)["workers"]]
 
 
+# Of these it is also measured how long the end of the dead takes.
+ENDS = (SvdSpares, ForkServer)
+
+
 # --- all of one: start and size -----------------------------------------------
 
 class Samples(dict):
@@ -339,6 +358,10 @@ def measure_kills(kinds, kills):
                 took = fleet.kill(number * 7 % WORKERS)
                 samples.add(type(fleet), "kill", took)
                 time.sleep(GAP_S)
+                if type(fleet) in ENDS and number % 2:
+                    took = fleet.kill_and_see_end(number * 11 % WORKERS)
+                    samples.add(type(fleet), "end", took)
+                    time.sleep(GAP_S)
         for fleet in running:
             fleet.stop()
     return samples
@@ -362,6 +385,10 @@ def print_kills(samples, kinds):
             ("without a spare / forkserver", none, server, 0.5)):
         target_row(what, value / beside, most, "x ",
                    f"{value / MS:.2f} / {beside / MS:.2f} ms")
+    ends = [samples.median(kind, "end") for kind in ENDS]
+    for kind, end in zip(ENDS, ends):
+        say(f"{'  of it, until the dead one is gone':34} {end / server:8.2f} x "
+            f"{'':20}  {end / MS:.2f} / {server / MS:.2f} ms: {kind.name}")
 
 
 def main():
