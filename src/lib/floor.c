@@ -17,6 +17,8 @@
 #include "ipc/chan.h"
 #include "ipc/proto_floor.h"
 #include "lib/dispositions.h"
+#include "lib/floor_arena.h"
+#include "lib/floor_files.h"
 #include "lib/floor_fork.h"
 #include "lib/floor_huge.h"
 #include "lib/floor_late.h"
@@ -155,7 +157,10 @@ svd_floor_loaded(unsigned int ms, const char *const *modules, size_t n)
 	if (refuse_child() == -1 || refuse_subreaper() == -1)
 		return -1;
 	settle_heap();
+	floor_arena_close();
 	floor_huge_pages();
+	if (floor_fork_threads() == 1)
+		floor_files_leave();
 	/* Without it nobody sees what workers load, and that is all. */
 	late = floor_late_make();
 	floor_begin(&p, self.packet, sizeof(self.packet), "LOADED");

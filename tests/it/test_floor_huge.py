@@ -1,4 +1,5 @@
-"""Huge pages for what a floor has loaded: where they pay, and only there."""
+"""What a floor has loaded, in memory: in huge pages where they pay, and only
+there; and nothing of files that is not needed any more."""
 
 import ctypes
 import mmap
@@ -8,7 +9,7 @@ import sys
 import pytest
 
 from floorkit import FakeSvd
-from svdtest import BUILD
+from svdtest import BUILD, SLOW
 
 MB = 1 << 20
 PRELOAD = '''
@@ -64,3 +65,76 @@ def test_memory_that_is_used_densely_gets_huge_pages(tmp_path):
         assert status == 0 and int(said) < 4096, said
         # Before and after, on the floor itself too.
         assert svd.run("big:check")[0] == 0
+
+
+def rollup(pid):
+    text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return {line.split(":")[0]: int(line.split()[1])
+            for line in text.splitlines()[1:]}
+
+
+OBJECTS = '''
+import gc
+
+many = [str(i) for i in range(400_000)]
+gap = [bytearray(100) for i in range(100_000)]
+del gap
+
+def private():
+    with open("/proc/self/smaps_rollup") as rollup:
+        return next(int(l.split()[1]) for l in rollup if "Private_Dirty" in l)
+
+def check():
+    """What it needs itself, it has page by page."""
+    before = private()
+    mine = [str(i) for i in range(50_000)]
+    assert many[::1000] == [str(i) for i in range(0, 400_000, 1000)]
+    print(before, private() - before)
+'''
+
+
+@pytest.mark.skipif(not has_huge_pages(), reason="needs huge pages")
+def test_objects_of_a_python_floor_are_in_huge_pages(tmp_path):
+    (tmp_path / "objects.py").write_text(OBJECTS)
+    argv = [sys.executable, BUILD / "libexec" / "floor.py", "--path", tmp_path,
+            "--", "objects"]
+    with FakeSvd(argv, env={"PYTHONDONTWRITEBYTECODE": "1"}) as svd:
+        svd.loaded(timeout=30)
+        assert rollup(svd.proc.pid)["AnonHugePages"] >= 20 << 10
+        for _ in range(2):
+            status, said = svd.run("objects:check")
+            before, more = map(int, said.split())
+            assert status == 0 and before < 2500 * SLOW and more < 6000 * SLOW, said
+
+
+LIBRARIES = '''
+import sqlite3
+import ssl
+{more}
+
+def check():
+    """What was relocated is still there, and what was not is found again."""
+    db = sqlite3.connect(":memory:")
+    db.execute("create table t (n)")
+    db.executemany("insert into t values (?)", ((i,) for i in range(100)))
+    assert db.execute("select sum(n) from t").fetchone() == (4950,)
+    ssl.create_default_context()
+'''
+THREAD = "import threading\nthreading.Thread(target=threading.Event().wait, " \
+    "daemon=True).start()"
+
+
+@pytest.mark.parametrize("more, least, most", [("", 0, 4000 * SLOW),
+                                               (THREAD, 7000, 99999)])
+def test_what_was_read_of_files_to_load_them_is_left(tmp_path, more, least,
+                                                     most):
+    """But where a thread may be loading still."""
+    (tmp_path / "libraries.py").write_text(LIBRARIES.format(more=more))
+    argv = [sys.executable, BUILD / "libexec" / "floor.py", "--path", tmp_path,
+            "--", "libraries"]
+    with FakeSvd(argv, env={"PYTHONDONTWRITEBYTECODE": "1"}) as svd:
+        svd.loaded(timeout=30)
+        now = rollup(svd.proc.pid)
+        assert least <= now["Rss"] - now["Anonymous"] <= most, now
+        for _ in range(2):
+            assert svd.run("libraries:check")[0] == 0

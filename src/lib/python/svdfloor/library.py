@@ -55,6 +55,7 @@ class Way:
             if name != "serve":
                 function.errcheck = _checked
             setattr(self, "_" + name, function)
+        self._gather(library)
         self._late = library["svd_floor_late"]
         self._late.restype = None
         self._loaded.argtypes = [
@@ -69,6 +70,14 @@ class Way:
             self._open()
         except OSError as error:
             raise LookupError(str(error)) from None
+
+    @staticmethod
+    def _gather(library):
+        """What is loaded from here on is put where forks are cheap, if this
+        interpreter lets it be."""
+        choose = getattr(ctypes.pythonapi, "PyObject_SetArenaAllocator", None)
+        if choose is not None:
+            library.svd_floor_arenas(choose)
 
     def failed(self, what, module, traceback):
         """Each is bytes; module and traceback may be empty."""
