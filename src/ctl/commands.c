@@ -11,6 +11,7 @@
 #include "ctl/logs.h"
 #include "ctl/once.h"
 #include "ctl/print.h"
+#include "ctl/recorded.h"
 #include "ctl/print_floors.h"
 #include "ctl/report.h"
 #include "ctl/stream.h"
@@ -205,6 +206,8 @@ run_status(struct ctl *ctl)
 	struct varlink_rows rows = {"workers", take_worker, &s};
 	int status;
 
+	if (ctl->recorded)
+		return recorded_show(ctl);
 	if (ctl->is_long)
 		json_object_set_new(parameters, "long", json_true());
 	if (!ctl->json) {
@@ -339,7 +342,9 @@ run_reattach(struct ctl *ctl)
 
 static const struct command commands[] = {
     {"status", "[-l] [" NAMES "]", "show the workers named, or all",
-	FLEET("Status"), COMMAND_PROMPT | COMMAND_OPTIONAL | COMMAND_TAKES_LONG,
+	FLEET("Status"),
+	COMMAND_PROMPT | COMMAND_OPTIONAL | COMMAND_TAKES_LONG |
+	    COMMAND_TAKES_STATE,
 	0, run_status},
     {"start", NAMES, "start, and wait until ready", FLEET("Start"), 0, 0,
 	once_birth},

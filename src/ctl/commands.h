@@ -21,6 +21,7 @@ struct ctl {
 	struct where where;
 	int json, wait;
 	int is_long;
+	int recorded; /* what the journal's copy says */
 	int detach;
 	int follow;
 	int64_t lines;         /* -1: as many as is usual */
@@ -41,7 +42,8 @@ enum {
 	/* Options that not all commands have: these and all above them. */
 	COMMAND_TAKES_LONG = 256,
 	COMMAND_TAKES_LINES = 512,
-	COMMAND_TAKES_DETACH = 1024
+	COMMAND_TAKES_DETACH = 1024,
+	COMMAND_TAKES_STATE = 4096
 };
 
 struct command {

@@ -18,8 +18,6 @@ struct lastkill {
 	int wait_ms; /* for each process to be gone; 0: not at all */
 };
 
-/* Is there a journal to go by? */
-int lastkill_possible(const char *socket);
 /*
  * Says on standard error what it does; returns svctl's exit status. *results:
  * what the method Kill would have answered, a new reference; NULL where

@@ -6,6 +6,7 @@
 #include "base/sys.h"
 #include "ctl/commands.h"
 #include "ctl/exits.h"
+#include "ctl/journal.h"
 #include "ctl/lastkill.h"
 #include "ctl/print.h"
 #include "ctl/report.h"
@@ -253,7 +254,7 @@ once_kill(struct ctl *ctl)
 	if (r == CLIENT_REPLY)
 		return command_use_reply(ctl, msg, command_use_results);
 	if ((r == CLIENT_TIMEOUT && sys_now_ms() < ctl->deadline) ||
-	    (r == CLIENT_ABSENT && lastkill_possible(ctl->path)))
+	    (r == CLIENT_ABSENT && journal_exists(ctl->path)))
 		return kill_without_daemon(ctl);
 	return report_no_answer(ctl, r, &e);
 }

@@ -76,6 +76,14 @@ take_long(struct ctl *ctl, const char *arg)
 }
 
 static int
+take_state(struct ctl *ctl, const char *arg)
+{
+	(void)arg;
+	ctl->recorded = 1;
+	return OPTION_GO_ON;
+}
+
+static int
 take_follow(struct ctl *ctl, const char *arg)
 {
 	(void)arg;
@@ -156,6 +164,8 @@ static const struct option_row rows[] = {
     {"no-wait", 0, NULL, "do not wait for the outcome", 0, take_no_wait},
     {"long", 'l', NULL, "memory and processor time too", COMMAND_TAKES_LONG,
 	take_long},
+    {"state", 0, NULL, "what is on record, without a daemon",
+	COMMAND_TAKES_STATE, take_state},
     {"follow", 'f', NULL, "go on with what is written then",
 	COMMAND_TAKES_LINES, take_follow},
     {"lines", 'n', "LINES", "how many of the last lines", COMMAND_TAKES_LINES,
