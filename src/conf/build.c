@@ -111,6 +111,31 @@ check_identity(const struct group *g, const struct worker_conf *w)
 	return key == NULL ? 0 : complain(g, key, e.text);
 }
 
+/* A terminal is all three of its streams, and stdout says where what it shows
+ * is captured. */
+static int
+check_tty(const struct group *g, const struct worker_conf *w)
+{
+	char why[160];
+
+	if (!w->tty)
+		return 0;
+	if (w->std_in.kind != STREAM_NULL)
+		return complain(g, "stdin",
+		    "stdin: with tty = yes the terminal is standard input");
+	if (w->std_err.kind != STREAM_STDOUT)
+		return complain(g, "stderr",
+		    "stderr: with tty = yes the terminal is standard error, "
+		    "and stdout says where its output goes");
+	if (worker_output(w, OUTPUT_OUT) != NULL)
+		return 0;
+	snprintf(why, sizeof(why),
+	    "stdout: with tty = yes the terminal's output is captured: log, "
+	    "file:PATH, syslog or journal, not %s",
+	    stream_kind_name(w->std_out.kind));
+	return complain(g, "stdout", why);
+}
+
 /* What the table cannot say: one key against another. */
 static int
 check_worker(const struct group *g, struct worker_conf *w)
@@ -127,6 +152,8 @@ check_worker(const struct group *g, struct worker_conf *w)
 		return complain(g, "restart",
 		    "restart: a oneshot cannot be restarted always, use "
 		    "on-failure or no");
+	if (check_tty(g, w) == -1)
+		return -1;
 	if (g->is_floor && floors_check_keys(g->s, w->as_floor, g->l->d) == -1)
 		return -1;
 	return check_identity(g, w);

@@ -50,7 +50,6 @@ struct conf_key {
 	int in_floor;
 	int64_t min, max;          /* in the type's own unit */
 	const char *choices;       /* "a|b"; for a stream's message only */
-	const char *later_choices; /* those of later versions */
 	const char *def;           /* as it would be written; NULL: none */
 	int live; /* a change needs no restart: of the worker; for [fleet], of
 	             svd */

@@ -79,6 +79,17 @@ check_own_log(struct load *l, const struct use *u)
 		    u->key);
 }
 
+/* The other end of a worker's standard input, or of its terminal. */
+static size_t
+count_inputs(const struct fleet *f)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < f->nworkers; i++)
+		n += (size_t)worker_has_input(&f->workers[i]);
+	return n;
+}
+
 /* What the keeper holds for floors: a socket and the list of what workers
  * loaded late for each slot, a line for each spare and each worker. */
 static size_t
@@ -96,11 +107,12 @@ count_floors(const struct fleet *f)
 	return n;
 }
 
-/* Streams and rings, sinks of files, and what floors need. */
+/* Streams and rings, sinks of files, and what floors and inputs need. */
 static void
 check_descriptors(struct load *l, size_t nstreams, size_t nfiles)
 {
-	size_t need = 2 * nstreams + nfiles + count_floors(l->f) + FDS_FIXED;
+	size_t need = 2 * nstreams + nfiles + count_floors(l->f) +
+	              count_inputs(l->f) + FDS_FIXED;
 	struct rlimit limit;
 
 	/* A restarted supervisor goes on with what was good enough. */
@@ -108,7 +120,7 @@ check_descriptors(struct load *l, size_t nstreams, size_t nfiles)
 	    getrlimit(RLIMIT_NOFILE, &limit) == -1 || need <= limit.rlim_max)
 		return;
 	diags_add(l->d, 1, l->path, 0,
-	    "the outputs and floors of this fleet need %zu descriptors, the "
+	    "the streams and floors of this fleet need %zu descriptors, the "
 	    "hard limit is %llu",
 	    need, (unsigned long long)limit.rlim_max);
 }

@@ -436,19 +436,6 @@ parse_words(const struct conf_key *key, const struct expansion *x,
 	return 0;
 }
 
-/* A value of later versions has a message of its own. */
-static int
-refuse_later(const struct conf_key *key, const char *text, struct err *e)
-{
-	char list[CHOICES_TEXT];
-
-	if (find_choice(key->later_choices, text) == -1)
-		return 0;
-	list_choices(key->choices, list);
-	return err_set(e, "%s = %s is not supported by this version, use %s",
-	    key->name, text, list);
-}
-
 int
 value_parse(const struct conf_key *key, const struct expansion *x,
     const char *text, void *section, struct err *e)
@@ -461,10 +448,6 @@ value_parse(const struct conf_key *key, const struct expansion *x,
 	if (types[key->type].parse == NULL) {
 		rc = parse_words(key, x, text, field, &why);
 	} else if ((expanded = words_expand(x, text, &why)) != NULL) {
-		if (refuse_later(key, expanded, e) == -1) {
-			free(expanded);
-			return -1;
-		}
 		rc = types[key->type].parse(key, expanded, field, &why);
 	}
 	free(expanded);

@@ -52,6 +52,7 @@ stream_kind_name(enum stream_kind kind)
 	    [STREAM_LOG] = "log",
 	    [STREAM_SYSLOG] = "syslog",
 	    [STREAM_JOURNAL] = "journal",
+	    [STREAM_PIPE] = "pipe",
 	    [STREAM_STDERR] = "stderr",
 	};
 
@@ -73,6 +74,12 @@ worker_output(const struct worker_conf *w, enum output_stream stream)
 	default:
 		return NULL;
 	}
+}
+
+int
+worker_has_input(const struct worker_conf *w)
+{
+	return w->tty || w->std_in.kind == STREAM_PIPE;
 }
 
 static void

@@ -61,6 +61,7 @@ enum stream_kind {
 	STREAM_LOG,    /* svd's own log */
 	STREAM_SYSLOG,
 	STREAM_JOURNAL,
+	STREAM_PIPE,  /* stdin only: what `svctl attach` sends */
 	STREAM_STDERR /* [fleet] log only */
 };
 
@@ -145,6 +146,8 @@ struct worker_conf {
 	                       environment, later ones have replaced earlier
 	                       ones; NULL-terminated, never NULL */
 	struct stream_conf std_in, std_out, std_err;
+	int tty; /* a terminal is stdin, stdout and stderr; what it shows goes
+	            where std_out says */
 
 	/* output */
 	uint64_t log_tail; /* bytes that are kept */
@@ -201,6 +204,8 @@ void fleet_release(struct fleet *f);
  * that the logger serves; else NULL. */
 const struct stream_conf *
 worker_output(const struct worker_conf *w, enum output_stream stream);
+/* Can `svctl attach` send it something? */
+int worker_has_input(const struct worker_conf *w);
 /* "native" ... */
 const char *floor_runtime_name(enum floor_runtime runtime);
 /* "null", "log" ... */

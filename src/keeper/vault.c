@@ -16,6 +16,8 @@ static const struct {
     {"out:", FOR(VAULT_SUPERVISOR) | FOR(VAULT_LOGGER)},
     {"err:", FOR(VAULT_SUPERVISOR) | FOR(VAULT_LOGGER)},
     {"outputs", FOR(VAULT_SUPERVISOR) | FOR(VAULT_LOGGER)},
+    {"tty:", FOR(VAULT_SUPERVISOR) | FOR(VAULT_LOGGER)},
+    {"rest:", FOR(VAULT_LOGGER)},
     {"ring:", FOR(VAULT_LOGGER)},
     {"sink:", FOR(VAULT_LOGGER)},
     {"cursors", FOR(VAULT_LOGGER)},

@@ -158,6 +158,7 @@ take_set_up(const struct floor_msg *m, struct set_up *s)
 	const char *mask = floor_get(m, "umask");
 
 	s->directory = floor_get(m, "directory");
+	s->takes_terminal = floor_get(m, "tty") != NULL;
 	s->umask = mask == NULL ? SET_UP_UMASK_LEAVE
 	                        : (unsigned int)strtoul(mask, NULL, 8) & 0777;
 	return take_user(m, s);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -125,6 +126,13 @@ set_fds(const struct set_up *s, unsigned int *detail)
 }
 
 static int
+set_terminal(const struct set_up *s, unsigned int *detail)
+{
+	(void)detail;
+	return s->takes_terminal ? ioctl(0, TIOCSCTTY, 0) : 0;
+}
+
+static int
 set_umask(const struct set_up *s, unsigned int *detail)
 {
 	(void)detail;
@@ -178,6 +186,7 @@ static const struct {
     {BIRTH_NICE, set_nice},
     {BIRTH_OOM, set_oom_score},
     {BIRTH_STREAMS, set_fds},
+    {BIRTH_STREAMS, set_terminal},
     {BIRTH_STREAMS, set_umask},
     {BIRTH_USER, set_user},
     {BIRTH_SESSION, set_die_with},

@@ -37,6 +37,7 @@ struct set_up {
 	gid_t groups[SET_UP_GROUPS_MAX];
 	size_t ngroups;
 	pid_t die_with;      /* KILL when this parent ends, 0: no */
+	int takes_terminal;  /* what becomes 0 is its session's terminal */
 	int job_control;     /* a group of its own instead of a session */
 	int terminal;        /* with job_control: hand it over, or -1 */
 	pid_t terminal_from; /* if this group has it */

@@ -51,6 +51,7 @@ struct stream {
 	unsigned char replaced; /* another FIFO is held for it by now */
 	unsigned char untold;   /* its problem, or that there is none now */
 	unsigned int undrained; /* bytes still to be taken, at the end */
+	unsigned char has_terminals;
 	char key[CURSOR_KEY_SIZE];
 };
 
@@ -64,6 +65,8 @@ enum queue {
 
 TAILQ_HEAD(ring_list, ring);
 TAILQ_HEAD(stream_list, stream);
+struct terminal;
+TAILQ_HEAD(terminal_list, terminal);
 
 enum writer_state {
 	WRITER_NONE,
@@ -109,6 +112,7 @@ struct logger {
 	struct ring_list all_rings, uncopied;
 	struct stream_list all_streams, ready, blocked, unused_streams;
 	struct stream_block *stream_blocks;
+	struct terminal_list terminals;
 	struct outputs outputs; /* once it is applied, without its list */
 	int outputs_fd;         /* the whole, for readers; -1: none yet */
 	unsigned char table;    /* of this time; changes with each */

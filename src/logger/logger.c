@@ -28,6 +28,7 @@
 #include "logger/ring.h"
 #include "logger/rings.h"
 #include "logger/streams.h"
+#include "logger/terminals.h"
 #include "logger/writers.h"
 
 #define EVENTS 128
@@ -366,6 +367,7 @@ init(struct logger *lg, const struct logger_options *o, struct err *e)
 	TAILQ_INIT(&lg->uncopied);
 	TAILQ_INIT(&lg->all_streams);
 	TAILQ_INIT(&lg->unused_streams);
+	TAILQ_INIT(&lg->terminals);
 	TAILQ_INIT(&lg->ready);
 	TAILQ_INIT(&lg->blocked);
 	if (link_open(&lg->link, o->keeper_fd, e) == -1)
@@ -377,7 +379,9 @@ init(struct logger *lg, const struct logger_options *o, struct err *e)
 	if (make_descriptors(lg, e) == -1)
 		return -1;
 	for (i = 0; i < lg->link.nheld; i++)
-		if (names_put(&lg->held, lg->link.held[i].name,
+		if (!terminals_handed(lg, lg->link.held[i].name,
+			lg->link.held[i].fd) &&
+		    names_put(&lg->held, lg->link.held[i].name,
 			lg->link.held[i].fd) == -1)
 			return err_sys(e, ENOMEM, "held descriptors");
 	lg->link.nheld = 0;

@@ -17,6 +17,7 @@
 #include "logger/problems.h"
 #include "logger/ring.h"
 #include "logger/rings.h"
+#include "logger/terminals.h"
 #include "logger/writers.h"
 
 #define OWN "own"
@@ -116,6 +117,7 @@ watch(struct logger *lg, struct stream *s)
 		    s->ring->c, s->fd, s->ring->fd, names_hash(s->key));
 	if (epoll_ctl(lg->epoll, EPOLL_CTL_ADD, s->fd, &ev) == -1)
 		log_error("cannot watch '%s': %s", s->key, strerror(errno));
+	terminals_join(lg, s);
 	streams_ready(lg, s);
 }
 
@@ -155,6 +157,8 @@ forget(struct logger *lg, struct stream *s, int64_t now)
 	enqueue(lg, s, QUEUE_NONE);
 	names_take(&lg->streams, s->key, 0);
 	TAILQ_REMOVE(&lg->all_streams, s, all);
+	if (s->has_terminals)
+		terminals_part(lg, s);
 	if (s->ring != NULL)
 		rings_detach(lg, s->ring, now);
 	unwatch(lg, s);
@@ -367,6 +371,7 @@ streams_adopt_left_over(struct logger *lg, int64_t now)
 			fd = (int)names_take(&lg->held, name, -1);
 			fd_close(&fd);
 		}
+	terminals_drop_left_over(lg);
 }
 
 static void
@@ -396,6 +401,7 @@ streams_update(struct logger *lg, int64_t now)
 static int
 capture(struct logger *lg, struct stream *s, int all, int64_t now)
 {
+	size_t shown = s->has_terminals ? terminals_pump(lg, s) : 0;
 	ssize_t n;
 
 	if (s->ring->nstreams > 1 && s->ring != lg->own)
@@ -414,7 +420,7 @@ capture(struct logger *lg, struct stream *s, int all, int64_t now)
 	}
 	s->complained = 0;
 	if (n == 0)
-		return 0;
+		return shown > 0;
 	lg->moved += (size_t)n;
 	rings_grown(lg, s->ring, (uint64_t)n, now);
 	return 1;
@@ -434,6 +440,8 @@ streams_handed(struct logger *lg, const char *name, int fd, int64_t now)
 	struct stream *s;
 	int old;
 
+	if (terminals_handed(lg, name, fd))
+		return;
 	if (is_sink(name) && !has_ring(lg, name)) {
 		drop_sink(lg, name, now);
 		fd_close(&fd);

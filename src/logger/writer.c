@@ -19,6 +19,7 @@
 #include "logger/ring.h"
 #include "logger/sink.h"
 #include "logger/streams.h"
+#include "logger/terminals.h"
 
 #define PAUSE_NS 200000L /* for more to come, while more comes */
 #define TRIM_MS 50       /* of quiet, then memory is given back */
@@ -222,6 +223,7 @@ writer_run(struct logger *lg, struct writer *w, pid_t main_pid)
 	if (getppid() != main_pid)
 		_exit(0);
 	prctl(PR_SET_NAME, "svd: writer");
+	terminals_leave(lg);
 	streams_leave(lg);
 	take_all(lg, w, &writing);
 	for (;;) {

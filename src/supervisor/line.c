@@ -154,6 +154,7 @@ make_fields(const struct line *l, const struct preparation *p)
 	     add_list(&b, "env", p->envp) == -1 ||
 	     buf_addf(&b, "umask=%o%c", c->umask, 0) == -1 ||
 	     add(&b, "directory", c->directory) == -1 ||
+	     (p->job.to.takes_terminal && add(&b, "tty", "yes") == -1) ||
 	     add_user(&b, l, &p->job.to) == -1;
 	if (!rc)
 		fd = sys_memfd("svd-start");
@@ -195,19 +196,24 @@ line_start(struct line *l, struct err *e)
 {
 	static struct preparation p;
 	struct worker *w = l->worker;
+	int fifos[OUTPUT_STREAMS], rc = -1;
 	struct spawn_request r = {.conf = w->conf,
 	    .token = l->token,
 	    .generation = w->rec.generation};
-	int fifos[OUTPUT_STREAMS], rc = -1;
 
-	if (output_open(w, fifos, e) == -1)
+	if (input_open(w, &r.input, e) == -1)
 		return -1;
+	if (output_open(w, fifos, e) == -1) {
+		input_close(&r.input);
+		return -1;
+	}
 	r.fifos = fifos;
 	if (prepare(&p, &w->sup->spawner, &r, e) == 0 &&
 	    privilege_give(w->conf, &p.job.to, l->pid, e) == 0)
 		rc = send_start(l, &p, e);
 	prepare_release(&p);
 	output_close(fifos);
+	input_close(&r.input);
 	return rc;
 }
 

@@ -473,6 +473,7 @@ init(struct supervisor *s, const struct supervisor_options *o, struct err *e)
 	floors_adopt(s);
 	trace_adopt(s);
 	output_init(s);
+	input_init(s);
 	/* Who is on trial leaves all as the one before would have it. */
 	return is_on_trial(s) ? 0 : settle_in(s, e);
 }

@@ -71,10 +71,14 @@ is_wanted(const struct supervisor *s)
 
 	if (s->fleet.log.kind != STREAM_STDERR)
 		return 1;
-	ROSTER_EACH (&s->roster, i, w)
+	ROSTER_EACH (&s->roster, i, w) {
+		/* Who is attached is served by the logger, too. */
+		if (worker_has_input(w->conf))
+			return 1;
 		for (j = 0; j < OUTPUT_STREAMS; j++)
 			if (is_captured(w, j))
 				return 1;
+	}
 	return 0;
 }
 

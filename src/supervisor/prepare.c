@@ -16,7 +16,8 @@
 #include "conf/words.h"
 #include "ipc/proto_floor.h"
 
-#define OWN_VARIABLES 6
+#define OWN_VARIABLES 7 /* with TERM */
+#define TERM_DEFAULT "TERM=xterm"
 
 static int
 out_of_memory(struct err *e)
@@ -163,6 +164,7 @@ static int
 prepare_environment(struct preparation *p, const struct spawner *sp,
     const struct spawn_request *r, struct err *e)
 {
+	static char term[] = TERM_DEFAULT;
 	char *const *env = r->conf->environment, *own;
 	size_t n = 0;
 	int i, nown;
@@ -184,6 +186,8 @@ prepare_environment(struct preparation *p, const struct spawner *sp,
 	own = p->env_text.data;
 	for (i = 0; i < nown; i++, own += strlen(own) + 1)
 		p->envp[n++] = own;
+	if (r->conf->tty && !is_set_by(term, p->envp))
+		p->envp[n++] = term;
 	p->job.envp = p->envp;
 	return 0;
 }
@@ -251,6 +255,7 @@ open_stream(struct preparation *p, const struct spawner *sp, int i,
 {
 	switch (s->kind) {
 	case STREAM_NULL:
+	case STREAM_PIPE: /* a stop_command has none */
 		p->job.to.fds[i] = sp->null[i != 0];
 		p->borrowed[i] = 1;
 		return 0;
@@ -263,25 +268,49 @@ open_stream(struct preparation *p, const struct spawner *sp, int i,
 	}
 }
 
-/* Stream 1 or 2. A captured one now belongs to the worker's user, who may then
- * open /dev/stdout. */
+/* A FIFO, pipe or terminal now belongs to the worker's user, who may then open
+ * /dev/stdout and the like. */
+static int
+lend(struct preparation *p, int i, int fd, struct err *e)
+{
+	const struct set_up *j = &p->job.to;
+
+	p->job.to.fds[i] = fd;
+	p->borrowed[i] = 1;
+	/* Its group says who else may write to a terminal. */
+	if (geteuid() != 0 || fchown(fd, j->set_user ? j->uid : 0,
+				  j->takes_terminal ? (gid_t)-1
+				  : j->set_user ? j->gid
+						: getegid()) == 0)
+		return 0;
+	return err_sys(e, errno, "streams: cannot give them to their user");
+}
+
+/* Stream 1 or 2. */
 static int
 open_output(struct preparation *p, const struct spawner *sp,
     const struct spawn_request *r, enum output_stream stream, struct err *e)
 {
-	const struct set_up *j = &p->job.to;
 	int i = stream == OUTPUT_OUT ? 1 : 2;
 	int fd = r->fifos == NULL ? -1 : r->fifos[stream];
 
 	if (fd == -1)
 		return open_stream(p, sp, i,
 		    i == 1 ? &r->conf->std_out : &r->conf->std_err, e);
-	p->job.to.fds[i] = fd;
-	p->borrowed[i] = 1;
-	if (geteuid() != 0 || fchown(fd, j->set_user ? j->uid : 0,
-				  j->set_user ? j->gid : getegid()) == 0)
-		return 0;
-	return err_sys(e, errno, "streams: cannot give output to its user");
+	return lend(p, i, fd, e);
+}
+
+/* All three are the terminal. */
+static int
+prepare_terminal(struct preparation *p, int fd, struct err *e)
+{
+	int i;
+
+	p->job.to.takes_terminal = 1;
+	for (i = 0; i < 3; i++)
+		if (lend(p, i, fd, e) == -1)
+			return -1;
+	return 0;
 }
 
 static int
@@ -289,10 +318,13 @@ prepare_streams(struct preparation *p, const struct spawner *sp,
     const struct spawn_request *r, struct err *e)
 {
 	const struct worker_conf *c = r->conf;
-	int *fds = p->job.to.fds;
+	int *fds = p->job.to.fds, rc;
 
-	if (open_stream(p, sp, 0, &c->std_in, e) == -1 ||
-	    open_output(p, sp, r, OUTPUT_OUT, e) == -1)
+	if (r->input != 0 && c->tty)
+		return prepare_terminal(p, r->input, e);
+	rc = r->input != 0 ? lend(p, 0, r->input, e)
+	                   : open_stream(p, sp, 0, &c->std_in, e);
+	if (rc == -1 || open_output(p, sp, r, OUTPUT_OUT, e) == -1)
 		return -1;
 	if (c->std_err.kind != STREAM_STDOUT)
 		return open_output(p, sp, r, OUTPUT_ERR, e);

@@ -39,6 +39,8 @@ struct spawn_request {
 	                executed */
 	const char *program; /* NULL: argv[0], along PATH */
 	int pass;            /* becomes descriptor 3; 0: none */
+	int input;           /* its end of what svctl attach sends to: stdin, or
+	                        where conf->tty, all three; borrowed; 0: none */
 	uint64_t generation;
 	pid_t main_pid;   /* stop_command: the process to be stopped */
 	const int *fifos; /* a description for each captured stream, of

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/proctree.h"
 #include "base/sys.h"
@@ -111,6 +112,7 @@ worker_init(struct worker *w, struct supervisor *s, struct worker_conf *conf)
 	loop_timer_init(s->loop, &w->deadline, deadline_cb, w);
 	recycle_init(w);
 	output_worker_init(w);
+	w->input.fd = -1;
 	w->trace = -1;
 }
 
@@ -121,6 +123,7 @@ worker_release(struct worker *w)
 	loop_timer_stop(&w->recycle);
 	adopted_release(w);
 	output_worker_release(w);
+	fd_close(&w->input.fd);
 	history_release(&w->history);
 	trace_close(w);
 	if (w->line != NULL)

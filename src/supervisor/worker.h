@@ -15,6 +15,7 @@
 #include "core/record.h"
 #include "core/worker_fsm.h"
 #include "supervisor/history.h"
+#include "supervisor/input.h"
 #include "supervisor/loop.h"
 #include "supervisor/output.h"
 #include "supervisor/roster.h"
@@ -53,6 +54,7 @@ struct worker {
 	int lost;                /* that process is no more, which is yet to be
 	                            taken note of */
 	struct worker_output output;
+	struct worker_input input;
 	struct floor *floor; /* that it is a process of, or waits for */
 	struct line *line;   /* from a floor: its socket, see line.h */
 	int trace;           /* what it last ended of, see trace.h; or -1 */

@@ -146,6 +146,7 @@ judge(struct worker *w)
 	w->rec.raised = 0;
 	ev = backoff_verdict(&in);
 	worker_handle(w, ev);
+	input_end(w);
 }
 
 void
@@ -384,12 +385,18 @@ spawn(struct worker *w, struct spawn_request *r, pid_t *pid,
 	int fds[OUTPUT_STREAMS], rc = -1;
 	struct floor_argv argv = {0};
 
-	if (output_open(w, fds, e) == -1)
+	/* A stop_command has none. */
+	if (r->main_pid == 0 && input_open(w, &r->input, e) == -1)
 		return -1;
+	if (output_open(w, fds, e) == -1) {
+		input_close(&r->input);
+		return -1;
+	}
 	r->fifos = fds;
 	if (prepare_floor(w, r, &argv, e) == 0)
 		rc = spawn_process(&w->sup->spawner, r, pid, id, e);
 	output_close(fds);
+	input_close(&r->input);
 	floor_argv_release(&argv);
 	if (r->pass > 2)
 		fd_close(&r->pass);
