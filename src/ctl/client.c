@@ -152,7 +152,7 @@ send_all(
 }
 
 static enum client_result
-send_call(struct client *c, const char *method, json_t *parameters, int more,
+send_call(struct client *c, const char *method, json_t *parameters, int flags,
     int64_t deadline, struct err *e)
 {
 	struct buf out = {0};
@@ -162,7 +162,7 @@ send_call(struct client *c, const char *method, json_t *parameters, int more,
 		r = client_connect(c, deadline, e);
 	if (r != CLIENT_REPLY)
 		goto out;
-	if (varlink_write_call(&out, method, json_incref(parameters), more) ==
+	if (varlink_write_call(&out, method, json_incref(parameters), flags) ==
 	    -1)
 		r = no_memory(e);
 	else
@@ -186,7 +186,14 @@ enum client_result
 client_send_more(struct client *c, const char *method, json_t *parameters,
     int64_t deadline, struct err *e)
 {
-	return send_call(c, method, parameters, 1, deadline, e);
+	return send_call(c, method, parameters, VARLINK_MORE, deadline, e);
+}
+
+enum client_result
+client_send_upgrade(struct client *c, const char *method, json_t *parameters,
+    int64_t deadline, struct err *e)
+{
+	return send_call(c, method, parameters, VARLINK_UPGRADE, deadline, e);
 }
 
 /* One read. CLIENT_REPLY: there is more than before. */

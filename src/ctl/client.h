@@ -49,6 +49,9 @@ enum client_result client_send(struct client *c, const char *method,
 /* The same for a call with more than one reply. */
 enum client_result client_send_more(struct client *c, const char *method,
     json_t *parameters, int64_t deadline, struct err *e);
+/* The same for one after whose reply the connection carries something else. */
+enum client_result client_send_upgrade(struct client *c, const char *method,
+    json_t *parameters, int64_t deadline, struct err *e);
 /* Waits for its reply, or the next of them: a new reference in *reply. May be
  * called again after CLIENT_TIMEOUT. */
 enum client_result client_receive(

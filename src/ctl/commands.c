@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/sys.h"
+#include "ctl/attach.h"
 #include "ctl/events.h"
 #include "ctl/exits.h"
 #include "ctl/fleetfile.h"
@@ -114,8 +115,8 @@ has_text(const json_t *object, const char *key, const char *text)
 	return value != NULL && strcmp(value, text) == 0;
 }
 
-static int
-as_wanted(const json_t *w)
+int
+command_as_wanted(const json_t *w)
 {
 	if (has_text(w, "state", "EXITED"))
 		return 1;
@@ -133,7 +134,7 @@ take_worker(void *arg, const json_t *w)
 {
 	struct status *s = arg;
 
-	s->others += !as_wanted(w);
+	s->others += !command_as_wanted(w);
 	if (s->table.columns != NULL)
 		table_add(&s->table, w);
 }
@@ -360,6 +361,8 @@ static const struct command commands[] = {
 	COMMAND_PROMPT | COMMAND_OWN_JSON, 0, run_why},
     {"logs", "[-f] " NAMES, "show what they have written", FLEET("Logs"),
 	COMMAND_PROMPT | COMMAND_TAKES_LINES, 0, logs_run},
+    {"attach", "NAME", "be its stdin and stdout; ctrl-] detaches",
+	FLEET("Attach"), 0, 0, attach_terminal},
     {"floors", "[-l]", "show the floors that workers stand on", FLEET("Floors"),
 	COMMAND_PROMPT | COMMAND_NO_ARGS | COMMAND_TAKES_LONG, 0, run_floors},
     {"refloor", "FLOOR", "load it anew, then replace its workers",

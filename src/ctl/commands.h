@@ -68,6 +68,8 @@ json_t *command_parameters(const struct ctl *ctl);
 /* Says each of a reply's results that is an error; one that is merely not done
  * is so by --no-wait. */
 int command_use_results(struct ctl *ctl, const json_t *parameters);
+/* Is one of Status's workers as it should be? */
+int command_as_wanted(const json_t *w);
 /* NULL behind the last. */
 const struct command *command_at(size_t i);
 

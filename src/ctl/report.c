@@ -41,6 +41,7 @@ static const struct typed_error {
     {FLEET("NoSuchWorker"), "name", "no such worker", EXIT_NO_SUCH_NAME},
     {FLEET("NoSuchFloor"), "floor", "no such floor", EXIT_NO_SUCH_NAME},
     {FLEET("PermissionDenied"), NULL, "permission denied", EXIT_REFUSED},
+    {FLEET("NotRunning"), "reason", "not running", EXIT_NOT_AS_WANTED},
     {FLEET("Refused"), "reason", "refused", EXIT_REFUSED},
     {FLEET("Failed"), "reason", "failed", EXIT_FAILED},
     {FLEET("BadConfiguration"), NULL, "nothing was changed", EXIT_FAILED},

@@ -19,6 +19,7 @@ enum field {
 
 static const unsigned char fields[PL_TYPES] = {
     [PL_LOGS] = FIELD_FD | FIELD_TEXT | FIELD_DATA,
+    [PL_ATTACH] = FIELD_FD | FIELD_TEXT | FIELD_DATA,
     [PL_HERE] = FIELD_PID,
     [PL_CLIENT] = FIELD_FD | FIELD_DATA,
     [PL_PROBLEM] = FIELD_TEXT | FIELD_DATA,

@@ -12,6 +12,7 @@
 
 #define PL_TEXT_MAX (128 * 1024) /* bytes, without the NUL: 3000 cursors */
 #define PL_DATA_MAX (16 * 1024)
+#define PL_ATTACH_FDS 3
 #define PL_PACKET_MAX (8 + PL_TEXT_MAX + 1 + PL_DATA_MAX)
 
 enum pl_type {
@@ -21,6 +22,9 @@ enum pl_type {
 	PL_LOGS,      /* a client's socket, now the logger's; text: the call's
 	                 parameters as JSON, data: what was read behind it */
 	PL_REOPEN,    /* open files by their names again */
+	PL_ATTACH,    /* as LOGS, but with up to PL_ATTACH_FDS descriptors: the
+	                 client's socket, where the worker has one its input,
+	                 and a pidfd of it */
 	/* logger -> supervisor */
 	PL_HERE,    /* pid; also said by itself at start */
 	PL_CLIENT,  /* a client's socket, its call is answered; data as above */
@@ -38,7 +42,7 @@ struct pl_msg {
 	size_t data_len;
 };
 
-/* Does this type come with one descriptor? (The others come with none.) */
+/* Does this type come with a descriptor? (The others come with none.) */
 int pl_carries_fd(enum pl_type type);
 /* Length of the packet; 0 where text or data are too long. */
 size_t pl_encode(const struct pl_msg *m, unsigned char out[PL_PACKET_MAX]);

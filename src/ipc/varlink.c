@@ -205,11 +205,14 @@ out:
 
 int
 varlink_write_call(
-    struct buf *out, const char *method, json_t *parameters, int more)
+    struct buf *out, const char *method, json_t *parameters, int flags)
 {
 	json_t *msg = json_pack("{s:s}", "method", method);
 
-	if (more && json_object_set_new(msg, "more", json_true()) == -1) {
+	if (((flags & VARLINK_MORE) &&
+		json_object_set_new(msg, "more", json_true()) == -1) ||
+	    ((flags & VARLINK_UPGRADE) &&
+		json_object_set_new(msg, "upgrade", json_true()) == -1)) {
 		json_decref(msg);
 		msg = NULL;
 	}

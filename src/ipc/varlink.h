@@ -70,9 +70,14 @@ int varlink_read_reply(json_t *msg, struct varlink_reply *r, struct err *e);
  * stands for what could not be made for want of memory. -1 and out as it was:
  * no memory.
  */
-/* more: several replies are wanted. */
+enum {
+	VARLINK_MORE = 1,   /* several replies are wanted */
+	VARLINK_UPGRADE = 2 /* after the reply there are no messages any more */
+};
+
+/* flags: VARLINK_* */
 int varlink_write_call(
-    struct buf *out, const char *method, json_t *parameters, int more);
+    struct buf *out, const char *method, json_t *parameters, int flags);
 int varlink_write_reply(struct buf *out, json_t *parameters);
 /* A reply that others follow. */
 int varlink_write_part(struct buf *out, json_t *parameters);

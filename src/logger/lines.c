@@ -22,7 +22,11 @@ line_take(const char *buf, size_t len, int final, size_t *text_len)
 
 	if (end != NULL) {
 		*text_len = (size_t)(end - buf);
-		return *text_len + 1;
+		seen = *text_len + 1;
+		/* As terminals write it. */
+		if (*text_len > 0 && end[-1] == '\r')
+			--*text_len;
+		return seen;
 	}
 	if (len > LINE_TEXT_MAX) {
 		*text_len = cut(buf, LINE_TEXT_MAX);

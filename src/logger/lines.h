@@ -12,7 +12,7 @@
 /*
  * How many bytes of buf the first line takes, its newline included; 0: it is
  * not whole yet. final: what is there will not be added to. *text_len: without
- * the newline.
+ * the newline, and a carriage return in front of it.
  */
 size_t
 line_take(const char *buf, size_t len_bytes, int final, size_t *text_len);

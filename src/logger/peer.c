@@ -7,7 +7,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/fd.h"
 #include "base/log.h"
 #include "ipc/chan.h"
 #include "ipc/proto_logger.h"
@@ -45,40 +44,46 @@ peer_open(struct logger *lg)
 }
 
 static void
-on_hello(struct logger *lg, const struct pl_msg *m, int *fd, int64_t now)
+on_hello(struct logger *lg, const struct pl_msg *m, const int *fds, size_t nfds,
+    int64_t now)
 {
 	(void)m;
-	(void)fd;
+	(void)fds;
+	(void)nfds;
 	(void)now;
 	say_here(lg);
 	problems_tell_all(lg);
 }
 
+/* Borrowed: whoever answers has copies. */
 static void
-on_logs(struct logger *lg, const struct pl_msg *m, int *fd, int64_t now)
+on_logs(struct logger *lg, const struct pl_msg *m, const int *fds, size_t nfds,
+    int64_t now)
 {
-	readers_start(lg, m, *fd, now);
-	*fd = -1;
+	readers_start(lg, m, fds, nfds, now);
 }
 
 /* Every writer looks at its files. */
 static void
-on_reopen(struct logger *lg, const struct pl_msg *m, int *fd, int64_t now)
+on_reopen(struct logger *lg, const struct pl_msg *m, const int *fds,
+    size_t nfds, int64_t now)
 {
 	size_t i;
 
 	(void)m;
-	(void)fd;
+	(void)fds;
+	(void)nfds;
 	(void)now;
 	lg->cursors.head->reopen++;
 	for (i = 0; i < lg->nwriters; i++)
 		lg->writers[i].touched = 1;
 }
 
-static void (*const obey[PL_TYPES])(
-    struct logger *lg, const struct pl_msg *m, int *fd, int64_t now) = {
+static void (*const obey[PL_TYPES])(struct logger *lg, const struct pl_msg *m,
+    const int *fds, size_t nfds, int64_t now) = {
     [PL_HELLO] = on_hello,
     [PL_LOGS] = on_logs,
+    [PL_ATTACH] = on_logs,
     [PL_REOPEN] = on_reopen,
 };
 
@@ -86,7 +91,7 @@ static void (*const obey[PL_TYPES])(
 static int
 read_one(struct logger *lg, int64_t now)
 {
-	int fds[CHAN_FDS_MAX], fd;
+	int fds[CHAN_FDS_MAX];
 	struct pl_msg m;
 	size_t nfds;
 	ssize_t n;
@@ -100,15 +105,13 @@ read_one(struct logger *lg, int64_t now)
 		    n == 0 ? "the pair is closed" : strerror(errno));
 		return 0;
 	}
-	fd = nfds > 0 ? fds[0] : -1;
-	while (nfds > 1)
-		close(fds[--nfds]);
 	if (pl_decode(packet, (size_t)n, &m) == -1 || obey[m.type] == NULL ||
-	    pl_carries_fd(m.type) != (fd != -1))
+	    pl_carries_fd(m.type) != (nfds > 0))
 		log_warn("the supervisor's message is not understood");
 	else
-		obey[m.type](lg, &m, &fd, now);
-	fd_close(&fd);
+		obey[m.type](lg, &m, fds, nfds, now);
+	while (nfds > 0)
+		close(fds[--nfds]);
 	return 1;
 }
 

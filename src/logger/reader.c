@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <jansson.h>
 #include <poll.h>
 #include <signal.h>
@@ -20,20 +19,11 @@
 #include "ipc/varlink.h"
 #include "logger/base64.h"
 #include "logger/lines.h"
-#include "logger/view.h"
+#include "logger/shown.h"
 
 #define LINES_DEFAULT 10
 #define BLOCK 65536
 #define SEND_BYTES 32768
-
-/* One output that is asked for. */
-struct shown {
-	struct view view;
-	const struct output *o;
-	int64_t at;
-	int gap;  /* to be said with the next line */
-	int said; /* the client has a cursor of it */
-};
 
 struct reading {
 	struct logger *lg;
@@ -43,12 +33,6 @@ struct reading {
 	int client, number, follow;
 	struct buf out;
 };
-
-static const char *
-stream_name(const struct output *o)
-{
-	return o->is_stderr ? "stderr" : "stdout";
-}
 
 /* --- what is asked for ---------------------------------------------------- */
 
@@ -68,18 +52,6 @@ is_named(const struct output *o, const json_t *names)
 	return 0;
 }
 
-static const struct ring *
-ring_of(const struct logger *lg, const struct output *o)
-{
-	const struct stream *s;
-	char key[CURSOR_KEY_SIZE];
-
-	snprintf(key, sizeof(key), "%s:%.*s", o->is_stderr ? "err" : "out",
-	    OUTPUT_ID_MAX, o->id);
-	s = names_pointer(&lg->streams, key);
-	return s == NULL ? NULL : s->ring;
-}
-
 static int
 is_shown(const struct reading *rd, const struct ring *r)
 {
@@ -89,54 +61,6 @@ is_shown(const struct reading *rd, const struct ring *r)
 		if (rd->list[i].view.c == r->c)
 			return 1;
 	return 0;
-}
-
-/* "ID/STREAM@OFFSET.EPOCH": 1: of this output, with *at, 0: of another one,
- * -1: of this one in another life. */
-static int
-read_cursor(const struct shown *s, const char *text, int64_t *at)
-{
-	size_t len = strlen(s->o->id);
-	const char *stream = stream_name(s->o);
-	uint64_t offset, epoch;
-	char *end;
-
-	if (text == NULL || strncmp(text, s->o->id, len) != 0 ||
-	    text[len] != '/' ||
-	    strncmp(text + len + 1, stream, strlen(stream)) != 0 ||
-	    text[len + 1 + strlen(stream)] != '@')
-		return 0;
-	offset = strtoull(text + len + 2 + strlen(stream), &end, 10);
-	if (*end != '.')
-		return -1;
-	epoch = strtoull(end + 1, &end, 16);
-	*at = (int64_t)offset;
-	return epoch == s->view.c->epoch && *end == '\0' &&
-	               *at <= view_end(&s->view)
-	           ? 1
-	           : -1;
-}
-
-/* Behind the cursor that the client has of it, or with the last lines. */
-static void
-choose_start(struct shown *s, const json_t *since, uint64_t lines)
-{
-	size_t i;
-	int rc;
-
-	for (i = 0; i < json_array_size(since); i++) {
-		rc = read_cursor(
-		    s, json_string_value(json_array_get(since, i)), &s->at);
-		if (rc == 0)
-			continue;
-		/* Whether that is still there shows when it is read. */
-		if (rc == 1)
-			return;
-		s->gap = 1;
-		s->at = view_first_line(&s->view);
-		return;
-	}
-	s->at = view_last_lines(&s->view, lines);
 }
 
 /* Main does not keep it: it is of no use to it but at a change. */
@@ -172,16 +96,14 @@ choose(struct reading *rd, const json_t *parameters)
 		return -1;
 	for (i = 0; i < all->n; i++) {
 		const struct output *o = &all->list[i];
-		const struct ring *r = ring_of(rd->lg, o);
+		const struct stream *s = shown_stream(rd->lg, o);
 
-		if (r == NULL || !is_named(o, names) || is_shown(rd, r))
+		if (s == NULL || !is_named(o, names) || is_shown(rd, s->ring))
 			continue;
-		rd->list[rd->n] = (struct shown){.o = o,
-		    .view = {.c = r->c,
-			.ring = r->fd,
-			.path = r->path,
-			.tail = r->tail}};
-		choose_start(&rd->list[rd->n], since, n);
+		shown_init(&rd->list[rd->n], o, s);
+		if (!shown_go_on(&rd->list[rd->n], since))
+			rd->list[rd->n].at =
+			    view_last_lines(&rd->list[rd->n].view, n);
 		rd->n++;
 	}
 	return 0;
@@ -226,13 +148,12 @@ put_text(json_t *reply, const char *text, size_t len)
 static void
 say(struct reading *rd, struct shown *s, const char *text, size_t len)
 {
-	char cursor[128];
+	char cursor[SHOWN_CURSOR_SIZE];
 	json_t *reply;
 
-	snprintf(cursor, sizeof(cursor), "%s/%s@%" PRIu64 ".%" PRIx64, s->o->id,
-	    stream_name(s->o), (uint64_t)s->at, s->view.c->epoch);
+	shown_cursor(s, cursor);
 	reply = json_pack("{s:s, s:s, s:s}", "name", s->o->name, "stream",
-	    stream_name(s->o), "cursor", cursor);
+	    shown_stream_name(s->o), "cursor", cursor);
 	if (reply == NULL ||
 	    (text != NULL && put_text(reply, text, len) == -1) ||
 	    (s->gap && json_object_set_new(reply, "gap", json_true()) == -1) ||
@@ -283,19 +204,6 @@ may_wait(const struct reading *rd, const struct shown *s)
 	return 1;
 }
 
-/* What comes next is not there any more: others were quicker. Always some way
- * further, even where nothing at all can be read. */
-static void
-skip_gone(struct shown *s, int64_t end)
-{
-	int64_t at = view_first_line(&s->view);
-
-	if (at <= s->at)
-		at = (int64_t)s->view.c->low;
-	s->gap = 1;
-	s->at = at > s->at ? at : end;
-}
-
 /* Lines up to end; the last one too, if it will not be added to or is not
  * waited for. */
 static void
@@ -309,7 +217,7 @@ say_lines(struct reading *rd, struct shown *s, int64_t end, int final)
 		if (n == VIEW_BUSY && may_wait(rd, s))
 			continue;
 		if (n <= 0)
-			skip_gone(s, end);
+			shown_skip(s, end);
 		else if (!say_some(rd, s, buf, (size_t)n, end, final) &&
 			 s->at + n >= end)
 			return;

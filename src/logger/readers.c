@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "logger/attach.h"
 #include "logger/reader.h"
 #include "logger/streams.h"
 
@@ -19,7 +20,7 @@ refuse(int client)
 {
 	static const char text[] =
 	    "{\"error\":\"org.svd.Fleet.Failed\",\"parameters\":"
-	    "{\"reason\":\"too many read logs now\"}}";
+	    "{\"reason\":\"too many read logs or are attached now\"}}";
 
 	if (send(client, text, sizeof(text), MSG_NOSIGNAL | MSG_DONTWAIT) == -1)
 		log_debug("a reader of logs is gone");
@@ -36,16 +37,15 @@ find_free(const struct logger *lg)
 }
 
 void
-readers_start(
-    struct logger *lg, const struct pl_msg *m, int client, int64_t now)
+readers_start(struct logger *lg, const struct pl_msg *m, const int *fds,
+    size_t nfds, int64_t now)
 {
 	int number = find_free(lg);
 	pid_t main_pid = getpid();
 	struct reader *r;
 
 	if (number == CURSORS_READERS) {
-		refuse(client);
-		close(client);
+		refuse(fds[0]);
 		return;
 	}
 	r = &lg->readers[number];
@@ -53,15 +53,16 @@ readers_start(
 	streams_look_at_all(lg, now);
 	r->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	r->pid = r->wake_fd == -1 ? -1 : fork();
+	if (r->pid == 0 && m->type == PL_ATTACH)
+		attach_run(lg, m, fds, nfds, number, main_pid);
 	if (r->pid == 0)
-		reader_run(lg, m, client, number, main_pid);
+		reader_run(lg, m, fds[0], number, main_pid);
 	if (r->pid == -1) {
 		log_error("cannot start a reader of logs: %s", strerror(errno));
 		fd_close(&r->wake_fd);
 		r->pid = 0;
-		refuse(client);
+		refuse(fds[0]);
 	}
-	close(client);
 }
 
 int

@@ -1,5 +1,6 @@
 /*
- * readers: main's side of the processes that answer `svctl logs`, one a call.
+ * readers: main's side of the processes that answer `svctl logs` and
+ * `svctl attach`, one a call.
  */
 #ifndef SVD_LOGGER_READERS_H
 #define SVD_LOGGER_READERS_H
@@ -7,9 +8,10 @@
 #include "ipc/proto_logger.h"
 #include "logger/context.h"
 
-/* Starts one for the call in m; takes the client's socket. */
-void readers_start(
-    struct logger *lg, const struct pl_msg *m, int client, int64_t now);
+/* Starts one for the call in m; fds: what came with it, borrowed, the client's
+ * socket first. */
+void readers_start(struct logger *lg, const struct pl_msg *m, const int *fds,
+    size_t nfds, int64_t now);
 /* A child has ended. 1: it was one of them. */
 int readers_reaped(struct logger *lg, pid_t pid);
 /* The fleet has ended: they say what is left to say. */

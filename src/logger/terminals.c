@@ -128,8 +128,8 @@ take(struct logger *lg, const struct terminal *like, int fd)
 		t->at_rest |= like->at_rest;
 		fd_close(&fd);
 	} else if ((t = malloc(sizeof(*t))) == NULL) {
-		log_error("cannot read the terminal of '%s': no memory",
-		    like->id);
+		log_error(
+		    "cannot read the terminal of '%s': no memory", like->id);
 		fd_close(&fd);
 		return;
 	} else {
@@ -228,8 +228,8 @@ move(const struct terminal *t)
 	ssize_t n;
 
 	do
-		n = splice(t->fd, NULL, t->stream->fd, NULL, CHUNK,
-		    SPLICE_F_NONBLOCK);
+		n = splice(
+		    t->fd, NULL, t->stream->fd, NULL, CHUNK, SPLICE_F_NONBLOCK);
 	while (n == -1 && errno == EINTR);
 	if (n == -1 && errno == EINVAL)
 		n = copy(t->fd, t->stream->fd);

@@ -28,7 +28,7 @@ struct answer_kind {
 	enum answer_written (*write)(struct answer *a, struct buf *out);
 	void (*free)(struct answer *a);
 	/*
-	 * It comes from somebody else, who is given the connection: fd,
+	 * Once ready, somebody else answers, who is given the connection: fd,
 	 * borrowed, and what was read behind the call. 1: the connection is
 	 * theirs. 0: an error was appended to out. -1: no memory. NULL: it
 	 * comes from here.

@@ -1,6 +1,8 @@
 /* call: see call.h. */
 #include "supervisor/call.h"
 
+#include <string.h>
+
 #include "ipc/varlink.h"
 #include "supervisor/pick.h"
 
@@ -22,6 +24,8 @@ const struct call_error_kind call_errors[ERROR_COUNT] = {
 	"floor: string", "No floor has that name; nothing was done."},
     [ERROR_PERMISSION_DENIED] = {FLEET_INTERFACE, "PermissionDenied", NULL, "",
 	"The caller may not, being neither root nor the fleet's owner."},
+    [ERROR_NOT_RUNNING] = {FLEET_INTERFACE, "NotRunning", "reason",
+	"reason: string", "It has no process, and will have none by itself."},
     [ERROR_REFUSED] = {FLEET_INTERFACE, "Refused", "reason", "reason: string",
 	"It would not be right now; nothing was done."},
     [ERROR_FAILED] = {FLEET_INTERFACE, "Failed", "reason", "reason: string",
@@ -146,6 +150,29 @@ int
 call_names_nobody(const struct call *c)
 {
 	return json_array_size(json_object_get(c->parameters, "names")) == 0;
+}
+
+/* "ID/STREAM@NUMBER.NUMBER": whether it is of this life of that output is for
+ * the logger to say. */
+static int
+is_cursor(const char *text)
+{
+	const char *at = strchr(text, '@');
+
+	return strchr(text, '/') != NULL && at != NULL && at[1] != '\0' &&
+	       at[1 + strspn(at + 1, "0123456789abcdef.")] == '\0';
+}
+
+int
+call_bad_cursor(const struct call *c)
+{
+	const json_t *since = json_object_get(c->parameters, "since"), *cursor;
+	size_t i;
+
+	json_array_foreach (since, i, cursor)
+		if (!is_cursor(json_string_value(cursor)))
+			return 1;
+	return 0;
 }
 
 int

@@ -22,6 +22,7 @@ struct call {
 	struct supervisor *sup;
 	json_t *parameters; /* checked against the verb's */
 	enum access access; /* the caller's */
+	int upgrade;        /* it knows that no message follows the reply */
 	int more;           /* it reads more than one reply */
 	struct buf *out;
 	struct answer *later; /* set: the answer comes from there */
@@ -41,6 +42,7 @@ extern const struct verb verbs_conf[], verbs_floors[];
 extern const struct verb verbs_upgrade[];
 /* How many upgrades have succeeded or failed. */
 uint32_t upgrades_over(const struct supervisor *s);
+extern const struct verb verbs_attach[]; /* called with `upgrade` */
 
 /* The errors that there are: a call fails with one of these, so none can be
  * sent that the interface does not declare. */
@@ -53,6 +55,7 @@ enum call_error {
 	ERROR_NO_SUCH_WORKER, /* of org.svd.Fleet from here on */
 	ERROR_NO_SUCH_FLOOR,
 	ERROR_PERMISSION_DENIED,
+	ERROR_NOT_RUNNING,
 	ERROR_REFUSED,
 	ERROR_FAILED,
 	ERROR_BAD_CONFIGURATION,
@@ -89,6 +92,8 @@ int call_check_names_or_floors(struct call *c, json_t **pick, int *rc);
 struct outcome *call_pick(struct call *c, enum outcome_kind kind, int *rc);
 /* `names` may be absent only where that is no danger. */
 int call_names_nobody(const struct call *c);
+/* Is something in `since` no cursor of an output? */
+int call_bad_cursor(const struct call *c);
 /* Answers at once if all of o is settled or `wait` is false, or else later.
  * Takes o. */
 int call_answer_outcome(struct call *c, struct outcome *o);

@@ -225,17 +225,6 @@ has_answer(const struct client *cl)
 	       cl->later->kind->ready(cl->later);
 }
 
-/* Says one piece of what there is to say: the next is for the next turn of the
- * loop, however fast the client is. -1: it is gone. */
-static int
-client_answer(struct client *cl)
-{
-	client_touch(cl);
-	if (!has_answer(cl))
-		return 0;
-	return client_write_later(cl) == -1 ? -1 : client_flush(cl);
-}
-
 /* Gives the connection to whoever answers. -1: it is theirs, or of no use: no
  * client of ours any more. */
 static int
@@ -246,6 +235,19 @@ client_leave(struct client *cl)
 
 	client_end_later(cl);
 	return rc == 0 ? client_flush(cl) : -1;
+}
+
+/* Says one piece of what there is to say: the next is for the next turn of the
+ * loop, however fast the client is. -1: it is gone. */
+static int
+client_answer(struct client *cl)
+{
+	client_touch(cl);
+	if (!has_answer(cl))
+		return 0;
+	if (cl->later->kind->leave != NULL)
+		return client_leave(cl);
+	return client_write_later(cl) == -1 ? -1 : client_flush(cl);
 }
 
 /* Serves one call, if a whole one is there. -1: the client has to go. */
@@ -269,8 +271,6 @@ client_serve(struct client *cl)
 		return -1;
 	if (cl->later == NULL)
 		return client_flush(cl);
-	if (cl->later->kind->leave != NULL)
-		return client_leave(cl);
 	client_begin_later(cl);
 	return client_answer(cl);
 }

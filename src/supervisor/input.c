@@ -24,8 +24,8 @@ static void
 held_name(const char *kind, const char *id, uint64_t generation,
     char out[KEEPER_NAME_MAX + 1])
 {
-	snprintf(out, KEEPER_NAME_MAX + 1, "%s:%s:%" PRIu64, kind, id,
-	    generation);
+	snprintf(
+	    out, KEEPER_NAME_MAX + 1, "%s:%s:%" PRIu64, kind, id, generation);
 }
 
 static const char *
@@ -42,7 +42,8 @@ open_end(const struct worker_input *in)
 	char path[32];
 
 	if (in->is_tty)
-		return ioctl(in->fd, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+		return ioctl(
+		    in->fd, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", in->fd);
 	return open(path, O_RDONLY | O_CLOEXEC);
 }
@@ -118,9 +119,9 @@ input_open(struct worker *w, int *end, struct err *e)
 
 	*end = 0;
 	/* That of a birth which did not take place. */
-	if (in->fd != -1 && (in->generation != w->rec.generation ||
-				!worker_has_input(w->conf) ||
-				in->is_tty != w->conf->tty))
+	if (in->fd != -1 &&
+	    (in->generation != w->rec.generation ||
+		!worker_has_input(w->conf) || in->is_tty != w->conf->tty))
 		input_end(w);
 	if (!worker_has_input(w->conf) || w->sup->init_mode)
 		return 0;

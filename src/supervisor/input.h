@@ -20,7 +20,7 @@ struct worker;
 
 /* What a worker has of it. */
 struct worker_input {
-	int fd;              /* ours, of what the keeper holds; -1: none */
+	int fd; /* ours, of what the keeper holds; -1: none */
 	int is_tty;
 	uint64_t generation; /* that it was made for */
 };

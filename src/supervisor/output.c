@@ -304,21 +304,18 @@ output_reopen(struct supervisor *s)
 }
 
 int
-output_send_client(struct supervisor *s, int fd, const char *parameters,
-    const char *unread, size_t unread_len, struct err *e)
+output_send_client(struct supervisor *s, const struct pl_msg *m, const int *fds,
+    size_t nfds, struct err *e)
 {
 	unsigned char packet[PL_PACKET_MAX];
-	struct pl_msg m = {.type = PL_LOGS,
-	    .text = parameters,
-	    .data = unread,
-	    .data_len = unread_len};
-	size_t len = pl_encode(&m, packet);
+	size_t len = pl_encode(m, packet);
 
 	if (s->output.pair == -1 || !s->output.has_table)
 		return err_set(e, "there is no logger");
 	if (len == 0)
 		return err_set(e, "too many names");
-	if (chan_send(s->output.pair, packet, len, &fd, 1, MSG_DONTWAIT) == -1)
+	if (chan_send(s->output.pair, packet, len, fds, nfds, MSG_DONTWAIT) ==
+	    -1)
 		return err_set(e, "the logger does not answer");
 	return 0;
 }

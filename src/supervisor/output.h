@@ -14,6 +14,7 @@
 
 #include "base/err.h"
 #include "core/fleet.h"
+#include "ipc/proto_logger.h"
 #include "supervisor/fifo.h"
 #include "supervisor/loop.h"
 
@@ -71,11 +72,12 @@ const char *output_problem(const struct worker *w);
 /* Opens the files by their names again: USR1. */
 void output_reopen(struct supervisor *s);
 /*
- * Leaves the client of fd to the logger: it answers Logs with these parameters,
- * a JSON text, and goes on with what was read behind it. fd stays the
- * caller's, who closes it. -1: it cannot be asked now.
+ * Leaves a client to the logger, which does what m says: m's type LOGS or
+ * ATTACH, the parameters as a JSON text, what was read behind the call. fds are
+ * those that go with it, the client's own first; they stay the caller's, who
+ * closes them. -1: it cannot be asked now.
  */
-int output_send_client(struct supervisor *s, int fd, const char *parameters,
-    const char *unread, size_t unread_len, struct err *e);
+int output_send_client(struct supervisor *s, const struct pl_msg *m,
+    const int *fds, size_t nfds, struct err *e);
 
 #endif

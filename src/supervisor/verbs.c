@@ -23,6 +23,7 @@ static const struct group {
     {FLEET_INTERFACE, verbs_conf},
     {FLEET_INTERFACE, verbs_floors},
     {FLEET_INTERFACE, verbs_upgrade},
+    {FLEET_INTERFACE, verbs_attach},
 };
 
 #define NGROUPS (sizeof(groups) / sizeof(*groups))
@@ -197,7 +198,7 @@ run_verb(struct call *c, const struct varlink_call *vc, const struct peer *peer)
 		return rc;
 	if (c->access < v->needs)
 		return call_fail(c, ERROR_PERMISSION_DENIED, NULL);
-	if (vc->upgrade)
+	if (vc->upgrade != (v == verbs_attach))
 		return call_fail(c, ERROR_INVALID_PARAMETER, "upgrade");
 	if (idl_check(v->in, c->parameters, bad, sizeof(bad)) == -1)
 		return call_fail(c, ERROR_INVALID_PARAMETER, bad);

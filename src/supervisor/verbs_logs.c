@@ -22,10 +22,13 @@ leave(struct answer *a, int fd, const char *unread, size_t unread_len,
 {
 	struct handing_over *h = (struct handing_over *)a;
 	struct call c = {.out = out};
+	struct pl_msg m = {.type = PL_LOGS,
+	    .text = h->parameters,
+	    .data = unread,
+	    .data_len = unread_len};
 	struct err e;
 
-	if (output_send_client(
-		h->sup, fd, h->parameters, unread, unread_len, &e) == 0)
+	if (output_send_client(h->sup, &m, &fd, 1, &e) == 0)
 		return 1;
 	return call_fail(&c, ERROR_FAILED, e.text);
 }
@@ -39,8 +42,16 @@ free_handing_over(struct answer *a)
 	free(h);
 }
 
+/* At once. */
+static int
+ready(const struct answer *a)
+{
+	(void)a;
+	return 1;
+}
+
 static const struct answer_kind kind = {
-    .leave = leave, .free = free_handing_over};
+    .ready = ready, .leave = leave, .free = free_handing_over};
 
 /* What is captured under one name. */
 struct captured {
@@ -91,32 +102,15 @@ check_captured(struct call *c, const json_t *names, int *rc)
 	return 0;
 }
 
-/* "ID/STREAM@NUMBER.NUMBER": whether it is of this life of that output is for
- * the logger to say. */
-static int
-is_cursor(const char *text)
-{
-	const char *at = strchr(text, '@');
-
-	return strchr(text, '/') != NULL && at != NULL && at[1] != '\0' &&
-	       at[1 + strspn(at + 1, "0123456789abcdef.")] == '\0';
-}
-
 /* The name of one that is wrong, or NULL. */
 static const char *
 bad_parameter(const struct call *c)
 {
-	const json_t *since = json_object_get(c->parameters, "since"), *cursor;
-	size_t i;
-
 	if (call_names_nobody(c))
 		return "names";
 	if (json_integer_value(json_object_get(c->parameters, "lines")) < 0)
 		return "lines";
-	json_array_foreach (since, i, cursor)
-		if (!is_cursor(json_string_value(cursor)))
-			return "since";
-	return NULL;
+	return call_bad_cursor(c) ? "since" : NULL;
 }
 
 static int

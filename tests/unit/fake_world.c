@@ -553,14 +553,13 @@ output_reopen(struct supervisor *s)
 }
 
 int
-output_send_client(struct supervisor *s, int fd, const char *parameters,
-    const char *unread, size_t unread_len, struct err *e)
+output_send_client(struct supervisor *s, const struct pl_msg *m, const int *fds,
+    size_t nfds, struct err *e)
 {
 	(void)s;
-	(void)fd;
-	(void)parameters;
-	(void)unread;
-	(void)unread_len;
+	(void)m;
+	(void)fds;
+	(void)nfds;
 	return err_set(e, "there is no logger");
 }
 

@@ -643,8 +643,9 @@ START_TEST(clients_go_to_the_logger_and_come_back)
 	ck_assert_int_eq(chan_pair(ends), 0);
 	output_init(&sup);
 	logger_hears(NULL);
-	ck_assert_int_eq(
-	    output_send_client(&sup, ends[0], "{}", "rest", 4, &e), 0);
+	m = (struct pl_msg){
+	    .type = PL_LOGS, .text = "{}", .data = "rest", .data_len = 4};
+	ck_assert_int_eq(output_send_client(&sup, &m, ends, 1, &e), 0);
 	m = logger_hears(&there);
 	ck_assert_int_eq(m.type, PL_LOGS);
 	ck_assert_str_eq(m.text, "{}");
@@ -664,6 +665,7 @@ END_TEST
 
 START_TEST(a_logger_that_does_not_read_blocks_nobody)
 {
+	static const struct pl_msg logs = {.type = PL_LOGS, .text = "{}"};
 	struct err e;
 	int i, rc = 0;
 
@@ -671,7 +673,7 @@ START_TEST(a_logger_that_does_not_read_blocks_nobody)
 	output_init(&sup);
 	ck_assert_int_eq(logger_hears(NULL).type, PL_HELLO);
 	for (i = 0; i < 10000 && rc == 0; i++)
-		rc = output_send_client(&sup, logger_end, "{}", "", 0, &e);
+		rc = output_send_client(&sup, &logs, &logger_end, 1, &e);
 	ck_assert_int_eq(rc, -1);
 	ck_assert_str_eq(e.text, "the logger does not answer");
 	/* What is not a client's is kept until there is room. */
@@ -689,10 +691,12 @@ END_TEST
 
 START_TEST(without_a_logger_a_client_is_refused)
 {
+	static const struct pl_msg logs = {.type = PL_LOGS, .text = "{}"};
+	const int fd = 0;
 	struct err e;
 
 	output_init(&sup);
-	ck_assert_int_eq(output_send_client(&sup, 0, "{}", "", 0, &e), -1);
+	ck_assert_int_eq(output_send_client(&sup, &logs, &fd, 1, &e), -1);
 	ck_assert_str_eq(e.text, "there is no logger");
 	output_reopen(&sup);
 }

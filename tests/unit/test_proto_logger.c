@@ -62,7 +62,7 @@ START_TEST(clients_come_with_their_socket)
 
 	for (type = 1; type < PL_TYPES; type++)
 		ck_assert_int_eq(pl_carries_fd((enum pl_type)type),
-		    type == PL_LOGS || type == PL_CLIENT);
+		    type == PL_LOGS || type == PL_CLIENT || type == PL_ATTACH);
 }
 END_TEST
 
@@ -103,7 +103,9 @@ START_TEST(what_its_type_does_not_have_is_refused)
 		m = (struct pl_msg){.type = (enum pl_type)type, .text = "x"};
 		ck_assert_int_eq(
 		    pl_decode(packet, pl_encode(&m, packet), &back),
-		    type == PL_LOGS || type == PL_PROBLEM ? 0 : -1);
+		    type == PL_LOGS || type == PL_ATTACH || type == PL_PROBLEM
+			? 0
+			: -1);
 	}
 	packet[0] = PL_TYPES;
 	ck_assert_int_eq(pl_decode(packet, 6, &back), -1);
