@@ -459,16 +459,13 @@ static const struct {
     {"command = y",
 	"duplicate key 'command' in [worker:web], first at f.ini:2"},
     {"ready = notify", "'ready' is not supported by this version"},
-    {"stdin = pipe",
-	"stdin = pipe is not supported by this version, use null or "
-	"file:PATH"},
-    {"stdin = log", "stdin: 'log' is not null or file:PATH"},
+    {"stdin = log", "stdin: 'log' is not null, pipe or file:PATH"},
     {"log_tail = 65M", "log_tail: '65M' is more than 67108864 bytes"},
     {"log_size = big",
 	"log_size: 'big' is not a size, such as 4096, 64K, 10M or "
 	"1G"},
     {"log_keep = 1001", "log_keep: '1001' is not within 0 to 1000"},
-    {"stdin = inherit", "stdin: 'inherit' is not null or file:PATH"},
+    {"stdin = inherit", "stdin: 'inherit' is not null, pipe or file:PATH"},
     {"stdout = stdout",
 	"stdout: 'stdout' is not log, inherit, null, file:PATH, syslog or "
 	"journal"},
@@ -1035,7 +1032,7 @@ START_TEST(floors_need_descriptors)
 	ck_assert_int_eq(load(b.data), -1);
 	need = n * FLOOR_SLOTS * (2 + 2 + 1000) + 100;
 	snprintf(want, sizeof(want),
-	    "f.ini: the outputs and floors of this fleet need %llu "
+	    "f.ini: the streams and floors of this fleet need %llu "
 	    "descriptors, the hard limit is %llu\n",
 	    (unsigned long long)need, (unsigned long long)limit.rlim_max);
 	ck_assert_str_eq(messages, want);

@@ -148,6 +148,12 @@ worker_as_wanted(const struct worker *w)
 }
 
 int
+worker_alive(const struct worker *w)
+{
+	return w->rec.pid != 0;
+}
+
+int
 worker_ready(const struct worker *w)
 {
 	return w->rec.state == WS_RUNNING;

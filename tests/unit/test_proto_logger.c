@@ -15,6 +15,7 @@ static const struct pl_msg messages[] = {
     {.type = PL_HELLO},
     {.type = PL_LOGS, .text = "{}", .data = "a\0b", .data_len = 3},
     {.type = PL_LOGS, .text = "{\"names\":[\"web\"]}"},
+    {.type = PL_ATTACH, .text = "{\"id\":\"web:0\"}", .data = "i", .data_len = 1},
     {.type = PL_REOPEN},
     {.type = PL_HERE, .pid = INT32_MAX},
     {.type = PL_CLIENT, .data = "\0\n", .data_len = 2},
