@@ -50,8 +50,8 @@ struct stream {
 	unsigned char leaving, complained;
 	unsigned char replaced; /* another FIFO is held for it by now */
 	unsigned char untold;   /* its problem, or that there is none now */
-	unsigned int undrained; /* bytes still to be taken, at the end */
 	unsigned char has_terminals;
+	unsigned int undrained; /* bytes still to be taken, at the end */
 	char key[CURSOR_KEY_SIZE];
 };
 

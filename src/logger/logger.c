@@ -52,7 +52,7 @@ take_handed(struct logger *lg, int64_t now)
 		int fd = l->held[i].fd;
 
 		l->held[i].fd = -1;
-		if (fd != -1)
+		if (fd != -1 && !terminals_handed(lg, l->held[i].name, fd))
 			streams_handed(lg, l->held[i].name, fd, now);
 	}
 	/* Thousands at the start, a few later. */
@@ -379,8 +379,8 @@ init(struct logger *lg, const struct logger_options *o, struct err *e)
 	if (make_descriptors(lg, e) == -1)
 		return -1;
 	for (i = 0; i < lg->link.nheld; i++)
-		if (!terminals_handed(lg, lg->link.held[i].name,
-			lg->link.held[i].fd) &&
+		if (!terminals_handed(
+			lg, lg->link.held[i].name, lg->link.held[i].fd) &&
 		    names_put(&lg->held, lg->link.held[i].name,
 			lg->link.held[i].fd) == -1)
 			return err_sys(e, ENOMEM, "held descriptors");
@@ -389,6 +389,7 @@ init(struct logger *lg, const struct logger_options *o, struct err *e)
 		return -1;
 	take_handed(lg, now);
 	streams_adopt_left_over(lg, now);
+	terminals_drop_left_over(lg);
 	/* Of troubles that last from an earlier life nobody tells anew. */
 	lg->check_at = now + CHECK_MS;
 	return 0;

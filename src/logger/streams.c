@@ -157,8 +157,7 @@ forget(struct logger *lg, struct stream *s, int64_t now)
 	enqueue(lg, s, QUEUE_NONE);
 	names_take(&lg->streams, s->key, 0);
 	TAILQ_REMOVE(&lg->all_streams, s, all);
-	if (s->has_terminals)
-		terminals_part(lg, s);
+	terminals_part(lg, s);
 	if (s->ring != NULL)
 		rings_detach(lg, s->ring, now);
 	unwatch(lg, s);
@@ -311,17 +310,12 @@ adopt_stream(struct logger *lg, const char *key, int64_t now)
 	s->leaving = 1;
 }
 
+/* A writer has given it to hold while main let go of the ring. */
 static int
-is_sink(const char *name)
+is_lost_sink(const struct logger *lg, const char *name)
 {
-	return strncmp(name, "sink:", 5) == 0;
-}
-
-/* If not, a writer has given it to hold while main let go of the ring. */
-static int
-has_ring(const struct logger *lg, const char *sink)
-{
-	return names_pointer(&lg->rings, sink + 5) != NULL;
+	return strncmp(name, "sink:", 5) == 0 &&
+	       names_pointer(&lg->rings, name + 5) == NULL;
 }
 
 static void
@@ -341,7 +335,8 @@ find_held(const struct logger *lg, const char *prefix, char *name, size_t size)
 	for (i = 0; i < lg->held.nbuckets; i++)
 		for (n = lg->held.buckets[i]; n != NULL; n = n->next)
 			if (strncmp(n->text, prefix, strlen(prefix)) == 0 &&
-			    !(is_sink(n->text) && has_ring(lg, n->text))) {
+			    (strcmp(prefix, "sink:") != 0 ||
+				is_lost_sink(lg, n->text))) {
 				snprintf(name, size, "%s", n->text);
 				return 1;
 			}
@@ -371,7 +366,6 @@ streams_adopt_left_over(struct logger *lg, int64_t now)
 			fd = (int)names_take(&lg->held, name, -1);
 			fd_close(&fd);
 		}
-	terminals_drop_left_over(lg);
 }
 
 static void
@@ -440,9 +434,7 @@ streams_handed(struct logger *lg, const char *name, int fd, int64_t now)
 	struct stream *s;
 	int old;
 
-	if (terminals_handed(lg, name, fd))
-		return;
-	if (is_sink(name) && !has_ring(lg, name)) {
+	if (is_lost_sink(lg, name)) {
 		drop_sink(lg, name, now);
 		fd_close(&fd);
 		return;

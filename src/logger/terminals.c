@@ -172,9 +172,11 @@ terminals_join(struct logger *lg, struct stream *s)
 void
 terminals_part(struct logger *lg, struct stream *s)
 {
-	struct terminal *t, *next;
+	struct terminal *t, *next = NULL;
 
-	for (t = TAILQ_FIRST(&lg->terminals); t != NULL; t = next) {
+	if (s->has_terminals)
+		next = TAILQ_FIRST(&lg->terminals);
+	while ((t = next) != NULL) {
 		next = TAILQ_NEXT(t, link);
 		if (t->stream != s)
 			continue;

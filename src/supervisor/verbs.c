@@ -198,10 +198,10 @@ run_verb(struct call *c, const struct varlink_call *vc, const struct peer *peer)
 		return rc;
 	if (c->access < v->needs)
 		return call_fail(c, ERROR_PERMISSION_DENIED, NULL);
-	if (vc->upgrade != (v == verbs_attach))
-		return call_fail(c, ERROR_INVALID_PARAMETER, "upgrade");
 	if (idl_check(v->in, c->parameters, bad, sizeof(bad)) == -1)
 		return call_fail(c, ERROR_INVALID_PARAMETER, bad);
+	if (vc->upgrade != (v == verbs_attach))
+		return call_fail(c, ERROR_INVALID_PARAMETER, "upgrade");
 	if (v->needs == ACCESS_ACT)
 		log_info("uid %ld asks for %s", (long)peer->uid, v->name);
 	return v->fn(c);
