@@ -459,6 +459,19 @@ static const struct {
     {"command = y",
 	"duplicate key 'command' in [worker:web], first at f.ini:2"},
     {"ready = notify", "'ready' is not supported by this version"},
+    {"tty = yes\nstdin = pipe",
+	"stdin: with tty = yes the terminal is standard input"},
+    {"tty = yes\nstdin = file:/dev/null",
+	"stdin: with tty = yes the terminal is standard input"},
+    {"tty = yes\nstderr = log",
+	"stderr: with tty = yes the terminal is standard error, and stdout "
+	"says where its output goes"},
+    {"tty = yes\nstdout = null",
+	"stdout: with tty = yes the terminal's output is captured: log, "
+	"file:PATH, syslog or journal, not null"},
+    {"stdout = inherit\ntty = yes",
+	"stdout: with tty = yes the terminal's output is captured: log, "
+	"file:PATH, syslog or journal, not inherit"},
     {"stdin = log", "stdin: 'log' is not null, pipe or file:PATH"},
     {"log_tail = 65M", "log_tail: '65M' is more than 67108864 bytes"},
     {"log_size = big",
