@@ -459,14 +459,14 @@ static const struct {
     {"command = y",
 	"duplicate key 'command' in [worker:web], first at f.ini:2"},
     {"ready = notify", "'ready' is not supported by this version"},
-    {"tty = yes\nstdin = pipe",
+    {"stdin = pipe\ntty = yes",
 	"stdin: with tty = yes the terminal is standard input"},
-    {"tty = yes\nstdin = file:/dev/null",
+    {"stdin = file:/dev/null\ntty = yes",
 	"stdin: with tty = yes the terminal is standard input"},
-    {"tty = yes\nstderr = log",
+    {"stderr = log\ntty = yes",
 	"stderr: with tty = yes the terminal is standard error, and stdout "
 	"says where its output goes"},
-    {"tty = yes\nstdout = null",
+    {"stdout = null\ntty = yes",
 	"stdout: with tty = yes the terminal's output is captured: log, "
 	"file:PATH, syslog or journal, not null"},
     {"stdout = inherit\ntty = yes",
