@@ -25,6 +25,7 @@
 
 #define TYPED_MAX 65536 /* bytes not yet taken; more is not read */
 #define READ_BYTES 65536
+#define SAY_MAX 400   /* bytes of a line of our own */
 #define LEAVE_MS 1000 /* for what was typed before the detach key */
 #define ENDINGS                                                 \
 	(SIG_BIT(SIGINT) | SIG_BIT(SIGTERM) | SIG_BIT(SIGHUP) | \
@@ -56,15 +57,19 @@ end(struct session *s, int status)
 	s->status = status;
 }
 
-/* Lines on a terminal that may be raw. */
+/* A line on a terminal that may be raw, and stays so: what is typed meanwhile
+ * would not be taken as keys. */
 static void
 say(const char *text)
 {
-	enum mode mode = mode_now();
+	char line[SAY_MAX], *p;
 
-	mode_restore();
-	print_error("%s", text);
-	mode_set(mode);
+	snprintf(line, sizeof(line), "%s", text);
+	for (p = line; *p != '\0'; p++)
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			*p = '?';
+	dprintf(STDERR_FILENO, "svctl: %s%s\n", line,
+	    mode_now() == MODE_RAW ? "\r" : "");
 }
 
 /* --- the call ------------------------------------------------------------- */
@@ -91,7 +96,7 @@ static void
 greet(struct session *s, const json_t *reply, json_int_t generation)
 {
 	const char *ended = json_string_value(json_object_get(reply, "ended"));
-	char text[400];
+	char text[SAY_MAX];
 	int pid = (int)json_integer_value(json_object_get(reply, "pid"));
 
 	if (s->generation == 0 && !s->has_input)
@@ -128,11 +133,11 @@ use_reply(struct session *s, const json_t *reply)
 
 	s->is_tty = strcmp(input, "tty") == 0;
 	s->has_input = strcmp(input, "none") != 0;
+	mode_set(s->is_tty ? MODE_RAW : MODE_LINES);
 	greet(s, reply, generation);
 	s->generation = generation;
 	s->ended = 0;
 	s->attached = 1;
-	mode_set(s->is_tty ? MODE_RAW : MODE_LINES);
 	send_window(s);
 	/* It answers: from now on, only the user's own patience. */
 	if (s->ctl->timeout_ms == -1)
@@ -176,7 +181,8 @@ receive_reply(struct session *s)
 		end(s, EXIT_FAILED);
 		return;
 	}
-	mode_restore();
+	if (json_object_get(msg, "error") != NULL)
+		mode_restore();
 	rc = report_reply(msg, &reply);
 	if (rc == EXIT_DONE)
 		use_reply(s, reply.parameters);
@@ -228,7 +234,7 @@ on_taken(struct session *s, const struct attach_frame *f)
 static void
 on_ended(struct session *s, const struct attach_frame *f)
 {
-	char text[200];
+	char text[SAY_MAX];
 
 	(void)f;
 	buf_consume(&s->typed, s->in_flight);

@@ -20,6 +20,7 @@
 #include "base/sys.h"
 #include "ipc/proto_attach.h"
 #include "ipc/varlink.h"
+#include "logger/reader.h"
 #include "logger/shown.h"
 #include "logger/terminals.h"
 
@@ -98,7 +99,6 @@ take_fds(struct attached *a, const json_t *p, const int *fds, size_t nfds)
 	const char *input = json_string_value(
 	    json_object_get(json_object_get(p, "reply"), "input"));
 
-	a->client = fds[0];
 	a->input = a->life = -1;
 	if (input == NULL)
 		return -1;
@@ -110,23 +110,58 @@ take_fds(struct attached *a, const json_t *p, const int *fds, size_t nfds)
 	return 0;
 }
 
+/* The worker is yet to come: the call goes back, with the place from which it
+ * will be shown. */
+static _Noreturn void
+give_place(struct attached *a, const struct pl_msg *m, const json_t *call)
+{
+	json_t *p = json_copy((json_t *)call), *since = json_array();
+	char cursor[SHOWN_CURSOR_SIZE];
+	size_t i;
+
+	for (i = 0; i < a->n; i++) {
+		shown_cursor(&a->list[i], cursor);
+		json_array_append_new(since, json_string(cursor));
+	}
+	json_object_set_new(p, "since", since);
+	if (varlink_write_call(
+		&a->out, "org.svd.Fleet.Attach", p, VARLINK_UPGRADE) == -1 ||
+	    buf_add(&a->out, m->data, m->data_len) == -1)
+		_exit(1);
+	reader_give_back(a->lg, a->client, a->out.data, a->out.len);
+	_exit(0);
+}
+
+static void
+load_outputs(struct attached *a)
+{
+	struct err e;
+
+	if (a->lg->outputs_fd == -1 ||
+	    outputs_load(&a->all, a->lg->outputs_fd, &e) == 0)
+		return;
+	log_error("%s", e.text);
+	_exit(1);
+}
+
 /* The reply, and where each output goes on from here. */
 static void
 begin(struct attached *a, const struct pl_msg *m, const int *fds, size_t nfds)
 {
 	json_t *p = json_loads(m->text, 0, NULL);
 	const char *id = json_string_value(json_object_get(p, "id"));
-	struct err e;
+	const json_t *call = json_object_get(p, "call");
 	size_t i;
 
-	if (id == NULL || take_fds(a, p, fds, nfds) == -1)
+	a->client = fds[0];
+	if (id == NULL)
 		_exit(1);
-	if (a->lg->outputs_fd != -1 &&
-	    outputs_load(&a->all, a->lg->outputs_fd, &e) == -1) {
-		log_error("%s", e.text);
-		_exit(1);
-	}
+	load_outputs(a);
 	find_outputs(a, id, json_object_get(p, "since"));
+	if (call != NULL)
+		give_place(a, m, call);
+	if (take_fds(a, p, fds, nfds) == -1)
+		_exit(1);
 	if (varlink_write_reply(
 		&a->out, json_incref(json_object_get(p, "reply"))) == -1 ||
 	    buf_add(&a->in, m->data, m->data_len) == -1)

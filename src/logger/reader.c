@@ -316,18 +316,18 @@ follow(struct reading *rd)
 
 /* --- begin and end -------------------------------------------------------- */
 
-/* The call is answered: the connection is the supervisor's again. */
-static void
-give_back(struct reading *rd, const struct pl_msg *m)
+void
+reader_give_back(
+    const struct logger *lg, int client, const char *data, size_t len)
 {
 	static unsigned char packet[PL_PACKET_MAX];
-	struct pl_msg back = {
-	    .type = PL_CLIENT, .data = m->data, .data_len = m->data_len};
-	int flags = fcntl(rd->client, F_GETFL);
+	struct pl_msg back = {.type = PL_CLIENT, .data = data, .data_len = len};
+	size_t size = pl_encode(&back, packet);
+	int flags = fcntl(client, F_GETFL);
 
-	fcntl(rd->client, F_SETFL, flags | O_NONBLOCK);
-	while (chan_send(rd->lg->pair, packet, pl_encode(&back, packet),
-		   &rd->client, 1, 0) == -1 &&
+	fcntl(client, F_SETFL, flags | O_NONBLOCK);
+	while (size > 0 &&
+	       chan_send(lg->pair, packet, size, &client, 1, 0) == -1 &&
 	       errno == EINTR)
 		;
 }
@@ -356,6 +356,7 @@ reader_run(struct logger *lg, const struct pl_msg *m, int client, int number,
 	if (varlink_write_reply(&rd.out, json_object()) == -1)
 		_exit(1);
 	flush(&rd);
-	give_back(&rd, m);
+	/* The call is answered. */
+	reader_give_back(lg, client, m->data, m->data_len);
 	_exit(0);
 }

@@ -39,12 +39,20 @@ is_down(const struct attaching *a)
 	return a->w->gone || !worker_alive(a->w);
 }
 
+/* It is to come: what it writes from its birth on is to be shown, so it must be
+ * known where that begins. */
+static int
+needs_place(const struct attaching *a)
+{
+	return a->since == NULL && !is_up(a) && !is_down(a);
+}
+
 static int
 ready(const struct answer *answer)
 {
 	const struct attaching *a = (const struct attaching *)answer;
 
-	return is_up(a) || is_down(a);
+	return is_up(a) || is_down(a) || needs_place(a);
 }
 
 static int
@@ -79,13 +87,17 @@ make_reply(const struct attaching *a)
 	    "input", input_name(w), "ended", ended);
 }
 
-/* What the logger is told: which output, from where, and what to answer. NULL:
- * no memory. */
+/* What the logger is told: which output, from where, and what to answer; or the
+ * call that it is to give back, with cursors. NULL: no memory. */
 static char *
 make_parameters(const struct attaching *a)
 {
-	json_t *p = json_pack("{s:s, s:O*, s:o}", "id", a->w->rec.name, "since",
-	    a->since, "reply", make_reply(a));
+	json_t *p =
+	    needs_place(a)
+		? json_pack("{s:s, s:{s:s, s:I}}", "id", a->w->rec.name, "call",
+		      "name", a->w->conf->name, "after", (json_int_t)a->after)
+		: json_pack("{s:s, s:O*, s:o}", "id", a->w->rec.name, "since",
+		      a->since, "reply", make_reply(a));
 	char *text = p == NULL ? NULL : json_dumps(p, JSON_COMPACT);
 
 	json_decref(p);
@@ -96,7 +108,7 @@ static int
 hand_over(struct attaching *a, struct pl_msg *m, int client, struct err *e)
 {
 	char *parameters = make_parameters(a);
-	int fds[PL_ATTACH_FDS] = {client}, life, rc;
+	int fds[PL_ATTACH_FDS] = {client}, life = -1, rc;
 	size_t n = 1;
 
 	if (parameters == NULL)
@@ -105,7 +117,8 @@ hand_over(struct attaching *a, struct pl_msg *m, int client, struct err *e)
 	if (a->w->input.fd != -1)
 		fds[n++] = a->w->input.fd;
 	/* Ours until its exit is acknowledged: the pid is its own. */
-	life = sys_pidfd_open(a->w->rec.pid);
+	if (a->w->rec.pid != 0)
+		life = sys_pidfd_open(a->w->rec.pid);
 	if (life != -1)
 		fds[n++] = life;
 	rc = output_send_client(a->sup, m, fds, n, e);
@@ -124,7 +137,7 @@ leave(struct answer *answer, int fd, const char *unread, size_t unread_len,
 	struct call c = {.out = out};
 	struct err e;
 
-	if (is_up(a)) {
+	if (is_up(a) || needs_place(a)) {
 		if (hand_over(a, &m, fd, &e) == 0)
 			return 1;
 		return call_fail(&c, ERROR_FAILED, e.text);

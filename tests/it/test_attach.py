@@ -124,14 +124,14 @@ def test_a_shell_on_a_terminal(fleet):
         t.type("stty size\n")
         t.expect("50 100")
         # Keys are the foreground group's.
-        t.type("sleep 1000\n")
-        t.expect("sleep 1000")
         shell = f.worker("sh")["pid"]
-        wait_for(lambda: len(children(shell)) == 1)
+        t.type("cat\n")
+        t.type("heard\n")
+        t.expect("heard\r\nheard")
         t.type(b"\x1a")
         t.expect("Stopped")
         t.type("fg\n")
-        t.expect("fg\r\nsleep 1000")
+        t.expect("fg\r\ncat")
         t.type(b"\x03")
         t.expect("^C")
         wait_for(lambda: not children(shell))
@@ -254,10 +254,10 @@ def test_who_does_not_read_delays_nobody(fleet):
     data = random.Random(2).randbytes(1 << 20)
     with pipes(f, "cat") as slow, pipes(f, "cat") as quick, \
             pipes(f, "deaf") as deaf:
-        for proc in slow, quick:
-            proc.stdin.write(b".\n")
+        for proc, mark in (slow, b"slow\n"), (quick, b"quick\n"):
+            proc.stdin.write(mark)
             proc.stdin.flush()
-            read_until(proc, b".\n")
+            read_until(proc, mark)
         # A worker that does not read: its client waits, alone.
         deaf.stdin.write(bytes(1 << 15))
         deaf.stdin.flush()
