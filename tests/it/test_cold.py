@@ -3,14 +3,16 @@ another svd adopts them, or says why not.
 """
 
 import os
+import random
 import signal
 import subprocess
+import time
 import zlib
 
 import pytest
 
-from svdtest import (SANITIZED, SLOW, act, alive, on_floor, floor, run_svd,
-                     stat_fields, stays, wait_for)
+from svdtest import (ROUNDS, SLOW, act, alive, floor, on_floor, run_svd,
+                     stat_fields, wait_for)
 
 SAME = ("pid", "generation", "restarts", "want", "state", "ready", "last_exit")
 
@@ -30,6 +32,10 @@ def edit_state(f, change):
 def with_key(words, key, value):
     kept = [w for w in words if not w.startswith(f"{key}=")]
     return [*kept, f"{key}={value}"]
+
+
+def all_pids():
+    return [int(p) for p in os.listdir("/proc") if p.isdigit()]
 
 
 def same(before, after):
@@ -162,8 +168,7 @@ backoff_delay = 10ms
     pids = f.running()
 
     def tree(name):
-        return [p for p in map(int, filter(str.isdigit, os.listdir("/proc")))
-                if is_of(p, f, name)]
+        return [p for p in all_pids() if is_of(p, f, name)]
 
     wait_for(lambda: len(tree("deaf")) == 3 and len(tree("killed")) == 2
              and len(tree("orphans")) == 3)
@@ -516,3 +521,109 @@ def test_process_1_does_not_detach(fleet):
     f.running()
     result = f.ctl("shutdown", "--detach", rc=7)
     assert "process 1" in result.err
+
+
+# --- floors ----------------------------------------------------------------------
+
+def test_floor_workers_run_on_and_floors_load_as_the_next_generation(fleet):
+    f = fleet(f"""
+{floor(spares=2)}
+[worker:web]
+{on_floor("fork", "{", "pause", "}", "pause")}
+numprocs = 2
+backoff_delay = 10ms
+""")
+    pids = f.running()
+    wait_for(lambda: f.ctl("-j", "floors").json["floors"][0]["spares"] == 2)
+    old = f.ctl("-j", "floors").json["floors"][0]
+    f.crash()
+    wait_for(lambda: not alive(old["pid"]))
+    f.recover()
+    assert f.running() == pids
+    new = wait_for(lambda: [
+        g for g in f.ctl("-j", "floors").json["floors"]
+        if g["generation"] == 2 and g["state"] == "READY"
+        and g["spares"] == 2])[0]
+    assert new["pid"] != old["pid"]
+    os.kill(pids["web:0"], signal.SIGUSR1)
+    w = f.wait("web:0", state="RUNNING", generation=2)
+    assert w["last_exit"]["signal"] == signal.SIGUSR1
+    assert f.worker("web:1")["pid"] == pids["web:1"]
+    f.ctl("stop", "web:1")
+    assert f.stop() == 0
+
+
+# --- at random instants ------------------------------------------------------------
+
+SEED = int(os.environ["SVD_TEST_SEED"])
+CRASHES = ROUNDS // 20
+LIVES = {"short": (4, 3), "longer": (4, 70)}
+
+
+def lives_text(f, runs):
+    text = ""
+    for name, (numprocs, life) in LIVES.items():
+        text += (f"[worker:{name}]\n"
+                 f"{runs('note', f.path('births'), 'sleep', life)}\n"
+                 f"numprocs = {numprocs}\n"
+                 "backoff_delay = 5ms\nbackoff_limit = 5ms\n")
+    keys = runs("note", f.path("births"), "pause")
+    return (f"{text}[worker:steady]\n{keys}\nnumprocs = 3\n"
+            f"[worker:stopped]\n{keys}\nautostart = no\n"
+            f"[worker:stops]\n{keys}\n")
+
+
+def crash_at_random(f, rng):
+    """Again and again all of svd, also while it adopts."""
+    f.crash()
+    for _ in range(CRASHES):
+        f.launch()
+        until = time.monotonic() + rng.expovariate(1 / 0.05)
+        wait_for(lambda u=until: time.monotonic() > u, every=0.001)
+        assert f.proc.poll() is None, f.log()[-2000:]
+        f.crash()
+
+
+def noted(f):
+    """What workers have noted themselves: name -> [(generation, pid)]."""
+    lives = {}
+    for line in f.lines("births"):
+        name, generation, pid = line.split()
+        lives.setdefault(name, []).append((int(generation), int(pid)))
+    return lives
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["exec", "floor"])
+def test_nobody_is_doubled_or_forgotten_over_crashes(fleet, way):
+    runs = on_floor if way == "floor" else \
+        lambda *words: f"command = {act(*words)}"
+    f = fleet(launch=False)
+    f.ini.write_text("[fleet]\nname = test\n" +
+                     (floor(spares=2) if way == "floor" else "") +
+                     lives_text(f, runs))
+    rng = random.Random(SEED)
+    f.start()
+    steady = f.running("steady:0", "steady:1", "steady:2")
+    f.ctl("stop", "stops")
+    crash_at_random(f, rng)
+    f.recover()
+    for name, pid in steady.items():
+        w = f.worker(name)
+        assert (w["pid"], w["generation"], w["restarts"]) == (pid, 1, 0)
+    assert f.worker("stopped")["generation"] == 0
+    assert f.worker("stops")["state"] == "STOPPED"
+    lives = noted(f)
+    for name in [f"{n}:{i}" for n, (k, _) in LIVES.items() for i in range(k)]:
+        generations = [g for g, _ in lives[name]]
+        assert generations == sorted(set(generations)), f"{name} was doubled"
+        # One on a floor may end before it has begun, with its generation.
+        if way == "exec":
+            assert generations == list(range(1, len(generations) + 1)), name
+        for death in f.deaths(name):
+            assert death["signal"] is None and death["code"] in (0, None), name
+        f.wait(name, generation=lambda g, n=len(lives[name]): g > n)
+    # Each of them is there at most once.
+    f.ctl("stop", "all")
+    for name in lives:
+        assert not any(is_of(p, f, name) for p in all_pids()), name
