@@ -220,3 +220,20 @@ out:
 	fd_close(&fd);
 	return rc;
 }
+
+int
+former_cursors(const char *dir)
+{
+	char path[PATH_MAX];
+	struct err e;
+	int fd;
+
+	if (runtime_path(path, sizeof(path), dir, RUNTIME_CURSORS, &e) == -1)
+		return -1;
+	fd = open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd != -1 && check_file(fd, path, &e) == -1) {
+		fprintf(stderr, "svd: %s\n", e.text);
+		fd_close(&fd);
+	}
+	return fd;
+}

@@ -23,5 +23,8 @@ int former_wait(int lock_fd, struct err *e);
  */
 int
 former_find(const char *dir, const char *fleet, int *journal, struct err *e);
+/* Of a former svd whose journal is of use: the logger's notes of what it had
+ * taken and not delivered; -1: there are none. */
+int former_cursors(const char *dir);
 
 #endif

@@ -153,13 +153,18 @@ take_lock(struct launching *l, struct err *e)
 static int
 take_over(struct launching *l, struct err *e)
 {
-	int journal, rc;
+	int journal, cursors, rc;
 
 	rc = former_find(l->dir,
 	    l->o->fleet_path == NULL ? NULL : l->fleet.name, &journal, e);
 	if (rc != 0 || journal == -1)
 		return rc;
-	return hold(l, "journal", journal, e) == 0 ? 0 : EXIT_STATUS_CONFIG;
+	if (hold(l, "journal", journal, e) == -1)
+		return EXIT_STATUS_CONFIG;
+	cursors = former_cursors(l->dir);
+	if (cursors != -1 && hold(l, "cursors", cursors, e) == -1)
+		return EXIT_STATUS_CONFIG;
+	return 0;
 }
 
 /* With the lock held, whatever is at the socket's name is stale. */

@@ -247,7 +247,9 @@ static int
 run_logger(const struct options *o, int sock)
 {
 	struct logger_options l = {
-	    .keeper_fd = sock, .log_level = o->log_level};
+	    .keeper_fd = sock,
+	    .log_level = o->log_level,
+	    .runtime_dir = o->launch.runtime_dir};
 
 	prctl(PR_SET_NAME, "svd: logger");
 	fd_set_cloexec(sock, 1);

@@ -12,6 +12,8 @@
 #define RUNTIME_STATE "state"
 #define RUNTIME_LOCK "lock"
 #define RUNTIME_BIRTHS "births"
+#define RUNTIME_RINGS "rings"
+#define RUNTIME_CURSORS RUNTIME_RINGS "/cursors"
 #define RUNTIME_SOCKET_MAX 107 /* bytes of a socket's address */
 #define RUNTIME_FLEET_DEFAULT "/etc/svd/fleet.ini"
 

@@ -13,6 +13,7 @@
 #include "logger/cursors.h"
 #include "logger/names.h"
 #include "logger/outputs.h"
+#include "logger/store.h"
 
 struct writer;
 
@@ -105,6 +106,7 @@ struct logger {
 	struct link link;
 	int pair, epoll, wake_fd, signal_fd; /* pair: -1: not yet */
 	int scratch[2];
+	struct store store;
 	struct cursors cursors;
 	struct names entries; /* key -> struct cursor that no ring has */
 	struct names held;    /* name -> descriptor not in use yet */

@@ -81,14 +81,14 @@ commit(struct logger *lg, struct ring *r, size_t len, size_t out_len)
 	c->len = out_len;
 	c->next = c->done + len;
 	c->from = own->pos + 1;
-	n = write(lg->own->fd, out, out_len);
+	n = pwrite(lg->own->fd, out, out_len, own->off);
 	if (n != (ssize_t)out_len) {
 		log_error("cannot keep lines of '%s': %s", r->name,
 		    n == -1 ? "no memory" : "not enough memory");
-		lseek(lg->own->fd, (off_t)own->pos, SEEK_SET);
 		c->from = 0;
 		return -1;
 	}
+	own->off += n;
 	c->done = c->next;
 	c->from = 0;
 	own->pos += out_len;
@@ -109,7 +109,7 @@ copier_recover(struct logger *lg, struct ring *r)
 		c->done = c->next;
 	} else if (lg->own->c->pos > from - 1) {
 		/* Killed in the middle: nobody has seen it. */
-		lseek(lg->own->fd, (off_t)from - 1, SEEK_SET);
+		lg->own->c->off = (int64_t)from - 1;
 		lg->own->c->pos = from - 1;
 	}
 	c->from = 0;

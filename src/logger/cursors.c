@@ -12,14 +12,14 @@
 #include "base/sys.h"
 
 #define MAGIC UINT64_C(0x73726f7372756364)
-#define VERSION 3
+#define VERSION 4
 #define HEAD_BYTES 4096
 #define GROW 64     /* entries */
 #define REMOVED '-' /* in key[1]: not to be used again yet */
 #define BYTES(n) (HEAD_BYTES + (n) * sizeof(struct cursor))
 
 _Static_assert(sizeof(struct cursors_head) <= HEAD_BYTES, "the head fits");
-_Static_assert(sizeof(struct cursor) == 184, "a new layout, a new version");
+_Static_assert(sizeof(struct cursor) == 192, "a new layout, a new version");
 
 /* All of its memory is had now: a store into the mapping must not fail. */
 static int
@@ -59,10 +59,13 @@ cursors_open(struct cursors *t, int fd, struct err *e)
 {
 	struct stat st;
 
+	if (fd == -1)
+		fd = sys_memfd("svd-cursors");
 	*t = (struct cursors){.fd = fd};
-	if (fd == -1) {
-		t->fd = sys_memfd("svd-cursors");
-		if (t->fd == -1 || grow(t) == -1)
+	if (fd == -1 || fstat(fd, &st) == -1)
+		return err_sys(e, errno, "cannot make the cursors");
+	if (st.st_size == 0) {
+		if (grow(t) == -1)
 			return err_sys(e, errno, "cannot make the cursors");
 		if (map(t, e) == -1)
 			return -1;
@@ -71,7 +74,7 @@ cursors_open(struct cursors *t, int fd, struct err *e)
 		t->head->magic = MAGIC;
 		return 0;
 	}
-	if (fstat(fd, &st) == -1 || st.st_size < (off_t)BYTES(GROW))
+	if (st.st_size < (off_t)BYTES(GROW))
 		return err_set(e, "the cursors are cut off");
 	t->n = ((size_t)st.st_size - HEAD_BYTES) / sizeof(struct cursor);
 	if (t->n > CURSORS_MAX)

@@ -34,7 +34,9 @@ enum cursor_trouble {
 struct cursor {
 	char key[CURSOR_KEY_SIZE]; /* "": free. Main's */
 	cursor_u64 epoch;          /* random, of this ring. Main's */
-	cursor_u64 pos;    /* copy of the ring's file position. Main's */
+	_Atomic int64_t off; /* where in the ring the next byte goes: splice(2)
+	                        itself moves it. Main's */
+	cursor_u64 pos;    /* as main has noted of that. Main's */
 	cursor_u64 done;   /* delivered: of a regular file never more than is,
 	                      elsewhere the record itself */
 	cursor_u64 low;    /* what is below may be gone from the ring */
@@ -83,7 +85,7 @@ struct cursors {
 	size_t removed;
 };
 
-/* Maps fd, taken; -1: a new table is made. */
+/* Maps fd, taken; where that is -1 or empty, a new table is made. */
 int cursors_open(struct cursors *t, int fd, struct err *e);
 /* A free entry, cleared, with that key and a new epoch. NULL: no room. */
 struct cursor *cursors_add(struct cursors *t, const char *key);

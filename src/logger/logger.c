@@ -7,6 +7,7 @@
 #include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -335,21 +336,48 @@ raise_limits(void)
 	}
 }
 
+/* After a keeper's death nothing is held, but what was kept is there. */
+static void
+find_ring(struct logger *lg, const char *key)
+{
+	char name[KEEPER_NAME_MAX + 1];
+	int fd;
+
+	snprintf(name, sizeof(name), "ring:%s", key);
+	if (names_get(&lg->held, name, -1) != -1)
+		return;
+	fd = store_find(&lg->store, key);
+	if (fd == -1)
+		return;
+	link_hold(&lg->link, name, fd);
+	if (names_put(&lg->held, name, fd) == -1)
+		fd_close(&fd);
+}
+
 static int
 open_cursors(struct logger *lg, struct err *e)
 {
-	int fd = (int)names_take(&lg->held, "cursors", -1);
+	int fd = (int)names_take(&lg->held, STORE_CURSORS, -1);
+	int is_new = fd == -1;
 	size_t i;
 
+	/* What there is was of no use to whoever launched us. */
+	if (is_new)
+		store_clear(&lg->store, 0);
+	if (is_new)
+		fd = store_make(&lg->store, STORE_CURSORS);
 	if (cursors_open(&lg->cursors, fd, e) == -1)
 		return -1;
-	if (fd == -1)
-		link_hold(&lg->link, "cursors", lg->cursors.fd);
-	for (i = 0; i < lg->cursors.n; i++)
-		if (lg->cursors.list[i].key[0] != '\0' &&
-		    names_put(&lg->entries, lg->cursors.list[i].key,
+	if (is_new)
+		link_hold(&lg->link, STORE_CURSORS, lg->cursors.fd);
+	for (i = 0; i < lg->cursors.n; i++) {
+		if (lg->cursors.list[i].key[0] == '\0')
+			continue;
+		find_ring(lg, lg->cursors.list[i].key);
+		if (names_put(&lg->entries, lg->cursors.list[i].key,
 			(intptr_t)&lg->cursors.list[i]) == -1)
 			return err_sys(e, ENOMEM, "cursors");
+	}
 	lg->cursors.head->quitting = 0;
 	lg->troubles = lg->cursors.head->troubles;
 	return 0;
@@ -385,6 +413,7 @@ init(struct logger *lg, const struct logger_options *o, struct err *e)
 			lg->link.held[i].fd) == -1)
 			return err_sys(e, ENOMEM, "held descriptors");
 	lg->link.nheld = 0;
+	store_open(&lg->store, o->runtime_dir);
 	if (open_cursors(lg, e) == -1)
 		return -1;
 	take_handed(lg, now);
@@ -420,5 +449,8 @@ logger_main(const struct logger_options *o)
 	link_send(&lg.link, &ready, -1);
 	while (turn(&lg))
 		;
+	/* What is not delivered is left where it is. */
+	if (rings_are_done(&lg))
+		store_clear(&lg.store, 1);
 	return 0;
 }

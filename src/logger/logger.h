@@ -9,6 +9,7 @@
 struct logger_options {
 	int keeper_fd; /* SEQPACKET to the keeper; taken */
 	int log_level;
+	const char *runtime_dir; /* or NULL */
 };
 
 /* Returns once the fleet has ended and all is where it belongs; its value is

@@ -15,12 +15,12 @@
  * how far the position has come since the last note is never in doubt.
  */
 int64_t
-ring_position(const struct cursor *c, int ring)
+ring_position(const struct cursor *c)
 {
-	off_t at = lseek(ring, 0, SEEK_CUR);
+	int64_t at = c->off;
 	uint64_t window = c->window, moved;
 
-	if (at == -1)
+	if (at < 0)
 		return -1;
 	if (window == 0)
 		return (uint64_t)at < c->done ? -1 : at;
@@ -43,25 +43,27 @@ room(const struct cursor *c, uint64_t pos)
 	return left < to_end ? left : to_end;
 }
 
-/* One piece of up to len bytes, to position pos. */
+/*
+ * One piece of up to len bytes, to position pos. The kernel writes where it has
+ * come to into the cursor, within the same call that takes from the FIFO.
+ */
 static ssize_t
-splice_piece(
-    const struct cursor *c, int fifo, int ring, uint64_t pos, size_t len)
+splice_piece(struct cursor *c, int fifo, int ring, uint64_t pos, size_t len)
 {
 	size_t max = room(c, pos);
 	ssize_t n;
 
 	if (c->window > 0 && pos % c->window == 0)
-		lseek(ring, 0, SEEK_SET);
+		c->off = 0;
 	do
-		n = splice(fifo, NULL, ring, NULL, len < max ? len : max,
-		    SPLICE_F_NONBLOCK);
+		n = splice(fifo, NULL, ring, (off_t *)&c->off,
+		    len < max ? len : max, SPLICE_F_NONBLOCK);
 	while (n == -1 && errno == EINTR);
 	return n;
 }
 
 ssize_t
-ring_capture(const struct cursor *c, int fifo, int ring)
+ring_capture(struct cursor *c, int fifo, int ring)
 {
 	ssize_t n = splice_piece(c, fifo, ring, c->pos, CHUNK);
 
@@ -99,7 +101,7 @@ whole_lines(int fifo, const int scratch[2], size_t *lines, size_t *seen)
 
 /* -1 and errno if nothing could be moved. */
 static ssize_t
-move(const struct cursor *c, int fifo, int ring, size_t len)
+move(struct cursor *c, int fifo, int ring, size_t len)
 {
 	size_t done = 0;
 	ssize_t n;

@@ -1,7 +1,7 @@
 /*
- * ring: what was captured of a stream, in a memfd that the keeper holds. Its
- * file position, which splice(2) itself moves, is the number of bytes ever
- * captured; old pages are given back.
+ * ring: what was captured of a stream, in memory that the keeper holds. Where the
+ * next byte goes stands in its cursor: splice(2) itself writes it there, and it
+ * is the number of bytes ever captured; old pages are given back.
  *
  * Of a ring with a window it is that number modulo the window, whose pages are
  * used again and again: to have a page and give it back costs more than to copy
@@ -28,14 +28,14 @@
 	             */
 #define RING_WINDOW (RING_MAX + RING_PIECE)
 
-/* The bytes ever captured, as the ring itself says; -1: it is not the one that
- * the cursor tells of. */
-int64_t ring_position(const struct cursor *c, int ring);
+/* The bytes ever captured, whatever was noted of it; -1: the cursor contradicts
+ * itself. */
+int64_t ring_position(const struct cursor *c);
 /*
  * Moves what is in the FIFO to the ring, of which cursor and position are in
  * step: the bytes moved, 0: there is nothing now, -1 and errno.
  */
-ssize_t ring_capture(const struct cursor *c, int fifo, int ring);
+ssize_t ring_capture(struct cursor *c, int fifo, int ring);
 /*
  * The same for a ring that several FIFOs end in: no more than whole lines,
  * unless all is asked for, or a line is longer than the FIFO. scratch: an empty

@@ -15,9 +15,9 @@
 #include "logger/ring.h"
 #include "logger/writers.h"
 
-/* The memfd: held, or a new one, then given to hold. */
+/* Its memory: held, or new, then given to hold. */
 static int
-open_memfd(struct logger *lg, const char *key, int *is_new)
+open_memory(struct logger *lg, const char *key, int *is_new)
 {
 	char name[KEEPER_NAME_MAX + 1];
 	int fd;
@@ -27,7 +27,7 @@ open_memfd(struct logger *lg, const char *key, int *is_new)
 	*is_new = fd == -1;
 	if (fd != -1)
 		return fd;
-	fd = sys_memfd("svd-output");
+	fd = store_make(&lg->store, key);
 	if (fd != -1)
 		link_hold(&lg->link, name, fd);
 	return fd;
@@ -38,13 +38,14 @@ static struct cursor *
 add_cursor(struct logger *lg, int fd, const char *key)
 {
 	struct cursor *c = cursors_add(&lg->cursors, key);
-	off_t pos = lseek(fd, 0, SEEK_CUR);
+	off_t end = lseek(fd, 0, SEEK_END);
 
-	if (c == NULL || pos == -1)
+	if (c == NULL || end == -1)
 		return NULL;
 	if (strncmp(key, "file:", 5) == 0)
 		c->window = RING_WINDOW;
-	c->pos = (uint64_t)(c->window > 0 ? pos % RING_WINDOW : pos);
+	c->off = c->window > 0 ? 0 : end;
+	c->pos = (uint64_t)c->off;
 	return c;
 }
 
@@ -57,7 +58,7 @@ open_cursor(struct logger *lg, struct ring *r, const char *key, int is_new)
 
 	r->c = (void *)names_take(&lg->entries, key, 0);
 	if (r->c != NULL)
-		pos = is_new && r->c->pos > 0 ? -1 : ring_position(r->c, r->fd);
+		pos = is_new && r->c->pos > 0 ? -1 : ring_position(r->c);
 	/* Of a ring that was lost. */
 	if (pos == -1) {
 		log_error("'%s' does not go on where it was", key);
@@ -92,7 +93,7 @@ make(struct logger *lg, const char *key)
 
 	if (r == NULL)
 		return NULL;
-	r->fd = open_memfd(lg, key, &is_new);
+	r->fd = open_memory(lg, key, &is_new);
 	if (r->fd == -1 || names_put(&lg->rings, key, (intptr_t)r) == -1) {
 		free_ring(r);
 		return NULL;
@@ -253,6 +254,7 @@ let_go(struct logger *lg, struct ring *r)
 	memcpy(key, r->c->key, sizeof(key));
 	snprintf(name, sizeof(name), "ring:%s", key);
 	link_drop(&lg->link, name);
+	store_remove(&lg->store, key);
 	snprintf(name, sizeof(name), "sink:%s", key);
 	fd = (int)names_take(&lg->held, name, -1);
 	fd_close(&fd);

@@ -134,6 +134,29 @@ look_for_line_end(struct delivery *d)
 		d->line_end = c == '\n';
 }
 
+/* The file that was open when all of svd was killed, if it has its name still;
+ * nobody but us writes to it, so its end is where we were. */
+static void
+find_sink(struct delivery *d)
+{
+	char name[KEEPER_NAME_MAX + 1];
+	struct stat st;
+	int fd;
+
+	if (d->c->moving != 0 || d->c->ino == 0 || d->r->path == NULL ||
+	    stat(d->r->path, &st) == -1 || !S_ISREG(st.st_mode) ||
+	    st.st_ino != d->c->ino)
+		return;
+	fd = open_path(d->r->path);
+	if (fd == -1 || lseek(fd, 0, SEEK_END) == -1) {
+		fd_close(&fd);
+		return;
+	}
+	snprintf(name, sizeof(name), "sink:%s", d->c->key);
+	link_hold(&d->lg->link, name, fd);
+	d->fd = fd;
+}
+
 /* Goes on with the file that the one before us had open. */
 static int
 resume(struct delivery *d)
@@ -143,6 +166,8 @@ resume(struct delivery *d)
 
 	if (d->c->moving != 0)
 		d->at = d->c->moving - 1;
+	if (d->fd == -1)
+		find_sink(d);
 	if (d->fd == -1 && d->r->path == NULL)
 		return delivery_failed(d, TROUBLE_OPEN, ENOENT);
 	if (d->fd == -1)
@@ -156,6 +181,9 @@ resume(struct delivery *d)
 	pos = lseek(d->fd, 0, SEEK_CUR);
 	if (pos == -1)
 		return delivery_failed(d, TROUBLE_OPEN, errno);
+	/* Somebody has written to it while there was no svd. */
+	if ((uint64_t)(d->c->base + pos) > d->c->pos)
+		return go_to_end(d);
 	d->file_pos = (uint64_t)pos;
 	d->at = (uint64_t)(d->c->base + pos);
 	d->c->done = d->at;

@@ -2,15 +2,20 @@
 another svd adopts them, or says why not.
 """
 
+import contextlib
 import os
+import pathlib
 import random
+import shutil
 import signal
 import subprocess
+import tempfile
 import time
 import zlib
 
 import pytest
 
+from output import difference, expected, numbered, rotated, wrote
 from svdtest import (ROUNDS, SLOW, act, alive, floor, on_floor, run_svd,
                      stat_fields, wait_for)
 
@@ -627,3 +632,57 @@ def test_nobody_is_doubled_or_forgotten_over_crashes(fleet, way):
     f.ctl("stop", "all")
     for name in lives:
         assert not any(is_of(p, f, name) for p in all_pids()), name
+
+
+# --- output ------------------------------------------------------------------------
+
+@pytest.fixture
+def shm():
+    """A folder on a tmpfs, where a runtime directory belongs."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="svdtest-", dir="/dev/shm"))
+    yield path
+    shutil.rmtree(path)
+
+
+def flood(f, run, kinds, often=0, pace=300):
+    """A fleet with a worker that writes numbered lines for each kind of
+    output: name -> keys."""
+    f.run, f.args = run, ["-r", run, f.ini]
+    text = "[fleet]\nname = test\n"
+    for name, keys in kinds.items():
+        text += (f"[worker:{name}]\n"
+                 f"command = {numbered(name, f.dir, pace, often)}\n{keys}\n")
+    f.ini.write_text(text)
+    return f
+
+
+def ended(f, name):
+    """Whether it has ended, having written all."""
+    return wrote(f.dir, name)[1]
+
+
+@pytest.mark.slow
+def test_no_byte_of_a_worker_that_lives_is_lost_or_doubled(fleet, shm):
+    f = fleet(launch=False)
+    flood(f, shm / "run", {
+        "plain": f"stdout = file:{f.path('plain.out')}",
+        "turns": f"stdout = file:{f.path('turns.out')}\n"
+                 "log_size = 200000\nlog_keep = 1000",
+        "longs": f"stdout = file:{f.path('longs.out')}"})
+    rng = random.Random(SEED)
+    f.start()
+    pids = f.running()
+    crash_at_random(f, rng)
+    f.recover()
+    assert f.running() == pids
+    f.ctl("stop", "all")
+    for name in pids:
+        lines = wait_for(lambda name=name: ended(f, name), 20)
+        want = expected(name, lines)
+        out = f.path(f"{name}.out")
+        with contextlib.suppress(AssertionError):
+            wait_for(lambda out=out, want=want:
+                     len(rotated(out)) == len(want), 5)
+        assert difference(rotated(out), want) is None, name
+    assert f.stop() == 0
+    assert sorted(os.listdir(f.run)) == ["lock"]
