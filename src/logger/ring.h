@@ -1,7 +1,7 @@
 /*
- * ring: what was captured of a stream, in memory that the keeper holds. Where the
- * next byte goes stands in its cursor: splice(2) itself writes it there, and it
- * is the number of bytes ever captured; old pages are given back.
+ * ring: what was captured of a stream, in memory that the keeper holds. Where
+ * the next byte goes stands in its cursor: splice(2) itself writes it there,
+ * and it is the number of bytes ever captured; old pages are given back.
  *
  * Of a ring with a window it is that number modulo the window, whose pages are
  * used again and again: to have a page and give it back costs more than to copy

@@ -35,8 +35,8 @@ void shown_init(
 /* Goes on behind that one of the cursors, strings, that is of this output; 0:
  * there is none. */
 int shown_go_on(struct shown *s, const json_t *cursors);
-/* What comes next is not there any more: on to what is. Always some way further,
- * to end where nothing at all can be read. */
+/* What comes next is not there any more: on to what is. Always some way
+ * further, to end where nothing at all can be read. */
 void shown_skip(struct shown *s, int64_t end);
 void shown_cursor(const struct shown *s, char out[SHOWN_CURSOR_SIZE]);
 

@@ -82,8 +82,8 @@ store_find(const struct store *st, const char *name)
 
 	if (st->dir == -1)
 		return -1;
-	fd = openat(
-	    st->dir, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	fd =
+	    openat(st->dir, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd != -1 && (fstat(fd, &is) == -1 || !S_ISREG(is.st_mode)))
 		fd_close(&fd);
 	return fd;
@@ -99,8 +99,9 @@ store_remove(const struct store *st, const char *name)
 void
 store_clear(struct store *st, int end)
 {
-	int fd = st->dir == -1 ? -1 : openat(st->dir, ".",
-					  O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = st->dir == -1
+	             ? -1
+	             : openat(st->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd == -1 ? NULL : fdopendir(fd);
 	const struct dirent *entry;
 
