@@ -297,6 +297,14 @@ $(B)/tests/svd-steps: tests/steps/steps.c $(B)/src/main.o $(lib)
 		$(LDFLAGS) $(svd_exports) $(step_calls:%=-Wl$(,)--wrap=%) \
 		-o $@ $^ $(LIBEV) $(LIBINIH) $(LIBJANSSON) -ldl
 
+# An svd that measures what the journal costs it.
+$(B)/tests/svd-timed: tests/steps/timed.c $(B)/src/main.o $(lib)
+	@mkdir -p $(@D)
+	$(say) LD $@
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(svd_exports) \
+		$(addprefix -Wl$(,)--wrap=state_,put reserve maintain) \
+		-o $@ $^ $(LIBEV) $(LIBINIH) $(LIBJANSSON) -ldl
+
 -include $(objs:.o=.d) $(next_o:.o=.d) $(floor_o:.o=.d) $(worker_o:.o=.d) \
 	$(unit_c:%.c=$(B)/%.d)
 
@@ -369,7 +377,7 @@ chaos: all $(helpers)
 	@$(test_env) $(PYTHON) tests/chaos/chaos.py
 
 # What svd costs, beside a bare loop: tests/bench/README.
-bench: all $(benches)
+bench: all $(benches) $(B)/tests/svd-timed
 	@$(test_env) $(PYTHON) tests/bench/bench.py
 
 bench-peers: all $(benches)

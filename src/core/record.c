@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/crc.h"
+
 #define CRC_DIGITS 8
 #define WORD_MAX 24 /* of a number: 20 digits, a sign */
 
@@ -117,25 +119,6 @@ static const struct kind {
 };
 
 #define NKINDS (sizeof(kinds) / sizeof(*kinds))
-
-/* Four bits at a time: a table that fits the eye, fast enough for a line. */
-uint32_t
-record_crc32(const char *data, size_t len)
-{
-	static const uint32_t table[16] = {0x00000000, 0x1db71064, 0x3b6e20c8,
-	    0x26d930ac, 0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,
-	    0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c, 0x9b64c2b0,
-	    0x86d3d2d4, 0xa00ae278, 0xbdbdf21c};
-	uint32_t crc = UINT32_MAX;
-	size_t i;
-
-	for (i = 0; i < len; i++) {
-		crc ^= (unsigned char)data[i];
-		crc = (crc >> 4) ^ table[crc & 15];
-		crc = (crc >> 4) ^ table[crc & 15];
-	}
-	return ~crc;
-}
 
 /* Is c itself in a word, or is it written as %XX? */
 static int
@@ -250,7 +233,7 @@ record_format(const struct record *r, char out[RECORD_MAX])
 	for (i = 0; i < k->nfields; i++)
 		n += put_field(out + n, &k->fields[i], r);
 	snprintf(crc, sizeof(crc), "%08" PRIx32 " ",
-	    record_crc32(out + CRC_DIGITS + 1, n - CRC_DIGITS - 1));
+	    crc_ieee(out + CRC_DIGITS + 1, n - CRC_DIGITS - 1));
 	memcpy(out, crc, CRC_DIGITS + 1);
 	out[n++] = '\n';
 	out[n] = '\0';
@@ -399,8 +382,7 @@ crc_matches(const char *line, size_t len)
 			return 0;
 		want = want << 4 | (uint32_t)digit;
 	}
-	return want ==
-	       record_crc32(line + CRC_DIGITS + 1, len - CRC_DIGITS - 1);
+	return want == crc_ieee(line + CRC_DIGITS + 1, len - CRC_DIGITS - 1);
 }
 
 /* A worker without a name says nothing about anybody. */

@@ -127,7 +127,6 @@ struct record {
 size_t record_format(const struct record *r, char out[RECORD_MAX]);
 /* Parses one line (len_bytes without its newline). -1: torn or foreign. */
 int record_parse(const char *line, size_t len_bytes, struct record *r);
-uint32_t record_crc32(const char *data, size_t len_bytes);
 
 /* A journal's lines, one after the other. */
 struct record_reader {

@@ -7,7 +7,7 @@ each row is. Fails only where something cannot be measured.
 
     SVD_BENCH_WORKERS  1000    SVD_BENCH_ROUNDS  3
     SVD_BENCH_SCALE    "100 300 1000 3000 5000"     SVD_BENCH_REST  10 (s)
-    SVD_BENCH_ONLY     words of: fleet scale logger output
+    SVD_BENCH_ONLY     words of: fleet journal scale logger output
 """
 
 import os
@@ -17,6 +17,7 @@ import sys
 import time
 
 import fleets
+import journal
 from fleets import MS, Bare, CannotMeasure, Svd
 
 WORKERS = int(os.environ.get("SVD_BENCH_WORKERS", "1000"))
@@ -25,7 +26,7 @@ KILLS = 240  # single ones, in all rounds together
 REST_S = float(os.environ.get("SVD_BENCH_REST", "10"))
 SCALE = list(map(int, os.environ.get(
     "SVD_BENCH_SCALE", "100 300 1000 3000 5000").split()))
-ONLY = os.environ.get("SVD_BENCH_ONLY", "fleet scale logger output").split()
+ONLY = os.environ.get("SVD_BENCH_ONLY", "fleet journal scale logger output").split()
 SETTLE_S = 0.3
 LINE_BYTES = 60
 LOGGER_RESTS_S = 1.5  # so long does it look whether disks are behind
@@ -325,6 +326,8 @@ def main():
         f"{os.getloadavg()[0]:.2f}, {os.cpu_count()} processors")
     if "fleet" in ONLY:
         print_fleet(measure_fleet())
+    if "journal" in ONLY:
+        journal.show(say, plain_row)
     if "scale" in ONLY:
         print_scale(measure_scale())
     if "logger" in ONLY:

@@ -262,6 +262,7 @@ class Svd(Fleet):
     """svd as it is used: its log, at its usual level, goes to a file."""
 
     name = "svd"
+    binary = SVD
     worker = "stdout = null\n"
 
     def fleet_file(self):
@@ -272,7 +273,7 @@ class Svd(Fleet):
 
     def command(self):
         (self.dir / "fleet.ini").write_text(self.fleet_file())
-        return [SVD, "-r", self.run_dir, self.dir / "fleet.ini"]
+        return [self.binary, "-r", self.run_dir, self.dir / "fleet.ini"]
 
     @property
     def run_dir(self):

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "core/crc.h"
 #include "supervisor/state.h"
 #include "fake_log.c"
 
@@ -407,7 +408,7 @@ foreign_kind(char *line)
 	static const char body[] = "supper name=w deaths=9";
 
 	return (size_t)sprintf(
-	    line, "%08x %s\n", record_crc32(body, sizeof(body) - 1), body);
+	    line, "%08x %s\n", crc_ieee(body, sizeof(body) - 1), body);
 }
 
 START_TEST(what_is_no_record_is_skipped_wherever_it_stands)
