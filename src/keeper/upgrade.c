@@ -92,8 +92,10 @@ fail(struct keeper *k, const char *why)
 
 	log_error("upgrade failed: %s; svd " SVD_VERSION " goes on", why);
 	forget_new(u);
-	if (u->rehearser != 0)
+	if (u->rehearser != 0) {
+		kill(-u->rehearser, SIGKILL);
 		kill(u->rehearser, SIGKILL);
+	}
 	if (phase >= UPGRADE_SUPERVISOR)
 		role_replace(&k->sup.role);
 	if (phase >= UPGRADE_LOGGER)
@@ -127,8 +129,8 @@ fail_overdue(struct keeper *k, const char *what)
 {
 	char why[UPGRADE_TEXT_SIZE];
 
-	snprintf(
-	    why, sizeof(why), "%s within %d s", what, UPGRADE_STEP_MS / 1000);
+	snprintf(why, sizeof(why), "%s within %lld s", what,
+	    (long long)(k->upgrade.deadline - k->upgrade.began + 999) / 1000);
 	fail(k, why);
 }
 
@@ -192,8 +194,15 @@ is_ready(const struct role *r)
 static void
 begin_step(struct keeper *k, enum upgrade_phase phase)
 {
-	k->upgrade.phase = phase;
-	k->upgrade.deadline = sys_now_ms() + UPGRADE_STEP_MS;
+	struct keeper_upgrade *u = &k->upgrade;
+	int64_t may_take = UPGRADE_STEP_MS;
+
+	if (k->notify.watchdog > 0 && k->notify.watchdog / 2 < may_take)
+		may_take = k->notify.watchdog / 2;
+	notify_alive(k);
+	u->phase = phase;
+	u->began = sys_now_ms();
+	u->deadline = u->began + may_take;
 }
 
 static void

@@ -21,7 +21,9 @@
 
 #include "ipc/proto_keeper.h"
 
-#define UPGRADE_STEP_MS 10000 /* what each of the steps may take */
+/* What each of the steps may take; less where systemd wants to hear of us more
+ * often than that. */
+#define UPGRADE_STEP_MS 10000
 #define UPGRADE_VERSION_SIZE 32
 #define UPGRADE_TEXT_SIZE 256
 
@@ -37,11 +39,11 @@ enum upgrade_phase {
 
 struct keeper_upgrade {
 	enum upgrade_phase phase;
-	int fd;          /* NEW; where phase is UPGRADE_NONE: nothing */
-	int report;      /* what the rehearsal says; the same */
-	pid_t rehearser; /* 0: none; may outlive its phase */
-	int64_t deadline;
-	uint32_t attempts;           /* this one included */
+	int fd;                  /* NEW; where phase is UPGRADE_NONE: nothing */
+	int report;              /* what the rehearsal says; the same */
+	pid_t rehearser;         /* 0: none; may outlive its phase */
+	int64_t began, deadline; /* of the step */
+	uint32_t attempts;       /* this one included */
 	enum keeper_upgraded result; /* of the last */
 	int owed;                    /* the supervisor was not told of that */
 	/* Of the last one that succeeded, before; else, of NEW, now. */

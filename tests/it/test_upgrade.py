@@ -1,6 +1,7 @@
 """svctl upgrade: another svd takes the running one's place, which no worker
 notices; or it cannot, and nobody notices that either."""
 
+import json
 import os
 import pathlib
 import random
@@ -217,6 +218,36 @@ def test_who_follows_logs_misses_nothing(own):
             f.ctl("upgrade")
             f.ctl("restart", "w")
             logs.wait(*["x"] * n)
+
+
+def test_svds_own_log_goes_on_where_it_went(own):
+    f = own("", start=False)
+    f.ini.write_text(f"[fleet]\nname = test\nlog = file:{f.path('own')}\n"
+                     f"log_format = json\n{ONE}")
+    f.start()
+    f.running()
+    for _ in range(3):
+        f.ctl("upgrade")
+    f.ctl("restart", "w:0")
+    assert f.stop() == 0
+    said = [json.loads(line) for line in f.lines("own")]
+    assert sum("upgraded from svd " in line["message"] for line in said) == 3
+    assert "STOPPED" in said[-1]["message"]
+    assert f.log() == ""
+
+
+def test_who_is_attached_stays_so(own):
+    f = own("[worker:w]\ncommand = /bin/cat\nstdin = pipe\n")
+    f.running()
+    with subprocess.Popen([*f.svctl_words(), "attach", "w"], env=f.env,
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          text=True, bufsize=1) as attached:
+        for n in range(5):
+            attached.stdin.write(f"line {n}\n")
+            attached.stdin.flush()
+            assert attached.stdout.readline() == f"line {n}\n"
+            f.ctl("upgrade")
+        attached.kill()
 
 
 def test_who_follows_events_is_told_of_the_gap(own):
