@@ -256,9 +256,8 @@ flood(long pace, int apart)
 	struct count *c = counts();
 	int i, fd;
 
-	snprintf(
-	    texts[0].name, sizeof(texts[0].name), "%s", strrchr(file, '/') + 1);
-	snprintf(texts[1].name, sizeof(texts[1].name), "%s!", texts[0].name);
+	strcpy(texts[0].name, strrchr(file, '/') + 1);
+	strcat(strcpy(texts[1].name, texts[0].name), "!");
 	while (!ending) {
 		fd = 1 + (int)up_to(2);
 		i = apart ? fd - 1 : 0;
