@@ -371,8 +371,9 @@ check-valgrind: all $(units) $(helpers) | deps-check
 		$(pytest) -m valgrind tests/it $(PYTEST_ARGS)
 	@tests/lint/no-reports $(valgrind_log)
 
-# Kills at random, for SVD_CHAOS_MINUTES; SVD_CHAOS_SEED repeats them. Of other
-# builds, too: make chaos SANITIZE=1 B=build-asan.
+# Kills at random, for SVD_CHAOS_MINUTES; SVD_CHAOS_SEED repeats them, with
+# SVD_CHAOS_COLD=1 the keeper is among the killed. Of other builds, too:
+# make chaos SANITIZE=1 B=build-asan.
 chaos: all $(helpers)
 	@$(test_env) $(PYTHON) tests/chaos/chaos.py
 

@@ -6,6 +6,8 @@ done, and what was lost: exit status 1 if that is not nothing, with all there is
 to find out why left where it says.
 
 SVD_CHAOS_SEED repeats what is done to whom in which order; not the instants.
+SVD_CHAOS_COLD=1: the keeper is killed as well, and svd started again. Then what
+nobody can know is more (svd(8), "When the keeper dies"), and counted apart.
 """
 
 import os
@@ -22,7 +24,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "it"))
 from fleetfile import FLOODS, SCALED, STEADY, FleetFile  # noqa: E402
 from mayhem import Coroner, Mayhem  # noqa: E402
 from output import mounted, rotated  # noqa: E402
-from svdtest import (IS_ROOT, SLOW, SVCTL, Fleet, children, marked,  # noqa: E402
+from svdtest import (IS_ROOT, SLOW, SVCTL, Fleet, marked,  # noqa: E402
                      wait_for)
 from verdict import Events, Followed, Lives, Verdict, from_log  # noqa: E402
 
@@ -30,24 +32,26 @@ DELIVERED = 60  # seconds until all that was written has come where it belongs
 
 
 class Chaos:
-    def __init__(self, minutes, seed):
-        self.minutes, self.seed = minutes, seed
+    def __init__(self, minutes, seed, cold=False):
+        self.minutes, self.seed, self.cold = minutes, seed, cold
+        self.events = None
         self.fleet = Fleet("")
         self.dir = self.fleet.dir
         (self.dir / "lives").mkdir()
         self.text = FleetFile(self.dir, minutes,
-                              self.dir / "disk" if IS_ROOT else None)
+                              self.dir / "disk" if IS_ROOT and not cold
+                              else None)
         self.fleet.ini.write_text(self.text.text())
         self.log = open(self.dir / "chaos.log", "w", encoding="utf-8")
         self.mayhem = Mayhem(self.fleet, self.text, random.Random(seed),
-                             self.log)
+                             self.log, cold)
         self.coroner = Coroner(self.fleet)
         self.listeners = []
 
     # --- the fleet ------------------------------------------------------------
 
     def start(self):
-        if IS_ROOT:
+        if self.text.disk:
             size = 64 + int(16 * self.minutes)
             self.text.inside = mounted(
                 self.fleet, f"mount -t tmpfs -o size={size}M chaos")
@@ -57,8 +61,11 @@ class Chaos:
                              for name, n in (("steady", 2), ("fsteady", 1),
                                              ("pysteady", 1))
                              for i in range(n)))
-        self.listen("events", "events")
-        self.listen("followed", "logs", "-f", "-n", 10 ** 6, *self.floods())
+        # They end with svd.
+        if not self.cold:
+            self.listen("events", "events")
+            self.listen("followed", "logs", "-f", "-n", 10 ** 6,
+                        *self.floods())
         self.coroner.start()
 
     def floods(self):
@@ -75,6 +82,7 @@ class Chaos:
         end = time.monotonic() + self.minutes * 60
         while time.monotonic() < end and self.fleet.proc.poll() is None:
             self.mayhem.strike()
+        assert self.fleet.proc.poll() is None, "svd has ended"
 
     # --- its end ----------------------------------------------------------------
 
@@ -134,6 +142,10 @@ class Chaos:
                 self.wait_for_bytes(verdict, name, stream, wrote)
                 verdict.bytes += verdict.check_output(
                     f"{name}/{stream}", name, stream, self.kept(name, stream))
+        if not self.cold:
+            self.judge_followers(verdict)
+
+    def judge_followers(self, verdict):
         self.wait_for_followers(verdict)
         followed = Followed(self.dir / "followed")
         verdict.wrong += [f"a gap in logs -f: {g}" for g in followed.gaps]
@@ -146,12 +158,21 @@ class Chaos:
         verdict.wrong += self.events.wrong
 
     def wait_for_bytes(self, verdict, name, stream, wrote):
+        """How much must have come is not known after a crash."""
+        if self.cold:
+            wait_for(lambda: not self.grows(name, stream), DELIVERED)
+            return
         try:
             wait_for(lambda: len(self.kept(name, stream)) >= wrote, DELIVERED,
                      every=0.2)
         except AssertionError:
             verdict.say(f"{name}/{stream}: {wrote} bytes written, "
                         f"{len(self.kept(name, stream))} kept")
+
+    def grows(self, name, stream):
+        size = len(self.kept(name, stream))
+        time.sleep(0.5 * SLOW)
+        return len(self.kept(name, stream)) != size
 
     def wait_for_followers(self, verdict):
         """Until they have come to rest at the end of all there is."""
@@ -172,13 +193,10 @@ class Chaos:
 
     def judge_rest(self, verdict):
         """Nobody is left, and nobody stays."""
-        steady = {life.pid for name, lives in verdict.lives.of.items()
-                  for life in lives if name.partition(":")[0] in STEADY}
         try:
-            # Supervisor, logger, floors and their spares.
-            wait_for(lambda: self.strangers(steady) == [], 30)
+            wait_for(lambda: not self.left_over(), 30)
         except AssertionError:
-            verdict.say(f"left over: {self.strangers(steady)}")
+            verdict.say(f"left over: {self.left_over()}")
         code = self.fleet.stop(60)
         if code != 0:
             verdict.say(f"svd ended with {code}")
@@ -189,11 +207,13 @@ class Chaos:
             for pid in marked(self.fleet.id):
                 os.kill(pid, signal.SIGKILL)
 
-    def strangers(self, steady):
-        """Orphans: of the keeper's children those that are witnesses."""
-        noted = {life.pid for life in Lives(self.dir / "lives").all()}
-        return [pid for pid in children(self.fleet.keeper)
-                if pid in noted - steady]
+    def left_over(self):
+        """Those whose lives should have ended, and children of such."""
+        lives = Lives(self.dir / "lives")
+        return [f"{name}, pid {life.pid}"
+                for of in (lives.of, lives.children)
+                for name, some in of.items() for life in some
+                if name.partition(":")[0] not in STEADY and life.is_there()]
 
     # --- what is said of it -----------------------------------------------------
 
@@ -208,8 +228,10 @@ class Chaos:
             f"{n} {what}" for what, n in m.count.most_common()))
         print(f"{len(verdict.workers)} workers, {len(lives)} lives, "
               f"{len(self.coroner.seen)} exits, {verdict.bytes} bytes of "
-              f"output, {verdict.followed} followed, {self.events.changes} "
-              f"changes of states, {self.events.gaps} gaps marked")
+              "output")
+        if self.events:
+            print(f"{verdict.followed} bytes followed, {self.events.changes} "
+                  f"changes of states, {self.events.gaps} gaps marked")
         print(f"control answers again: median {back[len(back) // 2]:.3f} s, "
               f"at most {back[-1]:.3f} s")
         for text in verdict.unknown:
@@ -231,10 +253,11 @@ class Chaos:
             self.fleet.proc.wait()
 
 
-def run(minutes, seed, keep=None):
+def run(minutes, seed, cold=False):
     """Returns what is wrong; leaves all there is in a folder then."""
-    print(f"SVD_CHAOS_SEED={seed} SVD_CHAOS_MINUTES={minutes}", flush=True)
-    chaos = Chaos(minutes, seed)
+    print(f"SVD_CHAOS_SEED={seed} SVD_CHAOS_MINUTES={minutes}"
+          f"{' SVD_CHAOS_COLD=1' * cold}", flush=True)
+    chaos = Chaos(minutes, seed, cold)
     wrong = ["it did not come to its end"]
     try:
         chaos.start()
@@ -256,7 +279,8 @@ def main():
     sys.stdout.reconfigure(line_buffering=True)
     seed = int(os.environ.get("SVD_CHAOS_SEED") or random.getrandbits(32))
     minutes = float(os.environ.get("SVD_CHAOS_MINUTES", "5"))
-    return bool(run(minutes, seed))
+    cold = bool(int(os.environ.get("SVD_CHAOS_COLD") or 0))
+    return bool(run(minutes, seed, cold))
 
 
 if __name__ == "__main__":

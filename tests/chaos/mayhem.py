@@ -11,7 +11,7 @@ import time
 import fleetfile
 from fleetfile import DYING, FLOODS, OBEYING, ONCE, SCALED, VARIED
 from output import logger, writers
-from svdtest import SLOW, Varlink, children, wait_for
+from svdtest import SLOW, Varlink, children, stat_fields, wait_for
 from verdict import Lives, ident, section
 
 PAUSE = 0.12        # seconds between two blows, on average
@@ -67,8 +67,10 @@ class Mayhem:
     """Blows come from `strike`, one at a time; commands of svctl may take
     longer and wait in a thread, one a section."""
 
-    def __init__(self, fleet, text, rng, log):
+    def __init__(self, fleet, text, rng, log, cold=False):
+        """cold: the keeper is killed too, and svd started again."""
         self.fleet, self.text, self.rng, self.log = fleet, text, rng, log
+        self.cold, self.crashes, self.perhaps_once = cold, 0, 0
         self.lives = fleet.dir / "lives"
         self.killed, self.count = {}, collections.Counter()
         self.supervisors = []
@@ -84,7 +86,7 @@ class Mayhem:
             (6, self.command), (3, self.start_once), (2, self.scale),
             (2, self.reload), (1, self.reload_error), (1, self.refloor),
             (1, self.upgrade), (1, self.fill_disk), (1, self.reopen), (1, self.hang_up),
-            (1, self.read_logs)]
+            (1, self.read_logs)] + [(4, self.crash)] * cold
 
     def strike(self):
         self.resume()
@@ -105,9 +107,11 @@ class Mayhem:
         if not pid:
             return
         self.note(f"kill {what} {pid} {sig}")
+        # Pids come again in the course of a run.
+        since = int((stat_fields(pid) or ["0"] * 20)[19])
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, sig)
-            self.killed[pid] = what
+            self.killed[pid, since] = what
             self.count[what] += 1
 
     def kill_supervisor(self):
@@ -174,6 +178,17 @@ class Mayhem:
                                      self.kill_floor, self.kill_logger], 2):
             blow()
 
+    def crash(self):
+        """All of svd but its workers."""
+        self.resume(all_of_them=True)
+        self.note(f"crash {self.fleet.keeper}")
+        self.count["keeper"] += 1
+        self.crashes += 1
+        self.fleet.crash()
+        if self.rng.random() < 0.5:
+            time.sleep(self.rng.random() * 0.2 * SLOW)
+        self.fleet.launch()
+
     def stop_one(self):
         who = self.rng.choice(["supervisor", "logger", "writer", "floor"])
         pids = {"supervisor": [self.fleet.supervisor()],
@@ -222,12 +237,13 @@ class Mayhem:
         self.note(f"svctl {words}")
         done = self.fleet.svctl("-t", 60, *words, timeout=70)
         self.note(f"svctl {words}: {done!r}")
-        if done.rc not in may:
+        if done.rc not in may + (4,) * self.cold:
             self.wrong.append(f"svctl {words}: {done!r}")
         return done
 
     def command(self):
-        name = self.rng.choice(OBEYING + FLOODS)
+        name = self.rng.choice([name for name in OBEYING + FLOODS
+                                if name in self.text.sections])
         command = self.rng.choice(
             ["restart", "restart", "cycle"] +
             (["kill", "signal"] if name in OBEYING else []))
@@ -248,8 +264,10 @@ class Mayhem:
         self.behind(self.do_start_once, ONCE)
 
     def do_start_once(self):
-        self.started_once += 1
-        self.svctl("start", ONCE)
+        if self.svctl("start", ONCE).rc == 0:
+            self.started_once += 1
+        else:
+            self.perhaps_once += 1
 
     def scale(self):
         self.commanded.add(SCALED)
@@ -286,7 +304,7 @@ class Mayhem:
         self.behind(self.do_upgrade, "upgrade")
 
     def do_upgrade(self):
-        done = self.svctl("upgrade", may=(0, 1))
+        done = self.svctl("upgrade", may=(0, 1, 7))
         self.count["upgrade" if done.rc == 0 else "upgrade that failed"] += 1
 
     def fill_disk(self):
@@ -312,10 +330,12 @@ class Mayhem:
             self.full = None
 
     def reopen(self):
-        self.fleet.signal(signal.SIGUSR1)
+        with contextlib.suppress(ProcessLookupError):
+            self.fleet.signal(signal.SIGUSR1)
 
     def hang_up(self):
-        self.fleet.signal(signal.SIGHUP)
+        with contextlib.suppress(ProcessLookupError):
+            self.fleet.signal(signal.SIGHUP)
 
     def read_logs(self):
         self.behind(lambda: self.svctl("logs", "-n", 5, "all"), "logs")

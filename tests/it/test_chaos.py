@@ -19,8 +19,10 @@ SEED = int(os.environ["SVD_TEST_SEED"])
 
 
 @pytest.mark.slow
-def test_nothing_is_lost_in_a_short_chaos():
-    assert chaos.run(minutes=0.2, seed=SEED) == []
+@pytest.mark.parametrize("way", ["warm", "cold"])
+def test_nothing_is_lost_in_a_short_chaos(way):
+    cold = way == "cold"
+    assert chaos.run(0.1 if cold else 0.17, SEED + cold, cold) == []
 
 
 class Mayhem:
@@ -30,6 +32,7 @@ class Mayhem:
         self.killed = dict.fromkeys(done.get("killed", ()), "worker")
         self.commanded, self.ending = set(done.get("commanded", ())), False
         self.started_once = done.get("started_once", 0)
+        self.perhaps_once, self.cold = 0, False
 
 
 class Coroner:
@@ -82,13 +85,30 @@ def test_a_restart_too_many_is_seen(tmp_path):
     (tmp_path / "once:0").write_text("born 1 999991 5\nexit 1 0\n")
     v = judge(tmp_path, {}, ("once", 1, (0, None)), started_once=2)
     assert any("started 2 times, lived 1" in text for text in v.wrong)
-    v = judge(tmp_path, {"steady": ["born 1 999991 5"]}, killed=[999991])
+    v = judge(tmp_path, {"steady": ["born 1 999991 5"]}, killed=[(999991, 5)])
     assert any("steady:0, whom nothing" in text for text in v.wrong)
 
 
 def test_what_nobody_asked_in_time_is_counted_apart(tmp_path):
     v = judge(tmp_path, {"crash": TWO}, SEEN[1], asked=False)
     assert v.wrong == [] and len(v.unknown) == 1
+
+
+def test_what_a_crash_has_cost_is_counted_and_nothing_else_may_be(tmp_path):
+    (tmp_path / "file:0").write_text("born 1 999991 5\n")
+    (tmp_path / "file:0.1").write_bytes(struct.pack("=QQQQ", 9000, 0, 0, 0))
+    got = verdict.text("file:0", 1, 9000)
+    v = judge(tmp_path, {}, killed=[(999991, 5)], asked=False)
+    v.mayhem.cold = True
+    v.unknown.clear()
+    v.check_output("file", "file", 0, got)
+    assert (v.wrong, v.unknown) == ([], [])
+    v.check_output("file", "file", 0, got[:500] + got[700:5000] + got[5001:])
+    assert v.unknown == ["file: 201 bytes in 2 holes, 0 at the end"]
+    for doubled in got[:500] + got[400:], got + got[-1:], got[:99] + b"?":
+        del v.wrong[:]
+        v.check_output("file", "file", 0, doubled)
+        assert len(v.wrong) == 1
 
 
 @pytest.mark.parametrize("trying,change,complaint", [
@@ -103,13 +123,13 @@ def test_what_nobody_asked_in_time_is_counted_apart(tmp_path):
 ])
 def test_each_byte_of_output_is_looked_at(tmp_path, trying, change, complaint):
     """trying: a write that was under way as its worker was killed."""
-    (tmp_path / "file:0").write_text("born 1 999991 5\nborn 2 999992 5\n")
+    (tmp_path / "file:0").write_text("born 1 999991 5\nborn 2 999992 6\n")
     for generation, taken, more in (1, 1000, 0), (2, 2000, trying):
         (tmp_path / f"file:0.{generation}").write_bytes(
             struct.pack("=QQQQ", taken, more, 0, 0))
     got = verdict.text("file:0", 1, 1000) + \
         verdict.text("file:0", 2, 2000 + trying)
-    v = judge(tmp_path, {}, killed=[999991, 999992], asked=False)
+    v = judge(tmp_path, {}, killed=[(999991, 5), (999992, 6)], asked=False)
     v.check_output("file", "file", 0, change(got))
     said = [text for text in v.wrong if text.startswith("file:")]
     if complaint is None:
