@@ -26,6 +26,7 @@ def prepare(way):
     if way.name == "library":
         _warm_spares(way, take_over)
     _fill_holes()
+    _keep_replaced()
     return take_over
 
 
@@ -142,6 +143,18 @@ def _fill_holes():
             last = id(blocks[-1])
         if run == 8:
             _kept.append(blocks)
+
+
+def _keep_replaced():
+    """What each worker will replace: side by side where the worker's own will
+    be, and never freed, which would write to yet another place."""
+    data = os.environ._data
+    items = [(bytes(bytearray(key)), bytes(bytearray(value)))
+             for key, value in data.items()]
+    data.clear()
+    data.update(items)
+    sys.argv = list(sys.argv)
+    _kept.append((items, sys.argv))
 
 
 # --- standard streams --------------------------------------------------------
