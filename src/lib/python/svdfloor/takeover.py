@@ -19,6 +19,7 @@ _kept = []   # what must not end by being forgotten
 
 def prepare(way):
     """In the floor, when all is loaded. The function that takes over a Job."""
+    _fill_holes()  # what is made here is used by each worker
     drop = []
     take_over = _make(drop)
     rehearse(way, take_over)
