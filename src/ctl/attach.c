@@ -115,6 +115,12 @@ greet(struct session *s, const json_t *reply, json_int_t generation)
 }
 
 static void
+set_mode(const struct session *s)
+{
+	mode_set(s->is_tty ? MODE_RAW : MODE_LINES);
+}
+
+static void
 send_window(struct session *s)
 {
 	unsigned int rows, columns;
@@ -133,7 +139,7 @@ use_reply(struct session *s, const json_t *reply)
 
 	s->is_tty = strcmp(input, "tty") == 0;
 	s->has_input = strcmp(input, "none") != 0;
-	mode_set(s->is_tty ? MODE_RAW : MODE_LINES);
+	set_mode(s);
 	greet(s, reply, generation);
 	s->generation = generation;
 	s->ended = 0;
@@ -335,7 +341,6 @@ static void
 hear_signals(struct session *s)
 {
 	struct signalfd_siginfo si;
-	enum mode mode = mode_now();
 
 	while (read(s->signals, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
 		if (SIG_BIT(si.ssi_signo) & ENDINGS) {
@@ -346,9 +351,12 @@ hear_signals(struct session *s)
 		if (si.ssi_signo == SIGTSTP) {
 			mode_restore();
 			raise(SIGSTOP);
-			mode_set(mode);
 		}
-		/* WINCH; and whoever was stopped may have missed one. */
+		/* A shell has set what it likes, and the size may have changed
+		 * unseen. */
+		if (si.ssi_signo == SIGCONT)
+			mode_forget();
+		set_mode(s);
 		send_window(s);
 	}
 }
@@ -375,20 +383,21 @@ fill_out(struct session *s)
 		s->in_flight += n;
 }
 
+/* All that it takes. */
 static void
 tell_svd(struct session *s)
 {
 	struct client *c = &s->ctl->client;
-	ssize_t n;
+	ssize_t n = 1;
 
-	fill_out(s);
-	if (c->fd == -1 || s->out.len == 0)
-		return;
-	n = send(c->fd, s->out.data, s->out.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	for (fill_out(s); n > 0 && c->fd != -1 && s->out.len > 0; fill_out(s)) {
+		n = send(c->fd, s->out.data, s->out.len,
+		    MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n > 0)
+			buf_consume(&s->out, (size_t)n);
+	}
 	/* A connection that is lost is noticed where it is read. */
-	if (n > 0)
-		buf_consume(&s->out, (size_t)n);
-	else if (errno != EAGAIN && errno != EINTR)
+	if (n == -1 && errno != EAGAIN && errno != EINTR)
 		s->out.len = 0;
 }
 

@@ -56,6 +56,12 @@ mode_restore(void)
 	now = MODE_AS_IT_WAS;
 }
 
+void
+mode_forget(void)
+{
+	now = MODE_AS_IT_WAS;
+}
+
 enum mode
 mode_now(void)
 {

@@ -19,6 +19,8 @@ int mode_open(void);
 /* Nothing where standard input is no terminal. */
 void mode_set(enum mode mode);
 void mode_restore(void);
+/* Somebody else may have changed it. */
+void mode_forget(void);
 enum mode mode_now(void);
 /* Of the terminal; -1: there is none, or it does not say. */
 int mode_window(unsigned int *rows, unsigned int *columns);

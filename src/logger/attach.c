@@ -21,8 +21,8 @@
 #include "ipc/proto_attach.h"
 #include "ipc/varlink.h"
 #include "logger/reader.h"
+#include "logger/ring.h"
 #include "logger/shown.h"
-#include "logger/terminals.h"
 
 #define READ_BYTES 16384
 #define IN_MAX (ATTACH_HEAD_BYTES + ATTACH_DATA_MAX)
@@ -43,6 +43,7 @@ struct attached {
 	int heard_all; /* the client will send nothing more */
 	int64_t ended; /* when the worker was seen to have; 0: it has not */
 	int said_end;
+	int leaving; /* main has been told to finish */
 	struct buf in, out;
 	size_t written; /* of the first frame's data in `in` */
 	size_t taken;   /* not told to the client yet */
@@ -312,14 +313,16 @@ obey(struct attached *a)
 static int
 is_quiet(const struct attached *a, const struct shown *s)
 {
+	struct pollfd terminal = {
+	    .fd = a->is_tty ? a->input : -1, .events = POLLIN};
 	int left = 0;
 
 	if (s->stream->fd == -1)
 		return 1;
 	/* The ring's position is main's, and shared. */
-	return !terminals_pending(a->lg, s->stream) &&
+	return (poll(&terminal, 1, 0) == 0 || !(terminal.revents & POLLIN)) &&
 	       ioctl(s->stream->fd, FIONREAD, &left) == 0 && left == 0 &&
-	       lseek(s->view.ring, 0, SEEK_CUR) == s->at;
+	       ring_position(s->view.c, s->view.ring) == s->at;
 }
 
 static int
@@ -342,16 +345,19 @@ note_end(
 	int over = a->life != -1 ? life->revents != 0
 	                         : (input->revents & (POLLERR | POLLHUP)) != 0;
 
-	if ((over || a->lg->cursors.head->quitting) && a->ended == 0)
+	if (over && a->ended == 0)
 		a->ended = sys_now_ms();
 }
 
-/* Done: the end was said, and heard. */
+/* Done: the end was said, and heard. Or the worker goes on without us, and so
+ * does the client, who knows of all that we have done. */
 static int
 is_over(struct attached *a)
 {
-	if (a->ended == 0 || a->out.len > 0)
+	if (a->out.len > 0)
 		return 0;
+	if (a->ended == 0)
+		return a->leaving && a->taken == 0;
 	if (!a->said_end && is_all_shown(a)) {
 		if (attach_put(&a->out, ATTACH_ENDED, "", 0) == -1)
 			_exit(1);
@@ -391,7 +397,7 @@ time_to_wait(const struct attached *a, int blocked)
 {
 	if (a->out.len == 0 && (a->taken > 0 || has_grown(a)))
 		return 0;
-	if (a->ended != 0)
+	if (a->ended != 0 || a->leaving)
 		return LAST_WORDS_MS;
 	return blocked && a->is_tty ? NUDGE_MS : -1;
 }
@@ -412,6 +418,8 @@ wait_for_more(struct attached *a, int blocked)
 	if (blocked)
 		p[3].events = POLLOUT;
 	ask_for_wakeup(a);
+	/* Looked at first: where the fleet has ended, so has the worker. */
+	a->leaving = a->lg->cursors.head->quitting != 0;
 	poll(p, 4, time_to_wait(a, blocked));
 	if (p[0].revents & (POLLHUP | POLLERR))
 		_exit(0);
@@ -437,7 +445,7 @@ attach_run(struct logger *lg, const struct pl_msg *m, const int *fds,
 	do {
 		fill(&a);
 		flush(&a);
-		blocked = a.ended == 0 && obey(&a);
+		blocked = a.ended == 0 && !a.leaving && obey(&a);
 		wait_for_more(&a, blocked);
 	} while (!is_over(&a));
 	_exit(0);

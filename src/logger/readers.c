@@ -12,6 +12,7 @@
 #include "logger/attach.h"
 #include "logger/reader.h"
 #include "logger/streams.h"
+#include "logger/terminals.h"
 
 /* Where too many read already, the client hears it and is closed: it may come
  * again. */
@@ -53,6 +54,8 @@ readers_start(struct logger *lg, const struct pl_msg *m, const int *fds,
 	streams_look_at_all(lg, now);
 	r->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	r->pid = r->wake_fd == -1 ? -1 : fork();
+	if (r->pid == 0)
+		terminals_leave(lg);
 	if (r->pid == 0 && m->type == PL_ATTACH)
 		attach_run(lg, m, fds, nfds, number, main_pid);
 	if (r->pid == 0)

@@ -257,17 +257,6 @@ terminals_pump(struct logger *lg, struct stream *s)
 	return 0;
 }
 
-int
-terminals_pending(const struct logger *lg, const struct stream *s)
-{
-	const struct terminal *t;
-
-	TAILQ_FOREACH (t, &lg->terminals, link)
-		if (t->stream == s && is_ready(t->fd, POLLIN))
-			return 1;
-	return 0;
-}
-
 void
 terminals_leave(struct logger *lg)
 {

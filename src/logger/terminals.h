@@ -18,8 +18,6 @@ void terminals_part(struct logger *lg, struct stream *s);
 size_t terminals_pump(struct logger *lg, struct stream *s);
 /* At the start, once all streams are known: what is left is nobody's. */
 void terminals_drop_left_over(struct logger *lg);
-/* Is there something in one of this stream that was not moved yet? */
-int terminals_pending(const struct logger *lg, const struct stream *s);
 /* For a copy of main: closes them, as each that is open keeps a terminal. */
 void terminals_leave(struct logger *lg);
 

@@ -34,16 +34,28 @@ kind_of(const struct worker_input *in)
 	return in->is_tty ? "tty" : "in";
 }
 
-/* A pipe's by /proc, as for whoever opens a file of his own; a terminal's
- * where there is no /dev/pts, too. */
+/* Where there is no /dev/pts, too; or by that, where the kernel has no call. */
+static int
+open_slave(int master)
+{
+	static const int flags = O_RDWR | O_NOCTTY | O_CLOEXEC;
+	int fd = ioctl(master, TIOCGPTPEER, flags), number;
+	char path[32];
+
+	if (fd != -1 || ioctl(master, TIOCGPTN, &number) == -1)
+		return fd;
+	snprintf(path, sizeof(path), "/dev/pts/%d", number);
+	return open(path, flags);
+}
+
+/* A pipe's by /proc, as for whoever opens a file of his own. */
 static int
 open_end(const struct worker_input *in)
 {
 	char path[32];
 
 	if (in->is_tty)
-		return ioctl(
-		    in->fd, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+		return open_slave(in->fd);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", in->fd);
 	return open(path, O_RDONLY | O_CLOEXEC);
 }

@@ -20,7 +20,7 @@ READING = (["ping"], ["version"], ["status"], ["why", "w"], ["health"],
            ["-j", "config"])
 ACTING = (["start", "w"], ["stop", "w"], ["restart", "w"], ["kill", "w"],
           ["signal", "USR1", "w"], ["reload"], ["scale", "w", "2"],
-          ["refloor", "f"],
+          ["refloor", "f"], ["attach", "w"],
           ["shutdown"])
 
 

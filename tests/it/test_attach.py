@@ -344,6 +344,34 @@ def test_a_client_that_is_stopped_and_goes_on(fleet):
         t.expect("42")
 
 
+def test_over_an_upgrade(fleet):
+    f = fleet(SHELL + CAT)
+    pids = f.running()
+    with terminal(f, "sh") as t, pipes(f, "cat") as proc:
+        t.expect("$ ")
+        proc.stdin.write(b"before\n")
+        proc.stdin.flush()
+        read_until(proc, b"before\n")
+        f.ctl("upgrade")
+        t.type("echo $((40 + 2))\n")
+        t.expect("42")
+        proc.stdin.write(b"behind\n")
+        proc.stdin.flush()
+        assert read_until(proc, b"\n") == b"behind\n"
+    assert f.running() == pids
+
+
+def test_the_end_of_the_fleet(fleet):
+    f = fleet(SHELL)
+    with terminal(f, "sh") as t:
+        t.expect("$ ")
+        f.stop()
+        t.expect("sh has ended")
+        # As it is asked, the daemon may still answer, or not.
+        assert t.end() in (0, 3, 4)
+        assert t.modes() == t.before
+
+
 def test_what_cannot_be_attached_to(fleet):
     f = fleet(CAT + "numprocs = 2\n")
     assert f.ctl("attach", "no", rc=5).err == "svctl: no such worker: no\n"
