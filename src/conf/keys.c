@@ -87,7 +87,7 @@ static const struct conf_key keys[] = {
 	.help = "mode bits taken from new files"},
     {WORKER("environment", TYPE_ENVIRONMENT, environment), .help = "variables"},
     {WORKER("env_file", TYPE_ENV_FILE, env_file), .help = "file of variables"},
-    {WORKER("stdin", TYPE_STREAM, conf.std_in), 
+    {WORKER("stdin", TYPE_STREAM, conf.std_in),
 	.choices = "null|pipe|file:PATH", .def = "null",
 	.help = "standard input; pipe: what svctl attach sends"},
     {WORKER("tty", TYPE_BOOL, conf.tty), .def = "no",

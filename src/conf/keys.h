@@ -48,9 +48,9 @@ struct conf_key {
 	size_t offset; /* in struct fleet_section or worker_section, or where
 	                  in_floor: in struct floor_conf, at conf.as_floor */
 	int in_floor;
-	int64_t min, max;          /* in the type's own unit */
-	const char *choices;       /* "a|b"; for a stream's message only */
-	const char *def;           /* as it would be written; NULL: none */
+	int64_t min, max;    /* in the type's own unit */
+	const char *choices; /* "a|b"; for a stream's message only */
+	const char *def;     /* as it would be written; NULL: none */
 	int live; /* a change needs no restart: of the worker; for [fleet], of
 	             svd */
 	int required;

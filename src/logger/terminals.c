@@ -18,8 +18,8 @@
 #define PAGE 4096 /* what a pipe with room has room for */
 
 struct terminal {
-	TAILQ_ENTRY(terminal) link; /* by generation */
-	struct stream *stream;      /* NULL: it has no FIFO yet */
+	TAILQ_ENTRY(terminal) link;
+	struct stream *stream; /* NULL: it has no FIFO yet */
 	unsigned long long generation;
 	int fd;
 	int at_rest; /* nothing will be written to it any more */
@@ -94,18 +94,17 @@ find(const struct logger *lg, const struct terminal *wanted)
 	return NULL;
 }
 
-static void
-insert(struct logger *lg, struct terminal *t)
+/* Whose turn it is. NULL: the stream has none. */
+static struct terminal *
+oldest(const struct logger *lg, const struct stream *s)
 {
-	struct terminal *next;
+	struct terminal *t, *found = NULL;
 
-	TAILQ_FOREACH (next, &lg->terminals, link)
-		if (next->generation > t->generation)
-			break;
-	if (next != NULL)
-		TAILQ_INSERT_BEFORE(next, t, link);
-	else
-		TAILQ_INSERT_TAIL(&lg->terminals, t, link);
+	TAILQ_FOREACH (t, &lg->terminals, link)
+		if (t->stream == s &&
+		    (found == NULL || t->generation < found->generation))
+			found = t;
+	return found;
 }
 
 static struct stream *
@@ -135,7 +134,7 @@ take(struct logger *lg, const struct terminal *like, int fd)
 	} else {
 		*t = *like;
 		t->fd = fd;
-		insert(lg, t);
+		TAILQ_INSERT_TAIL(&lg->terminals, t, link);
 	}
 	s = t->stream != NULL ? t->stream : stream_of(lg, t);
 	if (s != NULL && t->stream == NULL)
@@ -241,15 +240,12 @@ move(const struct terminal *t)
 size_t
 terminals_pump(struct logger *lg, struct stream *s)
 {
-	struct terminal *t, *next;
+	struct terminal *t;
 	size_t n;
 
-	for (t = TAILQ_FIRST(&lg->terminals); t != NULL; t = next) {
-		next = TAILQ_NEXT(t, link);
-		if (t->stream != s)
-			continue;
+	while ((t = oldest(lg, s)) != NULL) {
 		n = move(t);
-		/* A full FIFO, or the life whose turn it is. */
+		/* A full FIFO, or a life that goes on. */
 		if (n > 0 || !t->at_rest || is_ready(t->fd, POLLIN))
 			return n;
 		drop(lg, t);

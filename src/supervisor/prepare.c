@@ -280,8 +280,8 @@ lend(struct preparation *p, int i, int fd, struct err *e)
 	/* Its group says who else may write to a terminal. */
 	if (geteuid() != 0 || fchown(fd, j->set_user ? j->uid : 0,
 				  j->takes_terminal ? (gid_t)-1
-				  : j->set_user ? j->gid
-						: getegid()) == 0)
+				  : j->set_user     ? j->gid
+						    : getegid()) == 0)
 		return 0;
 	return err_sys(e, errno, "streams: cannot give them to their user");
 }
