@@ -319,10 +319,10 @@ is_quiet(const struct attached *a, const struct shown *s)
 
 	if (s->stream->fd == -1)
 		return 1;
-	/* The ring's position is main's, and shared. */
+	/* What was taken may not be noted yet. */
 	return (poll(&terminal, 1, 0) == 0 || !(terminal.revents & POLLIN)) &&
 	       ioctl(s->stream->fd, FIONREAD, &left) == 0 && left == 0 &&
-	       ring_position(s->view.c, s->view.ring) == s->at;
+	       ring_position(s->view.c) == s->at;
 }
 
 static int
