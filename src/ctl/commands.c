@@ -300,6 +300,21 @@ run_signal(struct ctl *ctl)
 	return report_no_answer(ctl, r, &e);
 }
 
+/* The daemon's end is theirs. */
+static int
+use_shutdown(struct ctl *ctl, const json_t *parameters)
+{
+	const json_t *name;
+	size_t i;
+
+	(void)ctl;
+	json_array_foreach (json_object_get(parameters, "lost"), i, name)
+		print_error("%s: its terminal ends with the daemon, and so "
+			    "does it",
+		    json_string_value(name));
+	return EXIT_DONE;
+}
+
 static int
 run_shutdown(struct ctl *ctl)
 {
@@ -310,7 +325,7 @@ run_shutdown(struct ctl *ctl)
 
 	if (ctl->detach)
 		json_object_set_new(parameters, "detach", json_true());
-	status = command_call(ctl, parameters, NULL, use_nothing);
+	status = command_call(ctl, parameters, NULL, use_shutdown);
 	if (status != EXIT_DONE || !ctl->wait)
 		return status;
 	r = client_wait_gone(&ctl->client, ctl->deadline, &e);

@@ -139,7 +139,8 @@ prove(const struct worker *w, int *pidfd, struct err *e)
 	if (*pidfd == -1)
 		return err_sys(e, errno, "cannot open pid %d", pid);
 	rc = identity_holds(&w->rec.id, pid, *pidfd);
-	if (rc == 1)
+	/* Where nothing was recorded that could tell, it may say so itself. */
+	if (rc == 1 || (rc == -1 && sweep_is_of(w, pid)))
 		return 1;
 	fd_close(pidfd);
 	if (rc == 0)
@@ -233,6 +234,18 @@ adopted_signal(const struct worker *w, int sig, int group)
 	if (errno != EINVAL || sys_pidfd_is_dead(a->pidfd))
 		return -1;
 	return kill(-w->rec.pid, sig);
+}
+
+void
+adopted_end_group(const struct worker *w)
+{
+	int pid = w->rec.pid;
+
+	/* A group's number is not given away while it has a member: it is its
+	 * own if it is still the zombie's, or no process's. */
+	if ((w->adopted != NULL && sys_pidfd_pid(w->adopted->pidfd) == pid) ||
+	    (kill(pid, 0) == -1 && errno == ESRCH))
+		kill(-pid, SIGKILL);
 }
 
 void

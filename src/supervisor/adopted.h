@@ -32,6 +32,9 @@ adopted_is(const struct worker *w)
 /* To it, or its process group. -1 and errno: ESRCH too where nobody can say
  * whether it still is the one. */
 int adopted_signal(const struct worker *w, int sig, int group);
+/* KILL to what is left of its process group, of which it was the leader, and
+ * has ended. */
+void adopted_end_group(const struct worker *w);
 /* KILL to its tree. One that cannot be proven is taken for gone. */
 void adopted_kill(struct worker *w);
 

@@ -248,10 +248,16 @@ reattach_adopt(struct supervisor *s)
 json_t *
 reattach_again(struct supervisor *s)
 {
+	struct worker *w;
+	size_t i;
+
 	adopted_take(s);
 	hold_report(s);
 	if (s->resumed)
 		adopted_bury(s);
+	ROSTER_EACH (&s->roster, i, w)
+		if (adopted_is(w))
+			worker_explain(w);
 	if (s->reattached == NULL)
 		s->reattached = json_array();
 	return s->reattached;

@@ -113,6 +113,21 @@ verb_signal(struct call *c)
 	return call_answer_outcome(c, o);
 }
 
+/* A terminal hangs up with the keeper, which is its other end. NULL without
+ * memory. */
+static json_t *
+who_is_lost(const struct supervisor *s)
+{
+	json_t *list = json_array();
+	struct worker *w;
+	size_t i;
+
+	ROSTER_EACH (&s->roster, i, w)
+		if (w->conf->tty && w->rec.pid != 0)
+			json_array_append_new(list, json_string(w->conf->name));
+	return list;
+}
+
 static int
 verb_shutdown(struct call *c)
 {
@@ -127,7 +142,8 @@ verb_shutdown(struct call *c)
 				: "the command is svd's reason to be");
 		if (supervisor_detach(c->sup, &e) == -1)
 			return call_fail(c, ERROR_FAILED, e.text);
-		return call_reply(c, json_pack("{s:i}", "keeper_pid", keeper));
+		return call_reply(c, json_pack("{s:i, s:o}", "keeper_pid",
+					 keeper, "lost", who_is_lost(c->sup)));
 	}
 	rc = call_reply(c, json_pack("{s:i}", "keeper_pid", keeper));
 	if (rc == 0 && !c->sup->stopping)
@@ -166,9 +182,10 @@ const struct verb verbs_act[] = {
     {"Signal", ACCESS_ACT, "names: []string, signal: string",
 	"results: []Result", verb_signal,
 	"To the main processes; signal: TERM, SIGTERM, 15."},
-    {"Shutdown", ACCESS_ACT, "detach: ?bool", "keeper_pid: int", verb_shutdown,
+    {"Shutdown", ACCESS_ACT, "detach: ?bool",
+	"keeper_pid: int, lost: ?[]string", verb_shutdown,
 	"Begins the fleet's end; detach: svd's alone, its workers run on for\n"
-	"# a later svd."},
+	"# a later svd, but those that are lost with their terminal."},
     {"Reattach", ACCESS_ACT, "", "workers: []Reattached", verb_reattach,
 	"What has become of each worker that an earlier svd left; those that\n"
 	"# were refused are tried again."},

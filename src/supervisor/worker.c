@@ -382,14 +382,18 @@ _Static_assert(
     sizeof(actions) / sizeof(*actions) == ACT_COUNT, "each action is defined");
 
 /* Why it is not as it should be, for status and why. */
-static void
-explain(struct worker *w)
+void
+worker_explain(struct worker *w)
 {
 	char text[RECORD_FAULT_MAX];
 	const struct worker_conf *c = w->conf;
 
 	w->error[0] = '\0';
-	if (w->rec.fault[0] != '\0')
+	if (adopted_is(w) && w->adopted == NULL)
+		snprintf(w->error, sizeof(w->error),
+		    "pid %d could not be adopted: see svctl reattach",
+		    w->rec.pid);
+	else if (w->rec.fault[0] != '\0')
 		memcpy(w->error, w->rec.fault, sizeof(w->error));
 	else if (w->rec.state != WS_BACKOFF && w->rec.state != WS_FAILED)
 		return;
@@ -452,7 +456,7 @@ worker_handle(struct worker *w, enum worker_event ev)
 		w->rec.automatic = 1;
 	enter(w, step->next);
 	actions[step->action].plan(w);
-	explain(w);
+	worker_explain(w);
 	worker_record(w);
 	if (from != step->next) {
 		say_step(w, from);
@@ -569,7 +573,7 @@ void
 worker_resume(struct worker *w)
 {
 	w->unsettled = 0;
-	explain(w);
+	worker_explain(w);
 	if (w->rec.stop_pid == 0)
 		w->rec.stop_token = 0;
 	if (w->rec.state == WS_STARTING && w->rec.pid == 0 &&

@@ -122,6 +122,8 @@ void worker_remember(struct worker *w, const struct death *d);
 /* After a replay and all births: arms the timers that rec says, resumes what
  * it was doing. */
 void worker_resume(struct worker *w);
+/* Puts into words again why it is not as it should be. */
+void worker_explain(struct worker *w);
 /* Writes rec to `state`; with its history, when state is written anew. */
 void worker_record(struct worker *w);
 void worker_dump(const struct worker *w, struct state *st);

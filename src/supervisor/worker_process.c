@@ -14,6 +14,7 @@
 #include "base/sys.h"
 #include "core/backoff.h"
 #include "ipc/proto_birth.h"
+#include "supervisor/adopted.h"
 #include "supervisor/child.h"
 #include "supervisor/floor_argv.h"
 #include "supervisor/supervisor.h"
@@ -216,6 +217,7 @@ end_left_over(struct worker *w, int pid)
 		return;
 	/* Its number may be another's by now. */
 	if (adopted) {
+		adopted_end_group(w);
 		if (w->conf->kill_mode == KILL_MODE_TREE)
 			sweep_add_adopted(w->sup, pid, w);
 		return;

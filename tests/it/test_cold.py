@@ -686,3 +686,166 @@ def test_no_byte_of_a_worker_that_lives_is_lost_or_doubled(fleet, shm):
         assert difference(rotated(out), want) is None, name
     assert f.stop() == 0
     assert sorted(os.listdir(f.run)) == ["lock"]
+
+
+def test_output_goes_on_where_the_fifos_have_lost_their_names(fleet):
+    f = fleet(f"""
+[worker:web]
+command = {act("on", 10, "/dev/stdout", "write", 1, "early", "pause")}
+stderr = log
+""")
+    pid = f.running()["web"]
+    wait_for(lambda: "early" in f.ctl("logs", "web").out)
+    f.crash()
+    shutil.rmtree(f.run / "out")
+    os.kill(pid, signal.SIGUSR1)
+    f.recover()
+    wait_for(lambda: "10" in f.ctl("logs", "web").out.split())
+    os.kill(pid, signal.SIGKILL)
+    f.wait("web", state="RUNNING", generation=2)
+    wait_for(lambda: "early" in f.ctl("logs", "web").out)
+
+
+def test_a_detached_fleets_output_is_delivered_first(fleet):
+    f = fleet(launch=False)
+    flood(f, f.run, {"plain": f"stdout = file:{f.path('plain.out')}"})
+    f.start()
+    pids = f.running()
+    for _ in range(3):
+        f.ctl("shutdown", "--detach")
+        assert f.end() == 0
+        f.recover()
+        assert f.running() == pids
+    f.ctl("stop", "plain")
+    want = expected("plain", wait_for(lambda: ended(f, "plain"), 20))
+    with contextlib.suppress(AssertionError):
+        wait_for(lambda: f.path("plain.out").stat().st_size == len(want), 5)
+    assert difference(f.path("plain.out").read_bytes(), want) is None
+
+
+# --- stops, upgrades, proofs -----------------------------------------------------------
+
+def test_a_stop_goes_on_with_its_grace(fleet):
+    f = fleet(launch=False)
+    term, told = f.path("term"), f.path("told")
+    f.ini.write_text(f"""[fleet]
+name = test
+[worker:deaf]
+command = {act("on", 15, term, "pause")}
+stop_timeout = 3s
+[worker:asked]
+command = {act("pause")}
+stop_command = {act("append", told, "x", "sleep", 60000)}
+stop_timeout = 3s
+""")
+    f.start()
+    pids = f.running()
+    f.ctl("--no-wait", "stop", "all")
+    f.wait_lines("term")
+    f.wait_lines("told")
+    asked = time.monotonic()
+    f.crash()
+    f.recover()
+    for name, pid in pids.items():
+        w = f.worker(name)
+        assert (w["state"], w["pid"], w["want"]) == ("STOPPING", pid, "down")
+    for name in pids:
+        w = f.wait(name, state="STOPPED")
+        assert w["last_exit"]["signal"] == signal.SIGKILL
+    assert 2 < time.monotonic() - asked < 8 * SLOW
+    assert f.lines("term") == ["15"] and f.lines("told") == ["x"]
+    wait_for(lambda: not any(is_of(p, f, "asked") for p in all_pids()))
+
+
+def test_a_groups_signals_reach_the_group_of_an_adopted_worker(fleet):
+    f = fleet(launch=False)
+    f.ini.write_text(f"""[fleet]
+name = test
+[worker:web]
+command = {act("fork", "{", "on", 15, f.path("child"), "pause", "}",
+               "on", 15, f.path("main"), "on-exit", 15, 0, "pause")}
+kill_mode = group
+""")
+    f.start()
+    f.running()
+    wait_for(lambda: sum(is_of(p, f, "web") for p in all_pids()) == 2)
+    f.crash()
+    f.recover()
+    f.ctl("stop", "web")
+    f.wait_lines("child")
+
+
+@pytest.mark.slow
+def test_an_upgrade_keeps_adopted_workers(fleet):
+    f = fleet(f"""
+[worker:web]
+command = {act("on-exit", 15, 5, "pause")}
+numprocs = 2
+restart = no
+""")
+    pids = f.running()
+    f.crash()
+    f.recover()
+    f.ctl("upgrade")
+    assert f.running() == pids
+    os.kill(pids["web:0"], signal.SIGTERM)
+    assert f.wait("web:0", state="FAILED")["last_exit"]["code"] == 5
+    f.crash()
+    f.recover()
+    assert f.worker("web:1")["pid"] == pids["web:1"]
+
+
+def without_identity(words):
+    return [w for w in words
+            if not w.startswith(("pidfd_ino=", "start_time="))]
+
+
+def test_without_a_recorded_identity_its_environment_proves_a_process(fleet):
+    f = fleet(TWO)
+    pids = f.running()
+    f.crash()
+    edit_state(f, without_identity)
+    f.recover()
+    assert f.running() == pids
+    assert f.ctl("reattach").out.count("adopted") == 2
+
+
+def test_who_cannot_be_proven_is_refused_and_left_alone(fleet):
+    f = fleet(TWO)
+    pids = f.running()
+    f.crash()
+    edit_state(f, lambda words: without_identity(
+        with_key(words, "generation", 7))
+        if "name=web:0" in words else words)
+    f.recover()
+    result = f.ctl("reattach", rc=1)
+    assert f"web:0: refused (nothing proves that pid {pids['web:0']} is " \
+        "still its process)" in result.out
+    w = f.worker("web:0")
+    assert w["pid"] == pids["web:0"]
+    assert "could not be adopted" in w["error"]
+    assert f.worker("web:1")["error"] is None
+    # Given up, it is what a dead worker left, as its environment says.
+    f.ctl("--no-wait", "stop", "web:0")
+    assert alive(pids["web:0"])
+    f.ctl("kill", "web:0")
+    f.wait("web:0", state="STOPPED", pid=0)
+    wait_for(lambda: not alive(pids["web:0"]))
+
+
+def test_workers_with_terminals_are_named_as_they_are_lost(fleet):
+    f = fleet(f"""
+[worker:shell]
+command = {act("pause")}
+tty = yes
+[worker:web]
+command = {act("pause")}
+""")
+    pids = f.running()
+    result = f.ctl("shutdown", "--detach")
+    assert "shell: its terminal ends" in result.err
+    f.end()
+    wait_for(lambda: not alive(pids["shell"]))
+    f.recover()
+    f.wait("shell", state="RUNNING", generation=2)
+    assert f.worker("web")["pid"] == pids["web"]
