@@ -222,6 +222,8 @@ sys_pidfd_status(int pidfd, int *status)
 	struct pollfd p = {.fd = pidfd, .events = POLLIN};
 	int rc;
 
+	if (!sys_pidfd_is_dead(pidfd))
+		return 0;
 	if (zombie_status(pidfd, status))
 		return 1;
 	/* POLLHUP: it has been reaped. First: who is reaped after this is asked

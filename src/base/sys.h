@@ -37,7 +37,7 @@ int sys_pidfd_send_signal_group(int pidfd, int sig);
 int sys_pidfd_is_dead(int pidfd);
 /*
  * How a process ended that need not be a child of ours, as wait(2) has it.
- * 1: *status says it, 0: it has not been reaped yet, -1: the kernel does not
+ * 1: *status says it, 0: it lives, or is to be reaped before, -1: the kernel does not
  * tell (before Linux 6.15).
  */
 int sys_pidfd_status(int pidfd, int *status);

@@ -94,6 +94,10 @@ backoff_verdict(const struct verdict_input *in)
 		return EV_DIED_DONE;
 	if (in->hopeless || is_permanent(c, d))
 		return EV_DIED_FATAL;
+	/* As a rule all died with svd: no reason to end the fleet again, with
+	 * a status that is not known. */
+	if (in->found_gone && c->essential && c->type == WORKER_DAEMON)
+		return EV_DIED_RETRY;
 	if (!wants_another(c, d)) {
 		if (death_is_success(c, d) ||
 		    (c->restart == RESTART_ON_FAILURE && is_asked_for(d)))

@@ -29,6 +29,7 @@ struct verdict_input {
 	int64_t recent; /* deaths within restart_interval, this one
 	                   included */
 	int hopeless;   /* its set-up does harm */
+	int found_gone; /* it was to be adopted, and nobody saw it end */
 };
 
 enum worker_event backoff_verdict(const struct verdict_input *in);

@@ -214,8 +214,8 @@ adopted_bury(struct supervisor *s)
 
 	ROSTER_EACH (&s->roster, i, w)
 		if (adopted_is(w) && w->lost) {
-			w->lost = 0;
 			end(w, NULL);
+			w->lost = 0;
 		}
 }
 

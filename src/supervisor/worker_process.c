@@ -128,7 +128,8 @@ judge(struct worker *w)
 	    .death = &w->rec.last,
 	    .want_up = w->rec.want_up,
 	    .stopping = w->rec.state == WS_STOPPING,
-	    .hopeless = w->rec.interrupted >= WORKER_INTERRUPTED_MAX};
+	    .hopeless = w->rec.interrupted >= WORKER_INTERRUPTED_MAX,
+	    .found_gone = w->lost};
 	enum worker_event ev;
 
 	w->rec.deaths++;

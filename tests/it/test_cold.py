@@ -155,6 +155,25 @@ backoff_delay = 10ms
     assert f"pid {pids['web:0']} is no more" in f.log()
 
 
+def test_an_essential_worker_found_gone_does_not_end_the_fleet(fleet):
+    """As when all of a container was killed, and is started again."""
+    f = fleet(f"""
+[worker:web]
+command = {act("pause")}
+essential = yes
+restart = no
+backoff_delay = 10ms
+""")
+    pid = f.running()["web"]
+    f.crash()
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: stat_fields(pid) is None)
+    f.recover()
+    f.wait("web", state="RUNNING", generation=2)
+    os.kill(f.worker("web")["pid"], signal.SIGKILL)
+    assert f.end() == 128 + signal.SIGKILL
+
+
 def test_stops_and_kills_reach_the_whole_tree_of_an_adopted_worker(fleet):
     f = fleet(f"""
 [worker:deaf]

@@ -373,6 +373,25 @@ START_TEST(a_hopeless_set_up_is_fatal)
 }
 END_TEST
 
+START_TEST(who_is_found_gone_ends_no_fleet)
+{
+	struct death unknown = {.at = 1, .code = -1, .pid = 5};
+	struct worker_conf c;
+	struct verdict_input in = input(&c, &unknown);
+
+	c.restart = RESTART_NO;
+	c.essential = 1;
+	ck_assert_int_eq(backoff_verdict(&in), EV_DIED_FATAL);
+	in.found_gone = 1;
+	ck_assert_int_eq(backoff_verdict(&in), EV_DIED_RETRY);
+	c.type = WORKER_ONESHOT;
+	ck_assert_int_eq(backoff_verdict(&in), EV_DIED_FATAL);
+	c.type = WORKER_DAEMON;
+	c.essential = 0;
+	ck_assert_int_eq(backoff_verdict(&in), EV_DIED_FATAL);
+}
+END_TEST
+
 /* --- words --- */
 
 START_TEST(a_death_is_described)
@@ -440,6 +459,7 @@ verdicts(void)
 	tcase_add_test(t, more_deaths_than_the_limit_are_fatal);
 	tcase_add_test(t, the_limit_does_not_spoil_a_success);
 	tcase_add_test(t, a_hopeless_set_up_is_fatal);
+	tcase_add_test(t, who_is_found_gone_ends_no_fleet);
 	return t;
 }
 

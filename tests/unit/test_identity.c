@@ -125,6 +125,60 @@ START_TEST(of_nothing_known_nothing_is_proven)
 }
 END_TEST
 
+/* Of a zombie, and of one that was reaped; by whom, is all the same. */
+static void
+check_status(int pidfd, int reaped, int expected)
+{
+	int status = -7, rc = sys_pidfd_status(pidfd, &status);
+
+	ck_assert_int_eq(sys_pidfd_is_dead(pidfd), 1);
+	/* Before Linux 6.15 nobody is told of who is reaped. */
+	if (reaped && rc == -1)
+		return;
+	ck_assert_int_eq(rc, 1);
+	ck_assert_int_eq(status, expected);
+}
+
+START_TEST(a_status_is_known_of_whoever_has_a_pidfd)
+{
+	int fd, status, code = _i == 0 ? 42 : 0;
+	siginfo_t si;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		pause();
+		_exit(99);
+	}
+	fd = sys_pidfd_open(pid);
+	ck_assert_int_eq(sys_pidfd_is_dead(fd), 0);
+	ck_assert_int_eq(sys_pidfd_status(fd, &status), 0);
+	close(fd);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	pid = fork();
+	if (pid == 0)
+		_exit(code);
+	fd = sys_pidfd_open(pid);
+	ck_assert_int_eq(waitid(P_PID, (id_t)pid, &si, WEXITED | WNOWAIT), 0);
+	check_status(fd, 0, code << 8);
+	waitpid(pid, &status, 0);
+	check_status(fd, 1, code << 8);
+	close(fd);
+}
+END_TEST
+
+START_TEST(a_signal_that_killed_is_known)
+{
+	siginfo_t si;
+
+	kill(a, SIGUSR1);
+	ck_assert_int_eq(waitid(P_PID, (id_t)a, &si, WEXITED | WNOWAIT), 0);
+	check_status(a_fd, 0, SIGUSR1);
+	waitpid(a, NULL, 0);
+	check_status(a_fd, 1, SIGUSR1);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -142,6 +196,8 @@ main(void)
 	tcase_add_test(t, without_a_pidfd_the_start_time_tells);
 	tcase_add_test(t, a_process_that_is_gone_is_not_itself);
 	tcase_add_test(t, of_nothing_known_nothing_is_proven);
+	tcase_add_loop_test(t, a_status_is_known_of_whoever_has_a_pidfd, 0, 2);
+	tcase_add_test(t, a_signal_that_killed_is_known);
 	srunner_run_all(r, CK_ENV);
 	failed = srunner_ntests_failed(r);
 	srunner_free(r);

@@ -325,6 +325,59 @@ START_TEST(test_no_session_no_kill)
 }
 END_TEST
 
+START_TEST(test_proven_by_a_pidfd)
+{
+	pid_t pid = fork();
+	int pidfd;
+
+	if (pid == 0) {
+		if (fork() == 0) {
+			setsid();
+			say_born();
+			sleep_for_ever();
+		}
+		say_born();
+		sleep_for_ever();
+	}
+	pidfd = sys_pidfd_open(pid);
+	await_born(2);
+	ck_assert_int_eq(proctree_kill_proven(pid, pidfd), 2);
+	ck_assert_int_eq(reap_all(), 2);
+	/* It is gone: whoever has its number now is nobody of ours. */
+	ck_assert_int_eq(proctree_kill_proven(getppid(), pidfd), 0);
+	close(pidfd);
+}
+END_TEST
+
+static pid_t listed[2];
+
+static int
+is_listed(pid_t pid, void *arg)
+{
+	(*(int *)arg)++;
+	return pid == listed[0] || pid == listed[1];
+}
+
+START_TEST(test_among_all_processes)
+{
+	pid_t other = fork();
+	int i, looks = 0;
+
+	if (other == 0)
+		sleep_for_ever();
+	for (i = 0; i < 2; i++) {
+		listed[i] = fork();
+		if (listed[i] == 0)
+			sleep_for_ever();
+	}
+	ck_assert_int_eq(proctree_kill_all(is_listed, &looks), 2);
+	ck_assert_int_gt(looks, 3);
+	ck_assert_int_eq(waitpid(other, NULL, WNOHANG), 0);
+	proctree_kill(other);
+	ck_assert_int_eq(reap_all(), 3);
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -343,6 +396,8 @@ suite(void)
 	tcase_add_test(t, test_sessions_of_the_dead);
 	tcase_add_test(t, test_sessions_with_descendants);
 	tcase_add_test(t, test_no_session_no_kill);
+	tcase_add_test(t, test_proven_by_a_pidfd);
+	tcase_add_test(t, test_among_all_processes);
 	suite_add_tcase(s, t);
 	return s;
 }
