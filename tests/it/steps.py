@@ -105,13 +105,18 @@ STATES = {"running": "RUNNING", "standing": "RUNNING", "waiting": "STARTING",
           "exited": "EXITED", "stopping": "STOPPING", "asked": "STOPPING"}
 
 
+def steps_of(f):
+    """Of a fleet that is yet to be started."""
+    f.program = SVD
+    f.env["SVD_STEPS"] = str(f.path("steps"))
+    return Steps(f.path("steps"))
+
+
 def start(f, more):
     """Starts the fleet with these stanzas more, each bystander in its state.
     Returns its Steps."""
-    steps = Steps(f.path("steps"))
+    steps = steps_of(f)
     f.ini.write_text("[fleet]\nname = t\n" + more + bystanders(f))
-    f.program = SVD
-    f.env["SVD_STEPS"] = str(f.path("steps"))
     f.start()
     f.running("stopping", "asked")
     f.wait_lines("births", len(STATES) - 2)

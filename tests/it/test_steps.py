@@ -15,8 +15,8 @@ import signal
 import pytest
 
 from output import difference, rotated
-from steps import call, end, floor_of, look, stanza, start
-from svdtest import (ROUNDS, SLOW, act, alive, children, on_floor, wait_for)
+from steps import call, end, floor_of, look, stanza, start, steps_of
+from svdtest import (ROUNDS, act, alive, children, floor, on_floor, wait_for)
 
 SEED = int(os.environ["SVD_TEST_SEED"])
 ALL = os.environ.get("SVD_TEST_STEPS") == "all"
@@ -521,3 +521,67 @@ def test_logger_killed_at_each_step(fleet, role, change):
         assert deaths > 0
     finally:
         end(f)
+
+
+class End:
+    """The fleet is to end. status: what svd then exits with."""
+
+    def __init__(self, name, ask, status):
+        self.name, self.ask, self.status = name, ask, status
+
+
+ENDS = [End("TERM", lambda f, last: f.signal(signal.SIGTERM), 0),
+        End("shutdown", lambda f, last: call(f, "Shutdown"), 0),
+        End("essential", lambda f, last: os.kill(last, signal.SIGUSR1), 5)]
+
+
+def end_once(fleet, one, n):
+    """A fleet that ends while its supervisor is killed before its n-th step,
+    with who does not stop, whose floor loads, who waits. Steps it made, if it
+    was not killed."""
+    f = fleet("", launch=False)
+    note = ("note", f.path("births"))
+    f.ini.write_text(
+        "[fleet]\nname = t\n" + floor(spares=1) +
+        stanza("last", "essential = yes", "restart = no",
+               f"command = {act(*note, 'on-exit', 10, 5, 'pause')}") +
+        stanza("stubborn", "stop_timeout = 50ms",
+               f"command = {act(*note, 'ignore', 15, 'pause')}") +
+        stanza("asked", f"command = {act(*note, 'on-exit', 10, 8, 'pause')}",
+               "stop_command = /bin/sh -c 'kill -USR1 $$SVD_MAINPID'") +
+        stanza("standing", on_floor(*note, "pause")) +
+        stanza("backoff", f"command = {act(*note, 'exit', 3)}",
+               "backoff_delay = 1h", "backoff_limit = 1h"))
+    steps = steps_of(f)
+    f.start()
+    f.wait_lines("births", 5)
+    f.wait("backoff", state="BACKOFF")
+    wait_for(lambda: floor_of(f)["spares"] == 1)
+    pids = [int(line.split()[2]) for line in f.lines("births")]
+    pids += f.floors().values()
+    last = f.worker("last")["pid"]
+    steps.quiet("supervisor")
+    made = steps.made("supervisor")
+    steps.arm("supervisor", n)
+    one.ask(f, last)
+    died = steps.quiet("supervisor",
+                       lambda: f.proc.poll() is not None)
+    if died and one.name == "shutdown":
+        wait_for(lambda: f.proc.poll() is not None or call(f, "Shutdown"))
+    where = f"killed before step {n}, {steps.at('supervisor')}"
+    assert f.end(10) == one.status, where
+    assert not any(map(alive, pids)), where
+    return None if died else steps.made("supervisor") - made
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("one", ENDS, ids=lambda one: one.name)
+def test_the_end_of_a_fleet_killed_at_each_step(fleet, one):
+    print(f"SVD_TEST_SEED={SEED}")
+    total = end_once(fleet, one, 0)
+    steps = range(1, total + 1)
+    if not ALL:
+        steps = random.Random(SEED).sample(steps, min(SOME, total))
+    deaths = sum(end_once(fleet, one, n) is None for n in steps)
+    print(f"{deaths} deaths of {total}")
+    assert deaths > 0
