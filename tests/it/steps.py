@@ -142,6 +142,15 @@ def end(f):
     assert f.end() == 128 + signal.SIGTERM
 
 
+class Moment(float):
+    """Equal to another that was told as so many seconds from now."""
+
+    def __eq__(self, other):
+        return abs(self - other) < SLOW
+
+    __hash__ = None
+
+
 def look(f):
     """All that can be seen of the fleet, but what time alone changes; the
     bystanders' processes too."""
@@ -156,7 +165,7 @@ def look(f):
         one = dict(w)
         del one["uptime"]
         if one["next_start"] is not None:
-            one["next_start"] = round(one["next_start"] + at)
+            one["next_start"] = Moment(one["next_start"] + at)
         one["deaths"] = deaths[w["name"]]
         one["lives"] = w["pid"] == 0 or alive(w["pid"])
         seen[w["name"]] = one

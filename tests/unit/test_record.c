@@ -246,8 +246,8 @@ static int
 parse_body(const char *body, struct record *r)
 {
 	char line[2 * RECORD_MAX];
-	int len = snprintf(line, sizeof(line), "%08x %s",
-	    crc_ieee(body, strlen(body)), body);
+	int len = snprintf(
+	    line, sizeof(line), "%08x %s", crc_ieee(body, strlen(body)), body);
 
 	return record_parse(line, (size_t)len, r);
 }
