@@ -434,6 +434,9 @@ install: all
 		>$(DESTDIR)$(unitdir)/svd.service
 	sed '$(unit_paths); $(unit_template)' contrib/systemd/svd.service \
 		>$(DESTDIR)$(unitdir)/svd@.service
+	install -d $(DESTDIR)$(docdir)/systemd
+	sed '$(unit_paths)' contrib/systemd/survive.conf \
+		>$(DESTDIR)$(docdir)/systemd/survive.conf
 	install -d $(DESTDIR)$(bashdir) $(DESTDIR)$(zshdir) $(DESTDIR)$(fishdir)
 	install -m 644 $(B)/completions/svctl.bash $(DESTDIR)$(bashdir)/svctl
 	install -m 644 $(B)/completions/svd.bash $(DESTDIR)$(bashdir)/svd

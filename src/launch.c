@@ -22,6 +22,7 @@
 #include "conf/conf.h"
 #include "conf/source.h"
 #include "former.h"
+#include "inherited.h"
 #include "keeper/handover.h"
 #include "program.h"
 
@@ -36,7 +37,9 @@ struct launching {
 	char dir[PATH_MAX]; /* "" : none */
 	struct fleet fleet;
 	struct sources *sources;
-	struct handover handover; /* what the keeper begins with */
+	struct handover handover;    /* what the keeper begins with */
+	struct inherited *inherited; /* by this process */
+	size_t ninherited;
 	int log_fd; /* where svd's own log is written; -1: standard error */
 };
 
@@ -327,6 +330,17 @@ end_handover(struct launching *l, int self, struct err *e)
 	return 0;
 }
 
+static int
+hold_inherited(struct launching *l, struct err *e)
+{
+	size_t i;
+
+	for (i = 0; i < l->ninherited; i++)
+		if (hold(l, l->inherited[i].name, l->inherited[i].fd, e) == -1)
+			return -1;
+	return 0;
+}
+
 /* This program again, as the keeper. */
 static void
 become_keeper(struct launching *l, struct err *e)
@@ -382,8 +396,7 @@ launch_fleet(struct launching *l, struct err *e)
 		puts("configuration OK");
 		return 0;
 	}
-	/* Nothing that svd was started with is meant for its workers. */
-	close_range(3, ~0U, 0);
+	l->inherited = inherited_take(&l->ninherited);
 	if (runtime_dir(l->dir, sizeof(l->dir), o->runtime_dir,
 		l->fleet.runtime_dir, l->fleet.name, e) == -1)
 		return complain(e, EXIT_STATUS_CONFIG);
@@ -394,6 +407,8 @@ launch_fleet(struct launching *l, struct err *e)
 	rc = prepare_runtime(l, e);
 	if (rc != 0)
 		return complain(e, rc);
+	if (hold_inherited(l, e) == -1)
+		return complain(e, EXIT_STATUS_CONFIG);
 	if (make_snapshot(l, e) == -1 || make_own_log(l, e) == -1 ||
 	    (o->background && background_detach(e) == -1))
 		return complain(e, EXIT_STATUS_CONFIG);

@@ -217,6 +217,7 @@ run_keeper(const struct options *o, int table, char **argv)
 		k.notify_socket = getenv("NOTIFY_SOCKET");
 		k.watchdog_usec = getenv("WATCHDOG_USEC");
 		k.watchdog_pid = getenv("WATCHDOG_PID");
+		k.fdstore = getenv("FDSTORE");
 	}
 	for (i = 0; o->launch.runtime_dir != NULL && i < KEEPER_LITTER; i++)
 		if (runtime_path(litter[i], sizeof(litter[i]),

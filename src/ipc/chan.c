@@ -22,8 +22,18 @@ int
 chan_send(int sock, const void *data, size_t len, const int *fds, size_t nfds,
     int flags)
 {
+	return chan_send_to(sock, NULL, 0, data, len, fds, nfds, flags);
+}
+
+int
+chan_send_to(int sock, const struct sockaddr_un *to, socklen_t to_len,
+    const void *data, size_t len, const int *fds, size_t nfds, int flags)
+{
 	struct iovec iov = {.iov_base = (void *)data, .iov_len = len};
-	struct msghdr mh = {.msg_iov = &iov, .msg_iovlen = 1};
+	struct msghdr mh = {.msg_name = (void *)to,
+	    .msg_namelen = to_len,
+	    .msg_iov = &iov,
+	    .msg_iovlen = 1};
 	union control c;
 	struct cmsghdr *cm;
 

@@ -6,7 +6,9 @@
 #define SVD_IPC_CHAN_H
 
 #include <stddef.h>
+#include <sys/socket.h>
 #include <sys/types.h>
+#include <sys/un.h>
 
 #define CHAN_FDS_MAX 250 /* SCM_MAX_FD is 253 */
 
@@ -18,6 +20,9 @@ int chan_pair(int fds[2]);
  */
 int chan_send(int sock, const void *data, size_t len_bytes, const int *fds,
     size_t nfds, int flags);
+/* The same to an address, for sockets without a peer; to_len 0: none. */
+int chan_send_to(int sock, const struct sockaddr_un *to, socklen_t to_len,
+    const void *data, size_t len_bytes, const int *fds, size_t nfds, int flags);
 /*
  * Receives one message; *nfds (up to CHAN_FDS_MAX) descriptors come into fds
  * and are the caller's. With fds NULL none are taken. Its length, 0 at EOF,

@@ -224,7 +224,7 @@ take_int(const char **p, int least, int *value)
 static int
 read_held(struct reading *r, const char *p)
 {
-	uint32_t told[VAULT_READERS];
+	uint32_t told[VAULT_READERS] = {0};
 	int fd, supervisor, logger;
 
 	if (take_int(&p, STDERR_FILENO + 1, &fd) == -1 ||

@@ -139,6 +139,7 @@ next_deadline(const struct keeper *k)
 	d = role_earlier(d, k->stop_deadline, 0);
 	d = role_earlier(d, notify_deadline(k), 0);
 	d = role_earlier(d, upgrade_deadline(k), 0);
+	d = role_earlier(d, fdstore_deadline(k), 0);
 	return role_earlier(d, k->orphaned_since, ORPHANED_MS);
 }
 
@@ -215,6 +216,7 @@ turn(struct keeper *k)
 	}
 	jobs_check(k);
 	notify_flush(k, now);
+	fdstore_flush(k, now);
 	wait_for_something(k, more);
 	return 1;
 }
@@ -314,6 +316,7 @@ keeper_init(struct keeper *k, const struct keeper_options *o)
 	life_init(k);
 	notify_init(
 	    &k->notify, o->notify_socket, o->watchdog_usec, o->watchdog_pid);
+	fdstore_init(k, o->fdstore);
 	if (logger_init(k) == -1)
 		return -1;
 	jobs_init(k);

@@ -14,6 +14,7 @@
 #include "ipc/proto_keeper.h"
 #include "keeper/notify.h"
 #include "keeper/role.h"
+#include "keeper/fdstore.h"
 #include "keeper/upgrade.h"
 #include "keeper/vault.h"
 
@@ -66,6 +67,7 @@ struct keeper {
 	 * may take to answer; 0: they are not asked */
 	int64_t ping_every, ping_limit;
 	struct notify notify;
+	struct fdstore fdstore;
 	enum stop_phase stop;
 	int64_t stop_deadline; /* 0: none */
 	int kill_rounds;
@@ -88,7 +90,7 @@ struct keeper_options {
 	char **argv;  /* main()'s */
 	int table_fd; /* table.h; taken */
 	/* variables of the environment, NULL: not set, or not for svd */
-	const char *notify_socket, *watchdog_usec, *watchdog_pid;
+	const char *notify_socket, *watchdog_usec, *watchdog_pid, *fdstore;
 	const char *litter[KEEPER_LITTER]; /* files removed at the very end, the
 	                                      first also where it detaches;
 	                                      NULL: none */

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/sys.h"
+#include "ipc/chan.h"
 #include "keeper/keeper.h"
 #include "keeper/logger.h"
 #include "keeper/stop.h"
@@ -61,6 +62,12 @@ notify_init(struct notify *n, const char *socket_name,
 	n->to_len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
 	if (watchdog_pid == NULL || parse_number(watchdog_pid) == getpid())
 		n->watchdog = parse_number(watchdog_usec) / 1000;
+}
+
+int
+notify_is_heard(const struct notify *n)
+{
+	return n->to_len != 0;
 }
 
 void
@@ -126,8 +133,8 @@ write_reloading(char *text, size_t size)
 	    (long long)ts.tv_sec * 1000000 + ts.tv_nsec / 1000);
 }
 
-/* What goes into the next datagram; its length is returned. */
-static size_t
+/* What goes into the next datagram. */
+static void
 compose(const struct keeper *k, char text[TEXT_MAX], unsigned int *said)
 {
 	const struct notify *n = &k->notify;
@@ -145,24 +152,17 @@ compose(const struct keeper *k, char text[TEXT_MAX], unsigned int *said)
 		len += (size_t)snprintf(
 		    text + len, TEXT_MAX - len, "STATUS=%s\n", n->status);
 	if (n->due & DUE_ALIVE)
-		len += (size_t)snprintf(
-		    text + len, TEXT_MAX - len, "WATCHDOG=1\n");
-	return len;
+		snprintf(text + len, TEXT_MAX - len, "WATCHDOG=1\n");
 }
 
-/* -1: the socket is full. */
-static int
-say(struct notify *n, const char *text, size_t len)
+int
+notify_send(struct notify *n, const char *text, int fd)
 {
-	struct iovec iov = {.iov_base = (void *)text, .iov_len = len};
-	struct msghdr mh = {.msg_name = &n->to,
-	    .msg_namelen = n->to_len,
-	    .msg_iov = &iov,
-	    .msg_iovlen = 1};
-
-	if (sendmsg(n->fd, &mh, MSG_DONTWAIT | MSG_NOSIGNAL) != -1)
+	if (chan_send_to(n->fd, &n->to, n->to_len, text, strlen(text), &fd,
+		fd == -1 ? 0 : 1, MSG_DONTWAIT) == 0)
 		return 0;
-	if (errno == EAGAIN || errno == ENOBUFS || errno == EINTR)
+	if (errno == EAGAIN || errno == ENOBUFS || errno == EINTR ||
+	    errno == ETOOMANYREFS)
 		return -1;
 	if (!n->complained)
 		log_warn("cannot notify: %s", strerror(errno));
@@ -176,7 +176,6 @@ notify_flush(struct keeper *k, int64_t now)
 	struct notify *n = &k->notify;
 	char text[TEXT_MAX];
 	unsigned int said;
-	size_t len;
 
 	if (n->to_len == 0)
 		return;
@@ -188,8 +187,8 @@ notify_flush(struct keeper *k, int64_t now)
 		return;
 	n->again_at = 0;
 	while (n->due != 0) {
-		len = compose(k, text, &said);
-		if (say(n, text, len) == -1) {
+		compose(k, text, &said);
+		if (notify_send(n, text, -1) == -1) {
 			n->again_at = now + NOTIFY_AGAIN_MS;
 			return;
 		}

@@ -34,6 +34,11 @@ struct notify {
  * may be NULL. What is not understood counts as not set. */
 void notify_init(struct notify *n, const char *socket_name,
     const char *watchdog_usec, const char *watchdog_pid);
+/* Does anybody want to know? */
+int notify_is_heard(const struct notify *n);
+/* Sends these lines at once, with fd (borrowed) or -1. -1: the socket is full;
+ * who could not be reached counts as told. */
+int notify_send(struct notify *n, const char *text, int fd);
 /* What the supervisor says: an enum keeper_notify, and the line of text. */
 void notify_hear(struct keeper *k, int32_t state, const char *status);
 /* The supervisor has answered. */

@@ -206,16 +206,19 @@ role_on_hold(struct keeper *k, struct role *r, const struct keeper_msg *m,
 	uint32_t told = r->kind->keeps_copies ? r->lives : 0;
 	size_t i;
 
-	for (i = 0; i < nfds && name < end; i++, name += strlen(name) + 1)
+	for (i = 0; i < nfds && name < end; i++, name += strlen(name) + 1) {
+		fdstore_forget(k, name);
 		if (vault_hold(&k->vault, name, fds[i]) == -1)
 			log_error("cannot hold the descriptor '%s'", name);
 		else
 			vault_tell(&k->vault, name, r->kind->reader, told);
+	}
 	if (i < nfds || name < end)
 		log_error("names and descriptors to be held differ");
 	for (; i < nfds; i++)
 		close(fds[i]);
 	k->logger.owed = 1;
+	fdstore_changed(k);
 }
 
 void
@@ -225,6 +228,7 @@ role_on_drop(struct keeper *k, struct role *r, const struct keeper_msg *m,
 	(void)r;
 	(void)fds;
 	(void)nfds;
+	fdstore_forget(k, m->text);
 	vault_drop(&k->vault, m->text);
 }
 

@@ -13,11 +13,12 @@ static const struct {
 	const char *prefix;
 	unsigned int readers;
 } readers[] = {
-    {"out:", FOR(VAULT_SUPERVISOR) | FOR(VAULT_LOGGER)},
-    {"err:", FOR(VAULT_SUPERVISOR) | FOR(VAULT_LOGGER)},
+    {"out:", FOR(VAULT_SUPERVISOR) | FOR(VAULT_LOGGER) | FOR(VAULT_FDSTORE)},
+    {"err:", FOR(VAULT_SUPERVISOR) | FOR(VAULT_LOGGER) | FOR(VAULT_FDSTORE)},
+    {"in:", FOR(VAULT_SUPERVISOR) | FOR(VAULT_FDSTORE)},
+    {"tty:", FOR(VAULT_SUPERVISOR) | FOR(VAULT_LOGGER) | FOR(VAULT_FDSTORE)},
+    {"rest:", FOR(VAULT_LOGGER) | FOR(VAULT_FDSTORE)},
     {"outputs", FOR(VAULT_SUPERVISOR) | FOR(VAULT_LOGGER)},
-    {"tty:", FOR(VAULT_SUPERVISOR) | FOR(VAULT_LOGGER)},
-    {"rest:", FOR(VAULT_LOGGER)},
     {"ring:", FOR(VAULT_LOGGER)},
     {"sink:", FOR(VAULT_LOGGER)},
     {"cursors", FOR(VAULT_LOGGER)},
@@ -26,8 +27,8 @@ static const struct {
     {"", FOR(VAULT_SUPERVISOR)},
 };
 
-static int
-is_for(const char *name, enum vault_reader reader)
+int
+vault_is_for(const char *name, enum vault_reader reader)
 {
 	size_t i = 0;
 
@@ -94,7 +95,7 @@ vault_next(struct vault *v, enum vault_reader reader, uint32_t life, size_t *at)
 	while (*at < v->n) {
 		struct vault_entry *e = &v->entries[(*at)++];
 
-		if (e->told[reader] != life && is_for(e->name, reader))
+		if (e->told[reader] != life && vault_is_for(e->name, reader))
 			return e;
 	}
 	return NULL;

@@ -18,6 +18,7 @@
 enum vault_reader {
 	VAULT_SUPERVISOR,
 	VAULT_LOGGER,
+	VAULT_FDSTORE, /* systemd's; fdstore.h */
 	VAULT_READERS
 };
 
@@ -47,6 +48,7 @@ int vault_get(const struct vault *v, const char *name); /* borrowed; or -1 */
  * life of it; *at is set behind it. NULL: there is none. */
 struct vault_entry *vault_next(
     struct vault *v, enum vault_reader reader, uint32_t life, size_t *at);
+int vault_is_for(const char *name, enum vault_reader reader);
 /* Notes that this life of the reader has it. */
 void vault_tell(
     struct vault *v, const char *name, enum vault_reader reader, uint32_t life);

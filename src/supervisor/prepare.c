@@ -99,8 +99,9 @@ is_ours(const char *entry, const struct worker_conf *c)
 {
 	static const char for_floors[] = FLOOR_WAY_ENV "=";
 
-	static const char *const names[] = {"LISTEN_FDNAMES", "LISTEN_FDS",
-	    "LISTEN_PID", "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"};
+	static const char *const names[] = {"FDSTORE", "LISTEN_FDNAMES",
+	    "LISTEN_FDS", "LISTEN_PID", "NOTIFY_SOCKET", "WATCHDOG_PID",
+	    "WATCHDOG_USEC"};
 	size_t i, len = strcspn(entry, "=");
 
 	for (i = 0; i < sizeof(names) / sizeof(*names); i++)

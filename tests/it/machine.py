@@ -134,5 +134,11 @@ class Unit:
             "pgrep", "-P", self.main(), "-f", "^svd: supervisor", rc=None)
         return int(done.out or 0)
 
+    def writers(self):
+        """The logger's processes that write to files."""
+        logger = json.loads(self.svctl(
+            "-j", "status", rc=None).out)["logger_pid"]
+        return self.machine.run("pgrep", "-P", logger).out.split()
+
     def environ(self, pid):
         return self.machine.run("cat", f"/proc/{pid}/environ").out.split("\0")

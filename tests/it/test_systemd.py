@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 
 import pytest
 
@@ -14,6 +15,7 @@ pytestmark = pytest.mark.skipif(
     not CAN_BOOT, reason="needs root and systemd-nspawn")
 
 ACT = "/usr/local/bin/act"
+SURVIVE = "/usr/local/share/doc/svd/systemd/survive.conf"
 ONCE = "[Service]\nRestart=no\n"
 
 
@@ -37,7 +39,9 @@ def started(machine, name, text, dropin=""):
 
 
 def test_the_units_are_as_systemd_wants_them(machine):
-    for unit in ("svd.service", "svd@other.service"):
+    machine.write("/etc/systemd/system/svd@kept.service.d/survive.conf",
+                  machine.read(SURVIVE))
+    for unit in ("svd.service", "svd@other.service", "svd@kept.service"):
         done = machine.run("systemd-analyze", "verify", unit)
         assert (done.out, done.err) == ("", "")
 
@@ -176,3 +180,159 @@ def test_another_svd_of_the_fleet_is_refused(machine):
     done = machine.run("svd", "-r", "/run/svd/twice", u.ini, rc=3)
     assert f"another svd (pid {u.main()})" in done.err
     assert u.show("StatusText") == "running: 1 of 1 workers as wanted"
+
+
+# Writes numbered lines until TERM, and then to a file how many.
+FLOOD = """
+import os, signal, sys, time
+n, go = 0, True
+def stop(*_):
+    global go
+    go = False
+signal.signal(signal.SIGTERM, stop)
+while go:
+    os.write(1, b"".join(b"%d\\n" % i for i in range(n, n + 100)))
+    n += 100
+    time.sleep(0.001)
+open(sys.argv[1], "w").write(str(n))
+"""
+
+
+def survivors(machine, name, text):
+    machine.write("/usr/local/bin/flood.py", FLOOD)
+    u = Unit(machine, name, text, "[Service]\nRestartSec=50ms\n")
+    u.dropin("survive", machine.read(SURVIVE))
+    u.ctl("start")
+    return u
+
+
+def flooder(u, name="flood", **keys):
+    lines = "".join(f"{k} = {v}\n" for k, v in keys.items())
+    return (f"[worker:{name}]\nstdout = file:/run/{u}-{name}.log\n"
+            "command = /usr/bin/python3 /usr/local/bin/flood.py "
+            f"/run/{u}-{name}.sum\n{lines}")
+
+
+def sum_up(u, name="flood"):
+    """Ends the flood; how many lines there were, each of them once."""
+    m = u.machine
+    if u.pids()[name]:
+        u.svctl("stop", name)
+    total = int(wait_for(lambda: m.read(f"/run/{u.fleet}-{name}.sum")))
+    wanted = "".join(f"{i}\n" for i in range(total))
+    assert wait_for(lambda: len(m.read(
+        f"/run/{u.fleet}-{name}.log")) >= len(wanted))
+    assert m.read(f"/run/{u.fleet}-{name}.log") == wanted
+    return total
+
+
+def killed_and_back(u):
+    """Ends all of svd at once, and waits for systemd's next."""
+    restarts = int(u.show("NRestarts"))
+    u.machine.run("kill", "-KILL", u.main())
+    wait_for(lambda: u.show("ActiveState") == "active" and
+             int(u.show("NRestarts")) == restarts + 1)
+
+
+def hold_back(u, name="flood"):
+    """What is written is on its way through the logger, and in no file."""
+    log = u.machine.path(f"/run/{u.fleet}-{name}.log")
+    size = log.stat().st_size
+    wait_for(lambda: log.stat().st_size > size)
+    u.machine.run("kill", "-STOP", *u.writers())
+    # Beyond what the FIFO takes.
+    time.sleep(0.2)
+
+
+def test_workers_survive_a_restart_with_all_that_they_write(machine):
+    u = survivors(machine, "kept", flooder("kept") + worker(numprocs=2))
+    before, main = u.pids(), u.main()
+    assert "FDSTORE" in "".join(u.environ(main))
+    assert "FDSTORE" not in "".join(u.environ(before["w:0"]))
+    for _ in range(3):
+        u.ctl("restart")
+    assert u.main() != main and u.show("NRestarts") == "0"
+    assert u.pids() == before
+    assert u.show("StatusText") == "running: 3 of 3 workers as wanted"
+    assert sum_up(u) > 100
+    # Later ones are no less.
+    u.svctl("restart", "w")
+    after = u.pids()
+    assert after["w:0"] != before["w:0"]
+    u.ctl("restart")
+    assert u.pids() == after
+    u.svctl("shutdown")
+    wait_for(lambda: u.show("ActiveState") == "inactive")
+    assert u.processes() == []
+
+
+def test_workers_survive_the_death_of_svd_with_all_that_they_write(machine):
+    u = survivors(machine, "bereft", flooder("bereft") + worker(numprocs=2))
+    before = u.pids()
+    for _ in range(4):
+        hold_back(u)
+        killed_and_back(u)
+    assert u.pids() == before
+    assert sum_up(u) > 100
+    u.svctl("shutdown")
+
+
+def test_what_nobody_has_read_of_the_dead_is_with_systemd(machine):
+    u = survivors(
+        machine, "last", worker() +
+        "[worker:dying]\nrestart = no\nstdout = file:/run/dying.log\n"
+        """command = /bin/sh -c 'trap "seq 1000; exit 3" TERM; echo >/run/up; """
+        "while :; do sleep 0.02; done'\n")
+    u.dropin("slow", "[Service]\nRestartSec=1s\n")
+    wait_for(machine.path("/run/up").exists)
+    pid = u.pids()["dying"]
+    machine.run("kill", "-KILL", u.main())
+    machine.run("kill", "-TERM", pid)
+    wait_for(lambda: machine.run("kill", "-0", pid, rc=None).rc == 1)
+    assert u.show("ActiveState") == "activating"
+    assert machine.read("/run/dying.log") == ""
+    wait_for(lambda: machine.read("/run/dying.log").endswith("1000\n"))
+    assert machine.read("/run/dying.log").split() == [
+        str(n) for n in range(1, 1001)]
+    wait_for(lambda: u.pids()["dying"] == 0)
+    u.svctl("shutdown")
+
+
+def test_who_reads_a_terminal_or_a_pipe_does_not_see_its_end(machine):
+    # Which would be the end of cat.
+    u = survivors(machine, "talk", "[worker:tty]\ncommand = /bin/cat\ntty = yes"
+                  "\n[worker:pipe]\ncommand = /bin/cat\nstdin = pipe\n")
+    before = u.pids()
+    u.ctl("restart")
+    assert u.pids() == before
+    killed_and_back(u)
+    assert u.pids() == before
+    u.svctl("shutdown")
+
+
+def test_a_stop_leaves_the_workers_too(machine):
+    u = survivors(machine, "left", worker(numprocs=2))
+    before = u.pids()
+    u.ctl("stop")
+    assert u.show("ActiveState") == "inactive"
+    u.ctl("start")
+    assert u.pids() == before
+    u.svctl("shutdown")
+
+
+def test_an_upgrade_keeps_the_unit_as_it_is(machine):
+    u = started(machine, "newer", worker(numprocs=2),
+                "[Service]\nWatchdogSec=2s\n")
+    before, main = u.pids(), u.main()
+    for _ in range(2):
+        u.svctl("upgrade")
+    assert u.pids() == before and u.main() == main
+    assert u.show("ActiveState") == "active"
+    u.svctl("stop", "w:1")
+    u.edit(worker("new"))
+    u.ctl("reload")
+    since = u.show("WatchdogTimestampMonotonic")
+    wait_for(lambda: u.show("WatchdogTimestampMonotonic") != since)
+    wait_for(lambda: u.show("StatusText") ==
+             "running: 3 of 3 workers as wanted")
+    assert u.show("NRestarts") == "0"

@@ -51,7 +51,7 @@ is_refused(const char *text, const char *why)
 static void
 fill(struct keeper *k)
 {
-	static const uint32_t told[] = {12, 3};
+	static const uint32_t told[VAULT_READERS] = {12, 3};
 
 	k->self_fd = 9;
 	k->log_fd = -1;
@@ -88,7 +88,8 @@ END_TEST
 
 START_TEST(as_many_as_a_keeper_can_have_are_read)
 {
-	static const uint32_t told[] = {UINT32_MAX >> 1, UINT32_MAX >> 1};
+	static const uint32_t told[VAULT_READERS] = {
+	    UINT32_MAX >> 1, UINT32_MAX >> 1};
 	char name[KEEPER_NAME_MAX + 1];
 	int i;
 
