@@ -24,6 +24,14 @@ SOME = max(1, ROUNDS // 100)
 QUICK = ("backoff_delay = 0", "backoff_limit = 1ms")
 
 
+def wait_noted(f, name="w"):
+    """Until its process, if there is one, has written its line: killed before,
+    it never does."""
+    pid = f.workers().get(name, {"pid": 0})["pid"]
+    wait_for(lambda: pid == 0 or any(line.endswith(f" {pid}")
+                                     for line in f.lines("births")))
+
+
 class Change:
     """What is done to the worker w, and what comes of it.
 
@@ -197,6 +205,7 @@ class StartOutOfBackoff(Start):
 
     def before(self, f):
         f.ctl("start", "w")
+        wait_noted(f)
         os.kill(f.worker("w")["pid"], signal.SIGKILL)
         f.wait("w", state="BACKOFF")
 
@@ -456,6 +465,9 @@ def one_round(f, steps, change, role, n):
     """The change, with the role killed before its n-th step. How many it made,
     if it was not."""
     change.before(f)
+    if not isinstance(change, Output):
+        for name in ("w", "w:0", "w:1", "standing"):
+            wait_noted(f, name)
     steps.quiet(role)
     was = look(f)
     steps.quiet(role)
