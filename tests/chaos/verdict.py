@@ -193,36 +193,41 @@ class Verdict:
 
     # --- output ---------------------------------------------------------------
 
-    def check_output(self, what, name, stream, got):
-        """got: all that was kept of a stream. Returns how much that was."""
+    def check_output(self, what, name, stream, got, flat=False):
+        """got: all that was kept of a stream; flat: a line may be several
+        there. Returns how much that was."""
+        if flat:
+            got = got.replace(b"\n", b"")
         if self.mayhem.cold:
-            return self.check_with_holes(what, name, stream, got)
+            return self.check_with_holes(what, name, stream, got, flat)
         at = 0
         for life in self.lives.of[ident(name)]:
-            wrote, trying = self.lives.counts(ident(name), life, stream)
-            want = text(ident(name) + "!" * stream, life.generation,
-                        wrote + trying)
-            length = wrote + trying \
-                if got[at:at + wrote + trying] == want else wrote
-            if got[at:at + length] != want[:length]:
+            least, most = self.texts(name, stream, life, flat)
+            want = most if got[at:at + len(most)] == most else least
+            if got[at:at + len(want)] != want:
                 self.say(f"{what}: " + difference(
-                    got[at:at + length], want[:length]) +
+                    got[at:at + len(want)], want) +
                     f" in generation {life.generation}, at {at}")
                 return len(got)
-            at += length
+            at += len(want)
         if at != len(got):
             self.say(f"{what}: {len(got) - at} bytes too many behind {at}: "
                      f"{got[at:at + 80]!r}")
         return len(got)
 
+    def texts(self, name, stream, life, flat):
+        """What a life has written for sure, and at most."""
+        name = ident(name)
+        wrote, trying = self.lives.counts(name, life, stream)
+        most = text(name + "!" * stream, life.generation, wrote + trying)
+        found = most[:wrote], most
+        return [t.replace(b"\n", b"") for t in found] if flat else found
 
-    def check_with_holes(self, what, name, stream, got):
+    def check_with_holes(self, what, name, stream, got, flat):
         """The same where what the logger had taken may have gone with a crash
         of svd, and what was in a FIFO with a worker that died then."""
-        want = b"".join(
-            text(ident(name) + "!" * stream, life.generation,
-                 sum(self.lives.counts(ident(name), life, stream)))
-            for life in self.lives.of[ident(name)])
+        want = b"".join(self.texts(name, stream, life, flat)[1]
+                        for life in self.lives.of[ident(name)])
         at = pos = lost = holes = 0
         while at < len(got):
             n = common(got, at, want, pos)
