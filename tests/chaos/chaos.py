@@ -40,7 +40,7 @@ class Chaos:
         (self.dir / "lives").mkdir()
         self.text = FleetFile(self.dir, minutes,
                               self.dir / "disk" if IS_ROOT and not cold
-                              else None)
+                              else None, not cold)
         self.fleet.ini.write_text(self.text.text())
         self.log = open(self.dir / "chaos.log", "w", encoding="utf-8")
         self.mayhem = Mayhem(self.fleet, self.text, random.Random(seed),
@@ -105,7 +105,9 @@ class Chaos:
             return from_log(self.dir / "own.log", name)
         if name == "disk":
             return rotated(self.text.inside / "disk.out")
-        return rotated(self.dir / f"{name}.{'err' if stream else 'out'}")
+        found = rotated(self.dir / f"{name}.{'err' if stream else 'out'}")
+        # As terminals end lines.
+        return found.replace(b"\r\n", b"\n") if name == "tty" else found
 
     def judge(self):
         self.settle()
@@ -155,7 +157,8 @@ class Chaos:
             for stream in (0, 1) if name == "apart" else (0,):
                 verdict.followed += verdict.check_output(
                     f"{name}/{stream} followed", name, stream,
-                    followed.of(name, ["stdout", "stderr"][stream]))
+                    followed.of(name, ["stdout", "stderr"][stream])
+                    .replace(b"\r\n", b"\n"))
         self.events = Events(self.dir / "events")
         verdict.wrong += self.events.wrong
 

@@ -13,7 +13,7 @@ HERE = __file__.rsplit("/", 1)[0]
 # anything, so that each of its restarts is its own.
 STEADY = ["steady", "fsteady", "pysteady"]      # nothing at all
 DYING = ["crash", "fcrash", "pycrash", "family"]  # kills
-FLOODS = ["file", "apart", "log", "ffile", "disk"]  # kills, restarts
+FLOODS = ["file", "apart", "log", "ffile", "tty", "disk"]  # kills, restarts
 OBEYING = ["obey", "gobey", "pyobey"]           # kills, all commands
 SCALED = "scaled"
 VARIED = "varied"
@@ -38,8 +38,10 @@ def on_python(folder, function, *words):
 class FleetFile:
     """Its text, and what chaos has made of it so far."""
 
-    def __init__(self, where, minutes, disk):
-        """disk: where one flood writes that runs out of room, or None."""
+    def __init__(self, where, minutes, disk, tty):
+        """disk: where one flood writes that runs out of room, or None; tty:
+        one writes to a terminal, which ends with the keeper."""
+        self.tty = tty
         self.where, self.disk, self.inside = where, disk, None
         self.log_size = f"{max(128, int(16 * minutes))}K"
         self.numprocs, self.variant = 2, 0
@@ -92,6 +94,9 @@ class FleetFile:
         self.add("log", witness(lives, "flood", 2 * pace),
                  **to("log", stdout="log", log_tail="16M"))
         self.add("ffile", on_floor(lives, "flood", pace), **to("ffile"))
+        if self.tty:
+            self.add("tty", witness(lives, "flood", pace),
+                     **to("tty", tty="yes"))
         if self.disk:
             self.add("disk", witness(lives, "flood", 4 * pace), **to(
                 "disk", stdout=f"file:{self.disk}/disk.out"))
