@@ -39,7 +39,8 @@ struct cursor {
 	cursor_u64 pos;      /* as main has noted of that. Main's */
 	cursor_u64 done;     /* delivered: of a regular file never more than is,
 	                        elsewhere the record itself */
-	cursor_u64 low;      /* what is below may be gone from the ring */
+	cursor_u64 low;      /* what is below may be gone from the ring; of a
+	                        window main's */
 	cursor_u64 window; /* size of a ring that begins anew at its end; 0: it
 	                      only ever grows. Main's */
 

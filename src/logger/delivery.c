@@ -77,9 +77,6 @@ void
 delivery_done(struct delivery *d, uint64_t bytes)
 {
 	d->at += bytes;
-	/* Before main may write over it: who reads looks at low afterwards. */
-	if (d->c->window > 0)
-		d->c->low = d->at;
 	d->c->done = d->at;
 	d->retry_at = 0;
 	if (d->rotate_at == 0)

@@ -28,15 +28,27 @@ ring_position(const struct cursor *c)
 	return moved > window / 2 ? -1 : (int64_t)(c->pos + moved);
 }
 
+/* Of a window. Before anything is written over: who reads looks at low
+ * afterwards. */
+static void
+move_low(struct cursor *c, uint64_t keep)
+{
+	uint64_t done = c->done, low = done < keep ? 0 : done - keep;
+
+	if (low > c->low)
+		c->low = low;
+}
+
 /* What there is room for behind pos in one piece. */
 static size_t
-room(const struct cursor *c, uint64_t pos)
+room(struct cursor *c, uint64_t pos)
 {
 	uint64_t window = c->window, left, to_end;
 
 	if (window == 0)
 		return CHUNK;
-	left = window - (pos - c->done);
+	move_low(c, RING_KEPT);
+	left = window - (pos - c->low);
 	to_end = window - pos % window;
 	if (left > window / 2)
 		left = window / 2;
@@ -182,11 +194,25 @@ ring_trim_again(const struct cursor *c, int ring)
 		    (off_t)c->low);
 }
 
-void
-ring_empty(const struct cursor *c, int ring)
+static void
+punch(int ring, uint64_t from, uint64_t to)
 {
-	fallocate(ring, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
-	    (off_t)c->window);
+	if (to > from)
+		fallocate(ring, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+		    (off_t)from, (off_t)(to - from));
+}
+
+void
+ring_empty(struct cursor *c, int ring)
+{
+	uint64_t from, to;
+
+	move_low(c, RING_WORTH_AT_REST);
+	from = c->low % c->window;
+	to = c->pos % c->window;
+	if (from <= to)
+		punch(ring, 0, from);
+	punch(ring, to, from <= to ? c->window : from);
 }
 
 ssize_t

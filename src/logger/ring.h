@@ -5,8 +5,8 @@
  *
  * Of a ring with a window it is that number modulo the window, whose pages are
  * used again and again: to have a page and give it back costs more than to copy
- * it. That needs no room for what is delivered, so it is for those whose past
- * is in a file.
+ * it. That leaves little of what is delivered, so it is for those whose past is
+ * in a file.
  */
 #ifndef SVD_LOGGER_RING_H
 #define SVD_LOGGER_RING_H
@@ -23,10 +23,11 @@
  * little that is delivered. */
 #define RING_GO_ON (RING_MAX / 2)
 
-#define RING_PIECE                                                 \
-	(64 * 1024) /* there is room for, if less is not delivered \
-	             */
-#define RING_WINDOW (RING_MAX + RING_PIECE)
+/* For a piece there is room if no more than RING_MAX is not delivered; and so
+ * much is kept of what is, for who follows. */
+#define RING_PIECE (64 * 1024)
+#define RING_KEPT (64 * 1024)
+#define RING_WINDOW (RING_MAX + RING_PIECE + RING_KEPT)
 
 /* The bytes ever captured, whatever was noted of it; -1: the cursor contradicts
  * itself. */
@@ -55,8 +56,9 @@ void ring_trim(struct cursor *c, int ring, uint64_t keep, uint64_t worth);
 #define RING_WORTH_AT_REST (8 * 1024)
 /* After a restart: gives back what is below low, in case that was not done. */
 void ring_trim_again(const struct cursor *c, int ring);
-/* Gives back a whole window of which all is delivered. For who writes to it. */
-void ring_empty(const struct cursor *c, int ring);
+/* Gives back all of a window but for a little. For who writes to it, where all
+ * is delivered. */
+void ring_empty(struct cursor *c, int ring);
 /* Up to size bytes from position at on, none from the end on, fewer than there
  * are at a window's end. -1 and errno. */
 ssize_t

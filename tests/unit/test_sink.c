@@ -367,20 +367,6 @@ START_TEST(a_file_is_gone_on_with_at_its_end)
 }
 END_TEST
 
-/* What is written may be written over in a ring with a window. */
-START_TEST(what_a_file_has_is_gone_from_a_window)
-{
-	struct delivery d = begin(0);
-
-	c->window = RING_WINDOW;
-	capture("one\ntwo\n");
-	deliver(&d);
-	expect("", "one\ntwo\n");
-	ck_assert_uint_eq(c->low, 8);
-	end(&d);
-}
-END_TEST
-
 /* The position says what is written, whatever was noted of it. */
 START_TEST(killed_between_write_and_note)
 {
@@ -676,7 +662,6 @@ main(void)
 	tcase_add_test(t, places_are_used_again_once_nobody_looks);
 	tcase_add_test(t, a_table_of_another_kind_is_refused);
 	tcase_add_test(t, a_file_is_gone_on_with_at_its_end);
-	tcase_add_test(t, what_a_file_has_is_gone_from_a_window);
 	tcase_add_test(t, killed_between_write_and_note);
 	tcase_add_test(t, killed_while_the_file_is_exchanged);
 	tcase_add_test(t, a_file_that_was_cut_goes_on_at_its_new_end);
