@@ -86,6 +86,7 @@ static const struct field worker_fields[] = {
     FIELD("conf", worker.conf),
     FIELD("leaving", worker.leaving),
     FIELD("adopted", worker.adopted),
+    FIELD("stop_left", worker.stop_left),
     FIELD("line", worker.line),
     FIELD("stands_on", worker.stands_on),
     FIELD("rolls", worker.rolls),

@@ -89,6 +89,7 @@ struct worker_record {
 	int leaving;   /* the fleet file no longer names it */
 	int adopted;   /* its process, or the last one, was an earlier svd's: it
 	                  is not the keeper's child */
+	int stop_left; /* pid of a stop_command that an earlier svd began; 0 */
 	uint64_t line; /* of a floor's process: the token of its present birth,
 	                  by which its socket is held; 0: none */
 	uint64_t stands_on; /* generation of the floor that it was forked from;

@@ -5,7 +5,7 @@
 
 #include "base/sys.h"
 
-#define PREFIX "pidfd:"
+#define PREFIX "pidfd"
 
 /* The next one's pidfd from entry *at on, which is set behind it; or -1. */
 static int

@@ -1,7 +1,7 @@
 /*
  * adopted: workers' processes that are not the keeper's children, as an earlier
- * svd has made them. The supervisor gives it their pidfds to hold, "pidfd:ID";
- * the last word reaches them by these.
+ * svd has made them. The supervisor gives it their pidfds to hold, "pidfd:ID",
+ * of stop_commands "pidfd-stop:ID"; the last word reaches them by these.
  */
 #ifndef SVD_KEEPER_ADOPTED_H
 #define SVD_KEEPER_ADOPTED_H

@@ -47,6 +47,42 @@ adopted_release(struct worker *w)
 	w->adopted = NULL;
 }
 
+static void
+stop_name(const struct worker *w, char out[KEEPER_NAME_MAX + 1])
+{
+	snprintf(out, KEEPER_NAME_MAX + 1, "pidfd-stop:%s", w->rec.name);
+}
+
+void
+adopted_keep_stop(struct worker *w)
+{
+	char name[KEEPER_NAME_MAX + 1];
+	int pidfd = sys_pidfd_open(w->rec.stop_left);
+
+	stop_name(w, name);
+	if (pidfd != -1 && sweep_is_of(w, w->rec.stop_left)) {
+		link_keep(&w->sup->link, name, pidfd);
+		return;
+	}
+	fd_close(&pidfd);
+	w->rec.stop_left = 0;
+}
+
+static void
+end_stop(struct worker *w)
+{
+	char name[KEEPER_NAME_MAX + 1];
+	int pidfd;
+
+	stop_name(w, name);
+	pidfd = link_take(&w->sup->link, name);
+	if (pidfd == -1)
+		return;
+	proctree_kill_proven(sys_pidfd_pid(pidfd), pidfd);
+	link_drop(&w->sup->link, name);
+	fd_close(&pidfd);
+}
+
 /* status: as of wait(2); NULL: unknown. */
 static void
 end(struct worker *w, const int *status)
@@ -65,9 +101,11 @@ end(struct worker *w, const int *status)
 		d.core = WCOREDUMP(*status) != 0;
 	}
 	held_name(w, name);
+	w->rec.stop_left = 0;
 	worker_ended(w, w->rec.pid, &d);
 	/* Recorded: nobody asks for it again. */
 	link_drop(&s->link, name);
+	end_stop(w);
 	adopted_release(w);
 	supervisor_wake(s);
 }

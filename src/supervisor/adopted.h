@@ -21,6 +21,9 @@ struct adopted; /* what a worker has of it */
 void adopted_take(struct supervisor *s);
 /* Those that turned out to be gone have ended: once births are settled. */
 void adopted_bury(struct supervisor *s);
+/* What is recorded as a stop_command that was left ends with w, if it can be
+ * proven to be one. */
+void adopted_keep_stop(struct worker *w);
 /* Watches it no more. */
 void adopted_release(struct worker *w);
 /* Is w's present process one? */

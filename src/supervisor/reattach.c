@@ -114,8 +114,13 @@ take_record(struct worker *w, const struct notes *n)
 	int pid;
 
 	r->line = 0;
-	if (r->stop_pid != 0 || notes_find(n, r->stop_token) != 0)
+	pid = r->stop_pid != 0 ? r->stop_pid : notes_find(n, r->stop_token);
+	if (pid != 0) {
 		r->told = r->told == 0 ? TOLD_STOP : r->told;
+		r->stop_left = pid;
+	}
+	if (r->stop_left != 0)
+		adopted_keep_stop(w);
 	r->stop_token = 0;
 	r->stop_pid = 0;
 	if (w->conf->as_floor != NULL) {

@@ -21,7 +21,7 @@ class Steps:
     """What tests/steps/steps.c reads and writes: struct steps."""
 
     def __init__(self, path):
-        size = len(ROLES) * (4 + 4 + NAME_SIZE)
+        size = len(ROLES) * (4 + 4 + NAME_SIZE) + 4
         path.write_bytes(bytes(size))
         with open(path, "r+b") as file:
             self.map = mmap.mmap(file.fileno(), size)
@@ -43,6 +43,10 @@ class Steps:
         """It dies at its n-th step from now; 0: it does not."""
         self._number(1, role, n)
         (self.armed.add if n > 0 else self.armed.discard)(role)
+
+    def take_all(self):
+        """From now on the keeper dies with whoever dies."""
+        self.map[-4:] = struct.pack("=I", 1)
 
     def at(self, role):
         """The call before which it died last."""

@@ -29,11 +29,12 @@ enum role {
 
 #define NAME_SIZE 32
 
-/* Little-endian, as the tests read it: 4 numbers, 4 more, 4 names. */
+/* Little-endian, as the tests read it: 4 numbers, 4 more, 4 names, a number. */
 struct steps {
 	uint32_t made[ROLES]; /* steps so far, by all processes of the role */
 	uint32_t left[ROLES]; /* so many more and it dies; 0: it lives */
 	char at[ROLES][NAME_SIZE]; /* the call before which it died */
+	uint32_t all; /* the keeper dies with it, and so all of svd */
 };
 
 int __real_kill(pid_t pid, int sig);
@@ -91,6 +92,8 @@ step(const char *call)
 	    __atomic_sub_fetch(&steps->left[r], 1, __ATOMIC_RELAXED) != 0)
 		return;
 	memcpy(steps->at[r], call, strlen(call) + 1);
+	if (steps->all && (r == SUPERVISOR || r == LOGGER))
+		__real_kill(getppid(), SIGKILL);
 	__real_kill(getpid(), SIGKILL);
 }
 
@@ -108,6 +111,8 @@ step(const char *call)
 /* Not what svd logs; but what its logger does. */
 WRAP(write, ssize_t, (int fd, const void *data, size_t n), (fd, data, n),
     fd != STDERR_FILENO || role == LOGGER)
+WRAP(pwrite, ssize_t, (int fd, const void *data, size_t n, off_t at),
+    (fd, data, n, at), 1)
 WRAP(sendmsg, ssize_t, (int fd, const struct msghdr *m, int flags),
     (fd, m, flags), 1)
 WRAP(send, ssize_t, (int fd, const void *data, size_t n, int flags),
