@@ -580,7 +580,7 @@ backoff_delay = 10ms
 # --- at random instants ------------------------------------------------------------
 
 SEED = int(os.environ["SVD_TEST_SEED"])
-CRASHES = ROUNDS // 20
+CRASHES = max(3, ROUNDS // 50)
 LIVES = {"short": (4, 3), "longer": (4, 70)}
 
 

@@ -615,6 +615,9 @@ def test_the_end_of_a_fleet_killed_at_each_step(fleet, one):
 # What ends by itself may end with a status that nobody knows any more.
 COLD = [Death, Backoff, Failure, Stop, StopByKill, StopByCommand, StopInBackoff,
         Start, StartOutOfBackoff, Restart, Kill, Reload, ScaleUp, ScaleDown]
+KEEPERS = [Death, Failure, Stop, Start, Kill]
+if not ALL:
+    COLD, KEEPERS = COLD[::4], KEEPERS[:2]
 
 
 @pytest.mark.slow
@@ -635,8 +638,7 @@ def test_all_of_svd_killed_at_each_step_of_the_supervisor(fleet, change):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("change", [Death, Failure, Stop, Start, Kill],
-                         ids=lambda c: c.__name__)
+@pytest.mark.parametrize("change", KEEPERS, ids=lambda c: c.__name__)
 def test_keeper_killed_at_each_step(fleet, change):
     print(f"SVD_TEST_SEED={SEED}")
     f = fleet("", launch=False)
