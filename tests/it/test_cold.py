@@ -782,8 +782,9 @@ def test_a_groups_signals_reach_the_group_of_an_adopted_worker(fleet):
 name = test
 [worker:web]
 command = {act("fork", "{", "on", 15, f.path("child"), "pause", "}",
-               "on", 15, f.path("main"), "on-exit", 15, 0, "pause")}
+               "on", 15, f.path("main"), "pause")}
 kill_mode = group
+stop_timeout = 1s
 """)
     f.start()
     f.running()
@@ -791,7 +792,8 @@ kill_mode = group
     f.crash()
     f.recover()
     f.ctl("stop", "web")
-    f.wait_lines("child")
+    assert f.lines("child") == f.lines("main") == ["15"]
+    wait_for(lambda: not any(is_of(p, f, "web") for p in all_pids()))
 
 
 @pytest.mark.slow
