@@ -247,8 +247,7 @@ run_supervisor(const struct options *o, const int fds[3])
 static int
 run_logger(const struct options *o, int sock)
 {
-	struct logger_options l = {
-	    .keeper_fd = sock,
+	struct logger_options l = {.keeper_fd = sock,
 	    .log_level = o->log_level,
 	    .runtime_dir = o->launch.runtime_dir};
 

@@ -37,8 +37,8 @@ int sys_pidfd_send_signal_group(int pidfd, int sig);
 int sys_pidfd_is_dead(int pidfd);
 /*
  * How a process ended that need not be a child of ours, as wait(2) has it.
- * 1: *status says it, 0: it lives, or is to be reaped before, -1: the kernel does not
- * tell (before Linux 6.15).
+ * 1: *status says it, 0: not yet, as it lives, or has to be reaped before, -1:
+ * the kernel does not tell (before Linux 6.15).
  */
 int sys_pidfd_status(int pidfd, int *status);
 /* The pidfd's inode where the kernel makes it unique (Linux 6.9), else 0. */

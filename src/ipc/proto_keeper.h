@@ -49,7 +49,7 @@ enum keeper_msg_type {
 	/* keeper -> supervisor */
 	KM_UPGRADED, /* version; life: how many upgrades were begun; code:
 	                how the last one ended (keeper_upgraded); text */
-	KM_DETACH, /* supervisor -> keeper: end svd, leave the workers */
+	KM_DETACH,   /* supervisor -> keeper: end svd, leave the workers */
 	KM_TYPES
 };
 
