@@ -7,7 +7,7 @@ import time
 import pytest
 
 from machine import CAN_BOOT, Machine, Unit
-from svdtest import SANITIZED, wait_for
+from svdtest import SANITIZED, stays, wait_for
 
 # A sanitizer's reports would be lost in the machine.
 __test__ = not SANITIZED
@@ -261,6 +261,9 @@ def test_workers_survive_a_restart_with_all_that_they_write(machine):
     assert after["w:0"] != before["w:0"]
     u.ctl("restart")
     assert u.pids() == after
+    # One FIFO each is kept, however often it has come and gone.
+    u.svctl("upgrade")
+    stays(lambda: u.show("NFileDescriptorStore") == "3", 0.3)
     u.svctl("shutdown")
     wait_for(lambda: u.show("ActiveState") == "inactive")
     assert u.processes() == []
