@@ -18,6 +18,7 @@ from output import difference, expected, numbered, wrote
 from svdtest import (ACT, BUILD, ROUNDS, SANITIZED, SLOW, SVCTL, SVD, act,
                      alive, children, floor, on_floor, run_svd, stat_fields,
                      wait_for, zombies)
+from test_init import BASH, terminal  # noqa: F401 (a fixture)
 from test_logs import Following
 from test_warm import every_state, lasting  # noqa: F401 (a fixture)
 
@@ -168,6 +169,22 @@ def test_the_kernel_ends_the_roles_with_their_keeper_as_before(own):
         os.kill(pid, signal.SIGKILL)
 
 
+def test_workers_of_a_keeper_that_was_killed_are_kept_too(own):
+    f = own(ONE)
+    before = f.running()
+    f.proc.kill()
+    f.proc.wait()
+    f.start()
+    for _ in range(2):
+        f.ctl("upgrade")
+    assert f.running() == before
+    os.kill(before["w:0"], signal.SIGKILL)
+    f.wait("w:0", state="RUNNING", pid=lambda pid: pid != before["w:0"])
+    f.ctl("restart", "w:1")
+    assert f.worker("w:1")["pid"] != before["w:1"]
+    assert f.worker("w:0")["restarts"] == 1
+
+
 def test_the_next_version_takes_over_all(own):
     f = own()
     before = f.running()
@@ -292,6 +309,32 @@ def test_of_one_command_that_hears_and_ends_as_ever(own, pid1):
     assert f.running() == before
     f.signal(signal.SIGTERM)
     assert f.end() == 42
+
+
+def test_a_commands_terminal_goes_to_and_fro_as_ever(
+        terminal, tmp_path):  # noqa: F811
+    t = terminal(*BASH)
+    t.expect(r"\$ ")
+    words = act("write", 1, "ready", "on-exit", 10, 9, "pause")
+    t.type(f"{SVD} -q -r {tmp_path}/r -- {words}\n")
+    t.expect("ready\r")
+    command = t.foreground()
+    for _ in range(2):
+        subprocess.run([SVCTL, "-r", f"{tmp_path}/r", "upgrade"], check=True,
+                       stdout=subprocess.DEVNULL)
+        assert t.foreground() == command
+        t.type("\x1a")
+        t.expect("Stopped")
+        wait_for(lambda: t.foreground() == t.pid)
+        t.type("fg\n")
+        wait_for(lambda: t.foreground() == command)
+    os.kill(command, signal.SIGUSR1)
+    t.expect(r"\$ ")
+    wait_for(lambda: t.foreground() == t.pid)
+    t.type("echo status=$?\n")
+    t.expect("status=9")
+    t.type("exit\n")
+    t.wait()
 
 
 def test_several_who_ask_at_once_get_one(own):
