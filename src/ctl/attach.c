@@ -23,7 +23,8 @@
 #include "ctl/report.h"
 #include "ipc/proto_attach.h"
 
-#define TYPED_MAX 65536 /* bytes not yet taken; more is not read */
+/* Bytes not yet taken; more is not read, nor is the detach key. */
+#define TYPED_MAX (1024 * 1024)
 #define READ_BYTES 65536
 #define SAY_MAX 400   /* bytes of a line of our own */
 #define LEAVE_MS 1000 /* for what was typed before the detach key */
@@ -101,7 +102,8 @@ greet(struct session *s, const json_t *reply, json_int_t generation)
 
 	if (s->generation == 0 && !s->has_input)
 		snprintf(text, sizeof(text),
-		    "%s has no input (stdin = pipe or tty = yes): output only",
+		    "%s takes no input (see stdin and tty in svd.ini(5)): "
+		    "output only",
 		    s->name);
 	else if (s->generation == 0 && s->terminal)
 		snprintf(text, sizeof(text), "%s, pid %d: ctrl-] detaches",
@@ -200,6 +202,26 @@ receive_reply(struct session *s)
 
 /* --- frames --------------------------------------------------------------- */
 
+/* Waits for whoever reads it, also where somebody has made it non-blocking. */
+static int
+write_all(int fd, const char *data, size_t len)
+{
+	struct pollfd p = {.fd = fd, .events = POLLOUT};
+	ssize_t n;
+
+	for (; len > 0; data += n, len -= (size_t)n) {
+		n = write(fd, data, len);
+		if (n != -1)
+			continue;
+		n = 0;
+		if (errno == EAGAIN)
+			poll(&p, 1, -1);
+		else if (errno != EINTR)
+			return -1;
+	}
+	return 0;
+}
+
 static void
 on_output(struct session *s, const struct attach_frame *f)
 {
@@ -211,7 +233,7 @@ on_output(struct session *s, const struct attach_frame *f)
 		return;
 	data = end_of_cursor + 1;
 	/* Whoever reads it is gone: that is no error. */
-	if (fd_write_all(fd, data, (size_t)(f->data + f->len - data)) == -1)
+	if (write_all(fd, data, (size_t)(f->data + f->len - data)) == -1)
 		end(s, EXIT_DONE);
 	else
 		json_object_set_new(s->cursors, type, json_string(f->data));
@@ -319,9 +341,10 @@ hear_user(struct session *s)
 {
 	static char buf[READ_BYTES];
 	size_t room = TYPED_MAX - s->typed.len;
-	ssize_t n = read(STDIN_FILENO, buf, room);
+	ssize_t n;
 	char *key;
 
+	n = read(STDIN_FILENO, buf, room < sizeof(buf) ? room : sizeof(buf));
 	if (n == -1 && (errno == EINTR || errno == EAGAIN))
 		return;
 	if (n <= 0) {

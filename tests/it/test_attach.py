@@ -7,11 +7,12 @@ import struct
 import subprocess
 import termios
 import threading
+import time
 
 import pytest
 
 from attach import attach_words, pipes, terminal
-from svdtest import IS_ROOT, SLOW, children, wait_for
+from svdtest import IS_ROOT, SLOW, alive, children, wait_for
 
 CAT = "[worker:cat]\ncommand = /bin/cat\nstdin = pipe\n"
 SHELL = ("[worker:sh]\ncommand = /bin/bash --norc --noprofile --noediting -i\ntty = yes\n"
@@ -123,11 +124,14 @@ def test_a_shell_on_a_terminal(fleet):
         wait_for(lambda: window(f, "sh") == (50, 100))
         t.type("stty size\n")
         t.expect("50 100")
+        t.expect("$ ")
         # Keys are the foreground group's.
         shell = f.worker("sh")["pid"]
         t.type("cat\n")
+        t.expect("cat\r\n")
         t.type("heard\n")
-        t.expect("heard\r\nheard")
+        t.expect("heard")
+        t.expect("heard")
         t.type(b"\x1a")
         t.expect("Stopped")
         t.type("fg\n")
@@ -195,7 +199,7 @@ def test_output_only(fleet):
               "stderr = log\n")
     with pipes(f, "w") as proc:
         assert proc.stderr.readline() == (
-            b"svctl: w has no input (stdin = pipe or tty = yes): "
+            b"svctl: w takes no input (see stdin and tty in svd.ini(5)): "
             b"output only\n")
         assert first_line(proc) == b"out\n"
         assert proc.stderr.readline() == b"err\n"
@@ -475,6 +479,28 @@ def test_each_life_has_its_own(fleet):
     want = "".join(f"{n}\ngot {n}\nunended" for n in range(10)) + ""
     wait_for(lambda: f.ctl("logs", "-n", "100", "w").out.replace(
         "\n\n", "\n").startswith(want[:-7]))
+    wait_for(lambda: f.descriptors() == before)
+
+
+def test_births_and_deaths_of_supervisors(fleet):
+    f = fleet(CAT + "[worker:tty]\ncommand = /bin/cat\ntty = yes\n")
+    f.running()
+    before = f.descriptors()
+    rng = random.Random(3)
+    for _ in range(15):
+        old = f.supervisor()
+        f.svctl("--no-wait", "restart", "all")
+        time.sleep(rng.uniform(0, 0.004))
+        if alive(old):
+            os.kill(old, signal.SIGKILL)
+        wait_for(lambda: f.supervisor() not in (0, old))
+    f.ctl("restart", "all")
+    f.running()
+    for name, want in ("cat", b"heard\n"), ("tty", b"heard\r\nheard\r\n"):
+        with pipes(f, name) as proc:
+            proc.stdin.write(b"heard\n")
+            proc.stdin.flush()
+            assert read_until(proc, want) == want
     wait_for(lambda: f.descriptors() == before)
 
 
