@@ -134,6 +134,7 @@ def test_a_shell_on_a_terminal(fleet):
         t.expect("heard")
         t.type(b"\x1a")
         t.expect("Stopped")
+        t.expect("$ ")
         t.type("fg\n")
         t.expect("fg\r\ncat")
         t.type(b"\x03")
