@@ -146,7 +146,7 @@ def test_a_shell_on_a_terminal(fleet):
     # It has gone on, and so has its terminal; its lines were captured.
     with terminal(f, "sh") as t:
         t.expect("$ ")
-        t.type("read -s -p password: x; echo got-$x\n")
+        t.type("read -s -p pass''word: x; echo got-$x\n")
         t.expect("password:")
         t.type("hush\n")
         assert b"hush" not in t.expect("got-hush")
