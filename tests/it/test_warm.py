@@ -179,11 +179,12 @@ command = {act('on', 15, f.path('told'), 'note', f.path('up'), 'pause')}
 stop_timeout = 100s
 """)
     f.start()
-    f.wait_lines("up")
-    for command in "restart", "stop":
+    for count, command in enumerate(["restart", "stop"], 1):
+        f.wait_lines("up", count)
+        told = len(f.lines("told"))
         svctl = subprocess.Popen([*f.svctl_words(), command, "slow"],
                                  env=f.env, stderr=subprocess.PIPE)
-        f.wait_lines("told", len(f.lines("told")) + 1)
+        f.wait_lines("told", told + 1)
         for _ in range(2):
             f.kill_supervisor()
             assert svctl.poll() is None, "it still waits"
