@@ -202,13 +202,14 @@ use_nothing(struct ctl *ctl, const json_t *parameters)
 static int
 run_status(struct ctl *ctl)
 {
-	json_t *parameters = command_parameters(ctl);
+	json_t *parameters;
 	struct status s = {.others = 0};
 	struct varlink_rows rows = {"workers", take_worker, &s};
 	int status;
 
 	if (ctl->recorded)
 		return recorded_show(ctl);
+	parameters = command_parameters(ctl);
 	if (ctl->is_long)
 		json_object_set_new(parameters, "long", json_true());
 	if (!ctl->json) {
