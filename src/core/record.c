@@ -58,6 +58,7 @@ static const struct field fleet_fields[] = {
     FIELD("epoch", fleet.epoch),
     FIELD("boot", fleet.boot_id),
     FIELD("pidns", fleet.pidns),
+    FIELD("ending", fleet.ending),
     FIELD("name", fleet.name),
 };
 

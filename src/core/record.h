@@ -59,6 +59,8 @@ struct fleet_record {
 	uint64_t epoch; /* made anew by each keeper */
 	char boot_id[IDENTITY_BOOT_SIZE];
 	uint64_t pidns; /* inode of /proc/self/ns/pid, 0 without /proc */
+	int ending;     /* the fleet is going down: what is wanted from here on
+	                   is not what was */
 	char name[FLEET_NAME_MAX + 1];
 };
 

@@ -139,6 +139,28 @@ take_record(struct worker *w, const struct notes *n)
 		reattach_note(w, REATTACH_KEPT, worker_state_name(r->state));
 }
 
+/* Its fleet was going down, and was not to come back as it was then, with
+ * nobody wanted: who still runs goes on as he is told, and then, like all
+ * others, as if svd had never been. */
+static void
+begin_anew(struct worker *w)
+{
+	struct worker_record *r = &w->rec;
+
+	if (w->conf->as_floor != NULL)
+		return;
+	if (r->pid != 0) {
+		if (r->state == WS_STOPPING)
+			r->want_up = w->conf->autostart;
+		return;
+	}
+	history_release(&w->history);
+	*r = (struct worker_record){0};
+	worker_conf_id(w->conf, r->name);
+	w->unsettled = 0;
+	roster_note(&w->sup->roster, w);
+}
+
 void
 reattach_replay(struct supervisor *s, state_replay_fn *replay)
 {
@@ -146,18 +168,21 @@ reattach_replay(struct supervisor *s, state_replay_fn *replay)
 	struct worker *w;
 	struct err e;
 	size_t i;
-	int rc;
+	int rc, ending = 0;
 
 	s->former = link_take(&s->link, "journal");
 	if (s->former == -1 || link_has(&s->link, "state"))
 		goto out;
-	rc = state_replay_former(s->former, replay, s, &e);
+	rc = state_replay_former(s->former, replay, s, &ending, &e);
 	if (rc == -1)
 		log_error("what an earlier svd left is lost: %s", e.text);
 	notes_read(s, &notes);
 	ROSTER_EACH (&s->roster, i, w)
-		if (worker_known(w))
+		if (worker_known(w)) {
 			take_record(w, &notes);
+			if (ending)
+				begin_anew(w);
+		}
 	free(notes.text);
 out:
 	fd_close(&s->former);

@@ -344,6 +344,7 @@ owner_of(struct state *st, const struct fleet_record *f)
 				  : f->epoch != st->header.epoch)
 		return FOREIGN;
 	st->header.schema = f->schema;
+	st->header.ending = f->ending;
 	return record_schema_known(f->schema) ? OURS : OURS_UNKNOWN;
 }
 
@@ -407,14 +408,26 @@ state_open(struct state *st, int held, const char *dir,
 	return 0;
 }
 
+void
+state_put_ending(struct state *st)
+{
+	struct record r = {.kind = RECORD_FLEET};
+
+	st->header.ending = 1;
+	r.u.fleet = st->header;
+	state_put(st, &r);
+}
+
 int
-state_replay_former(int fd, state_replay_fn *replay, void *arg, struct err *e)
+state_replay_former(
+    int fd, state_replay_fn *replay, void *arg, int *ending, struct err *e)
 {
 	struct state st = {.fd = fd, .file = -1, .arg = arg};
 
 	state_fill_header(&st.header, "", 0);
 	switch (replay_all(&st, replay)) {
 	case OURS:
+		*ending = st.header.ending;
 		return 0;
 	case OURS_UNKNOWN:
 		return err_set(e, "it is of schema %d", st.header.schema);

@@ -61,10 +61,13 @@ int state_open(struct state *st, int held, const char *dir,
     const struct fleet_record *header, state_replay_fn *replay, struct err *e);
 /*
  * The same of another svd's journal at fd (borrowed), of this boot and pid
- * namespace; replay is given arg. -1: it is not one, or cannot be read.
+ * namespace; replay is given arg. *ending: its fleet was going down. -1: it is
+ * not one, or cannot be read.
  */
-int
-state_replay_former(int fd, state_replay_fn *replay, void *arg, struct err *e);
+int state_replay_former(
+    int fd, state_replay_fn *replay, void *arg, int *ending, struct err *e);
+/* From here on the fleet is going down. */
+void state_put_ending(struct state *st);
 void state_close(struct state *st);
 /* Appends. A failure is logged once and mended by state_maintain(). */
 void state_put(struct state *st, const struct record *r);

@@ -135,6 +135,7 @@ supervisor_stop(struct supervisor *s, int with_grace, int exit_code)
 
 	if (!s->stopping) {
 		s->stopping = 1;
+		state_put_ending(&s->state);
 		s->exit_code = exit_code;
 		log_info("stopping the fleet");
 		floors_stop(s);

@@ -776,6 +776,38 @@ stop_timeout = 3s
     wait_for(lambda: not any(is_of(p, f, "asked") for p in all_pids()))
 
 
+def test_a_fleet_that_was_going_down_comes_back_whole(fleet):
+    """As when a stop took too long for whoever then sent SIGKILL."""
+    f = fleet(launch=False)
+    term = f.path("term")
+    f.ini.write_text(f"""[fleet]
+name = test
+[worker:deaf]
+command = {act("on", 15, term, "pause")}
+stop_timeout = 2s
+[worker:quick]
+command = {act("pause")}
+numprocs = 2
+[worker:down]
+command = {act("pause")}
+autostart = no
+""")
+    f.start()
+    pids = f.running("deaf", "quick:0", "quick:1")
+    f.signal(signal.SIGTERM)
+    f.wait_lines("term")
+    wait_for(lambda: not alive(pids["quick:0"]))
+    f.crash()
+    f.recover()
+    now = f.running("quick:0", "quick:1")
+    assert not set(now.values()) & set(pids.values())
+    w = f.worker("deaf")
+    assert (w["state"], w["pid"], w["want"]) == ("STOPPING", pids["deaf"], "up")
+    assert f.wait("deaf", state="RUNNING")["pid"] != pids["deaf"]
+    assert f.lines("term") == ["15"]
+    assert f.worker("down")["state"] == "STOPPED"
+
+
 def test_a_groups_signals_reach_the_group_of_an_adopted_worker(fleet):
     f = fleet(launch=False)
     f.ini.write_text(f"""[fleet]

@@ -400,6 +400,12 @@ state_open(struct state *st, int held, const char *dir,
 	return 0;
 }
 
+void
+state_put_ending(struct state *st)
+{
+	(void)st;
+}
+
 int
 state_copy(struct state *st, struct err *e)
 {
@@ -409,8 +415,10 @@ state_copy(struct state *st, struct err *e)
 }
 
 int
-state_replay_former(int fd, state_replay_fn *replay, void *arg, struct err *e)
+state_replay_former(
+    int fd, state_replay_fn *replay, void *arg, int *ending, struct err *e)
 {
+	(void)ending;
 	(void)fd;
 	(void)replay;
 	(void)arg;
