@@ -132,7 +132,8 @@ take_record(struct worker *w, const struct notes *n)
 			find_newborn(w, pid);
 	} else
 		r->token = 0;
-	r->adopted = r->pid != 0;
+	/* Of one that is dead already: what it left may not have been swept. */
+	r->adopted = r->pid != 0 || r->last.pid > 0;
 	w->unsettled = r->token != 0;
 	roster_note(&w->sup->roster, w);
 	if (r->pid == 0 && w->conf->as_floor == NULL)

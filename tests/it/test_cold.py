@@ -16,7 +16,7 @@ import zlib
 import pytest
 
 from output import difference, expected, numbered, rotated, wrote
-from svdtest import (ROUNDS, SLOW, act, alive, floor, on_floor, run_svd,
+from svdtest import (ACT, ROUNDS, SLOW, act, alive, floor, on_floor, run_svd,
                      stat_fields, wait_for)
 
 SAME = ("pid", "generation", "restarts", "want", "state", "ready", "last_exit")
@@ -208,6 +208,35 @@ backoff_delay = 10ms
     f.wait("orphans", state="RUNNING", generation=2)
     assert not any(map(alive, orphans)), "they were there at the next birth"
     wait_for(lambda: len(tree("orphans")) == 3)
+
+
+def test_what_the_dead_left_just_before_a_crash_is_ended(fleet):
+    """Its svd has recorded the death, and not come to the rest of it."""
+    f = fleet(f"""
+[worker:web]
+command = {act("exit", 3)}
+backoff_delay = 1h
+backoff_limit = 1h
+""")
+    f.wait("web", state="BACKOFF")
+    f.crash()
+    orphan = subprocess.Popen(
+        [ACT, "pause"], start_new_session=True,
+        env={**f.env, "SVD_FLEET": "test", "SVD_WORKER": "web",
+             "SVD_SOCKET": f"{f.run}/control.sock"})
+    other = subprocess.Popen(
+        [ACT, "pause"], start_new_session=True,
+        env={**f.env, "SVD_FLEET": "test", "SVD_WORKER": "web",
+             "SVD_SOCKET": f"{f.run}/another.sock"})
+    try:
+        f.recover()
+        assert orphan.wait(10 * SLOW) == -signal.SIGKILL
+        assert f.worker("web")["state"] == "BACKOFF"
+        assert other.poll() is None
+    finally:
+        for process in orphan, other:
+            process.kill()
+            process.wait()
 
 
 def is_of(pid, f, worker):
