@@ -11,6 +11,9 @@
 
 #define STORED 1 /* what the vault notes of this reader: it has one life */
 #define TEXT_MAX (FDNAME_SIZE + 64)
+/* All names together are one variable for the next svd, LISTEN_FDNAMES, and the
+ * kernel executes nothing with one of 128 KiB. */
+#define NAMES_MAX_BYTES (96 << 10)
 
 void
 fdstore_init(struct keeper *k, const char *size)
@@ -63,30 +66,68 @@ remove_one(struct keeper *k, const char *of)
 	return notify_send(&k->notify, text, -1);
 }
 
-/* A removal is of a name, not of a descriptor: it comes before whatever is
- * stored anew. */
+static size_t
+name_bytes(const struct vault_entry *e)
+{
+	char name[FDNAME_SIZE];
+
+	fdname_encode(e->name, name);
+	return strlen(name) + 1;
+}
+
+/* Of all names that systemd has. */
+static size_t
+stored_bytes(struct keeper *k)
+{
+	const struct vault_entry *e;
+	size_t at = 0, bytes = 0;
+
+	while ((e = vault_next(&k->vault, VAULT_FDSTORE, 0, &at)) != NULL)
+		bytes += name_bytes(e);
+	return bytes;
+}
+
+/* What does not fit is not stored, and tried again after the next change. */
 static int
-flush(struct keeper *k)
+store_rest(struct keeper *k)
 {
 	struct fdstore *s = &k->fdstore;
+	size_t at = 0, bytes = stored_bytes(k);
 	struct vault_entry *e;
-	size_t at = 0;
 
-	while (s->ngone > 0) {
-		if (remove_one(k, s->gone[s->ngone - 1]) == -1)
-			return -1;
-		s->ngone--;
-	}
-	while (s->owed) {
-		e = vault_next(&k->vault, VAULT_FDSTORE, STORED, &at);
-		if (e == NULL) {
-			s->owed = 0;
+	while (
+	    (e = vault_next(&k->vault, VAULT_FDSTORE, STORED, &at)) != NULL) {
+		bytes += name_bytes(e);
+		if (bytes > NAMES_MAX_BYTES) {
+			if (!s->complained)
+				log_warn("systemd cannot keep '%s' and more: "
+					 "too many names",
+				    e->name);
+			s->complained = 1;
 			return 0;
 		}
 		if (put(k, e) == -1)
 			return -1;
 		e->told[VAULT_FDSTORE] = STORED;
 	}
+	return 0;
+}
+
+/* A removal is of a name, not of a descriptor: it comes before whatever is
+ * stored anew. */
+static int
+flush(struct keeper *k)
+{
+	struct fdstore *s = &k->fdstore;
+
+	while (s->ngone > 0) {
+		if (remove_one(k, s->gone[s->ngone - 1]) == -1)
+			return -1;
+		s->ngone--;
+	}
+	if (s->owed && store_rest(k) == -1)
+		return -1;
+	s->owed = 0;
 	return 0;
 }
 

@@ -20,6 +20,7 @@ struct fdstore {
 	int owed; /* there may be something held that is not stored */
 	char gone[FDSTORE_GONE_MAX][KEEPER_NAME_MAX + 1]; /* before that */
 	unsigned int ngone;
+	int complained;
 	int64_t again_at; /* the socket was full; 0: it was not */
 };
 

@@ -301,6 +301,15 @@ def test_what_nobody_has_read_of_the_dead_is_with_systemd(machine):
     u.svctl("shutdown")
 
 
+def test_more_descriptors_survive_than_a_process_has_by_default(machine):
+    u = survivors(machine, "many", worker(numprocs=1100))
+    before = u.pids()
+    wait_for(lambda: u.show("NFileDescriptorStore") == "1100")
+    u.ctl("restart")
+    assert u.pids() == before
+    u.svctl("shutdown")
+
+
 def test_who_reads_a_terminal_or_a_pipe_does_not_see_its_end(machine):
     # Which would be the end of cat.
     u = survivors(machine, "talk", "[worker:tty]\ncommand = /bin/cat\ntty = yes"

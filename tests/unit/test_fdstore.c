@@ -216,6 +216,37 @@ START_TEST(more_removals_than_are_kept_do_no_harm)
 }
 END_TEST
 
+START_TEST(no_more_names_than_a_variable_takes_are_stored)
+{
+	char name[KEEPER_NAME_MAX + 1];
+	size_t bytes = 0, n = 0;
+	int i;
+
+	for (i = 0; i < 2000; i++) {
+		snprintf(name, sizeof(name), "out:%080d:%d", i, i);
+		ck_assert_int_eq(vault_hold(&k.vault, name, dup(0)), 0);
+	}
+	/* The socket takes a few at a time. */
+	fdstore_changed(&k);
+	do {
+		fdstore_flush(&k, now);
+		for (; *hear() != '\0'; n++)
+			bytes +=
+			    strcspn(strstr(heard, "FDNAME=") + 7, "\n") + 1;
+		now += NOTIFY_AGAIN_MS;
+	} while (fdstore_deadline(&k) != 0);
+	ck_assert_uint_gt(n, 900);
+	ck_assert_uint_lt(bytes, 100000);
+	/* Where one goes another is stored. */
+	drop(k.vault.entries[0].name);
+	fdstore_changed(&k);
+	fdstore_flush(&k, now);
+	ck_assert_int_eq(strncmp(hear(), "FDSTOREREMOVE=1\n", 16), 0);
+	ck_assert_int_eq(strncmp(hear(), "FDSTORE=1\n", 10), 0);
+	ck_assert_str_eq(hear(), "");
+}
+END_TEST
+
 START_TEST(a_name_survives_the_way)
 {
 	static const char *const names[] = {"out:web:0", "cursors", "a%b",
@@ -271,6 +302,7 @@ main(void)
 	tcase_add_test(t, what_takes_a_place_is_stored_after_the_removal);
 	tcase_add_test(t, without_a_promise_nothing_is_stored);
 	tcase_add_test(t, more_removals_than_are_kept_do_no_harm);
+	tcase_add_test(t, no_more_names_than_a_variable_takes_are_stored);
 	tcase_add_test(t, a_name_survives_the_way);
 	tcase_add_test(t, what_is_no_name_is_refused);
 	suite_add_tcase(s, t);
