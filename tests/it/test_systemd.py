@@ -237,8 +237,8 @@ def killed_and_back(u):
 def hold_back(u, name="flood"):
     """What is written is on its way through the logger, and in no file."""
     log = u.machine.path(f"/run/{u.fleet}-{name}.log")
-    size = log.stat().st_size
-    wait_for(lambda: log.stat().st_size > size)
+    size = log.stat().st_size if log.exists() else 0
+    wait_for(lambda: log.exists() and log.stat().st_size > size)
     u.machine.run("kill", "-STOP", *u.writers())
     # Beyond what the FIFO takes.
     time.sleep(0.2)
