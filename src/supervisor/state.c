@@ -156,6 +156,11 @@ state_put(struct state *st, const struct record *r)
 
 	text[0] = '\n';
 	len = record_format(r, line);
+	if (st->batch != NULL) {
+		if (buf_add(st->batch, line, len) == -1)
+			st->failed = ENOMEM;
+		return;
+	}
 	error = write_once(st->fd, line - st->torn, len + (size_t)st->torn);
 	if (error != 0) {
 		note_failure(st, error);
@@ -184,11 +189,31 @@ new_journal(struct err *e)
 	return fd;
 }
 
+/* All that matters, in one go. 0, or an errno. */
+static int
+write_all(struct state *st)
+{
+	struct record header = {.kind = RECORD_FLEET, .u.fleet = st->header};
+	struct buf lines = {0};
+	int error;
+
+	st->batch = &lines;
+	state_put(st, &header);
+	if (st->dump != NULL)
+		st->dump(st, st->arg);
+	st->batch = NULL;
+	error = st->failed;
+	if (error == 0 && fd_write_all(st->fd, lines.data, lines.len) == -1)
+		error = errno;
+	st->size = lines.len;
+	buf_release(&lines);
+	return error;
+}
+
 /* Everything that matters, in a new memfd. */
 static int
 write_anew(struct state *st, struct err *e)
 {
-	struct record header = {.kind = RECORD_FLEET, .u.fleet = st->header};
 	struct state next = *st;
 	int error;
 
@@ -196,13 +221,12 @@ write_anew(struct state *st, struct err *e)
 	if (next.fd == -1)
 		return -1;
 	next.file = -1;
-	next.size = next.room = 0;
+	next.room = 0;
 	next.torn = next.failed = next.narrow = next.lagging = 0;
 	next.grown = NULL;
-	state_put(&next, &header);
-	if (st->dump != NULL)
-		st->dump(&next, st->arg);
-	error = next.failed ? next.failed : make_room(&next);
+	error = write_all(&next);
+	if (error == 0)
+		error = make_room(&next);
 	if (error != 0) {
 		fd_close(&next.fd);
 		return err_sys(e, error, "cannot write state anew");

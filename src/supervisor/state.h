@@ -13,6 +13,7 @@
 
 #include <stddef.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "core/record.h"
 
@@ -42,6 +43,7 @@ struct state {
 	int narrow;  /* no room can be had */
 	int lagging; /* the copy could not be written */
 	char trouble[STATE_TROUBLE_SIZE]; /* the worst of these in words */
+	struct buf *batch; /* written anew: lines, to be written in one go */
 	struct fleet_record header;
 	state_dump_fn *dump;
 	void *arg;
