@@ -157,7 +157,7 @@ $(B)/libexec/libsvdfloor.so: $(floor_o)
 	$(Q)$(CC) $(pic_flags) $(so_flags) -Wl,-soname,$(@F) -o $@ $^
 
 # What a worker may call.
-worker_o := $(B)/pic/lib/worker.o
+worker_o := $(B)/pic/lib/worker.o $(B)/pic/lib/serve.o
 
 $(B)/libsvdworker.a: $(worker_o)
 	@rm -f $@
@@ -269,7 +269,7 @@ $(foreach c,$(filter-out tests/it/workers/odd.c,$(help_c)) $(bench_c),$(eval $(c
 
 # What they preload on native floors.
 floor_app = $(B)/tests/libapp.so $(B)/tests/libexample.so \
-	$(B)/tests/floor-client
+	$(B)/tests/floor-client $(B)/tests/served
 $(B)/tests/libexample.so: contrib/examples/worker.c $(B)/libsvdworker.a
 	@mkdir -p $(@D)
 	$(say) CC $<
@@ -280,6 +280,11 @@ $(B)/tests/floor-client: tests/it/floor/client.c $(B)/libexec/libsvdfloor.so
 	$(say) CC $<
 	$(Q)$(CC) $(filter-out -static,$(helper_flags)) -Isrc/lib \
 		-Wl,-rpath,'$$ORIGIN/../libexec' -o $@ $^ -ldl
+
+$(B)/tests/served: tests/it/channel/served.c $(B)/libsvdworker.a
+	@mkdir -p $(@D)
+	$(say) CC $<
+	$(Q)$(CC) $(helper_flags) -Isrc/lib -o $@ $^
 
 $(B)/tests/libapp.so: tests/it/floor/app.c $(B)/libsvdworker.a
 	@mkdir -p $(@D)

@@ -170,6 +170,7 @@ end
 
 def set_up(line, fields, ios)
   step = STREAMS
+  channel = ios.delete("3")
   ios.each { |number, io| [STDIN, STDOUT, STDERR][number.to_i].reopen(io) }
   ios.each_value(&:close)
   STDOUT.sync = true
@@ -179,10 +180,17 @@ def set_up(line, fields, ios)
   step = DIRECTORY
   Dir.chdir(fields["directory"].first)
   ENV.replace(fields["env"].to_h { |word| word.split("=", 2) })
+  keep_channel(channel) if channel
   $PROGRAM_NAME = fields["name"].first
 rescue SystemCallError => e
   line.send("STARTFAIL", stage: step, detail: 0, errno: e.errno)
   exit!(NOT_SET_UP)
+end
+
+# The number may be any, as long as the variable says it.
+def keep_channel(io)
+  io.autoclose = io.close_on_exec = false
+  ENV["SVD_CHANNEL_FD"] = io.fileno.to_s
 end
 
 def change_user(fields)

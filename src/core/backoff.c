@@ -117,9 +117,10 @@ death_describe(const struct death *d, char *out, size_t size)
 	if (death_is_unborn(d))
 		snprintf(out, size, "%s", d->fault);
 	else if (d->signal != 0)
-		snprintf(out, size, "killed by %s%s",
+		snprintf(out, size, "killed by %s%s%s%s",
 		    units_signal_name(d->signal, name, sizeof(name)),
-		    d->core ? " (core dumped)" : "");
+		    d->core ? " (core dumped)" : "", d->raised ? ": " : "",
+		    d->raised ? d->fault : "");
 	else if (d->code < 0)
 		snprintf(out, size, "status unknown");
 	else

@@ -48,6 +48,11 @@ enum kill_mode {
 	KILL_MODE_PROCESS
 };
 
+enum channel_kind {
+	CHANNEL_NONE,
+	CHANNEL_RPC
+};
+
 enum on_empty {
 	ON_EMPTY_WAIT,
 	ON_EMPTY_EXIT
@@ -148,6 +153,8 @@ struct worker_conf {
 	struct stream_conf std_in, std_out, std_err;
 	int tty; /* a terminal is stdin, stdout and stderr; what it shows goes
 	            where std_out says */
+
+	enum channel_kind channel; /* that its process is given */
 
 	/* output */
 	uint64_t log_tail; /* bytes that are kept */

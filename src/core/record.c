@@ -91,6 +91,7 @@ static const struct field worker_fields[] = {
     FIELD("line", worker.line),
     FIELD("stands_on", worker.stands_on),
     FIELD("rolls", worker.rolls),
+    FIELD("channel", worker.channel),
     FIELD("raised", worker.raised),
     FIELD("fault", worker.fault),
     DEATH_FIELDS("last_", worker.last),

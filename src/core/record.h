@@ -39,6 +39,14 @@
 #define RECORD_FAULT_MAX 160
 #define RECORD_FIELD_TEXT_SIZE 64
 
+/* What a process has said on its channel. */
+enum channel_stage {
+	CHANNEL_CLOSED,   /* there is none (any more) */
+	CHANNEL_OPEN,     /* nothing yet */
+	CHANNEL_IMPORTED, /* its code is loaded */
+	CHANNEL_LOOP      /* it takes requests */
+};
+
 /* How a process ended. */
 struct death {
 	int64_t at;     /* 0: no death */
@@ -49,7 +57,8 @@ struct death {
 	int code;   /* exit status, -1 if killed by a signal or unborn */
 	int signal; /* 0 if none */
 	int core;   /* it left a core */
-	int raised; /* fault is an exception, which it ended of */
+	int raised; /* fault is an exception, which it ended of, or what it
+	               was about */
 	char fault[RECORD_FAULT_MAX]; /* set-up failure, "" if none: "directory
 	                                 '/x': No such file or directory" */
 };
@@ -96,9 +105,11 @@ struct worker_record {
 	                  by which its socket is held; 0: none */
 	uint64_t stands_on; /* generation of the floor that it was forked from;
 	                       a floor's process: its own */
-	int rolls;  /* a floor: its workers are to be replaced by those of this
-	               generation, one by one */
-	int raised; /* fault is an exception */
+	int rolls;   /* a floor: its workers are to be replaced by those of this
+	                generation, one by one */
+	int channel; /* how far it has come on its channel: enum
+	                channel_stage */
+	int raised;  /* fault is an exception */
 	char fault[RECORD_FAULT_MAX]; /* why the present set-up failed; its
 	                                 death is still to come */
 	struct death last;            /* .at == 0: none yet */

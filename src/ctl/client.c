@@ -12,6 +12,7 @@
 
 #include "base/fd.h"
 #include "base/sys.h"
+#include "ipc/chan.h"
 
 #define RETRY_MS 20
 #define READ_BYTES 65536
@@ -19,13 +20,16 @@
 void
 client_init(struct client *c, const char *path)
 {
-	*c = (struct client){.path = path, .fd = -1, .output = -1};
+	*c = (struct client){
+	    .path = path, .fd = -1, .output = -1, .giving = -1, .given = -1};
 }
 
 void
 client_close(struct client *c)
 {
 	fd_close(&c->fd);
+	fd_close(&c->given);
+	buf_release(&c->value);
 	varlink_in_release(&c->in);
 }
 
@@ -137,8 +141,8 @@ send_all(
 	ssize_t n;
 
 	while (sent < out->len) {
-		n = send(
-		    c->fd, out->data + sent, out->len - sent, MSG_NOSIGNAL);
+		n = chan_send_some(c->fd, out->data + sent, out->len - sent,
+		    &c->giving, c->giving != -1 && sent == 0, 0);
 		if (n >= 0) {
 			sent += (size_t)n;
 			continue;
@@ -202,13 +206,19 @@ receive_some(struct client *c, int64_t deadline, struct err *e)
 {
 	struct buf *b = &c->in.buf;
 	enum client_result r;
+	int fds[CHAN_FDS_MAX];
+	size_t nfds = 0;
 	ssize_t n;
 
 	if (buf_reserve(b, READ_BYTES) == -1)
 		return no_memory(e);
 	if ((r = wait_for(c, POLLIN, deadline, e)) != CLIENT_REPLY)
 		return r;
-	n = recv(c->fd, b->data + b->len, READ_BYTES, 0);
+	n = chan_recv(c->fd, b->data + b->len, READ_BYTES, fds, &nfds, 0);
+	if (nfds > 0 && c->given == -1)
+		c->given = fds[--nfds];
+	while (nfds > 0)
+		close(fds[--nfds]);
 	if (n == 0 || (n == -1 && errno != EAGAIN && errno != EINTR))
 		return lost(c, e);
 	if (n > 0)
@@ -224,8 +234,11 @@ client_receive(
 	int taken;
 
 	for (;;) {
-		taken = varlink_take_rows(
-		    &c->in, VARLINK_REPLY_MAX, c->rows, reply, e);
+		taken = c->takes_value
+		            ? varlink_take_value(&c->in, VARLINK_REPLY_MAX,
+				  &c->value, reply, e)
+		            : varlink_take_rows(
+				  &c->in, VARLINK_REPLY_MAX, c->rows, reply, e);
 		if (taken == 1)
 			return CLIENT_REPLY;
 		if (taken == -1)

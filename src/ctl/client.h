@@ -11,6 +11,7 @@
 
 #include <jansson.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "ipc/varlink.h"
 
@@ -24,6 +25,10 @@ struct client {
 	int repeated; /* its last call was lost on the way once, or oftener */
 	struct varlink_in in;
 	const struct varlink_rows *rows; /* of replies; NULL: whole trees */
+	int giving;                      /* goes with each call, borrowed; -1 */
+	int given;                       /* came with a reply, or -1 */
+	int takes_value;                 /* of replies: */
+	struct buf value;                /* as varlink_take_value() has it */
 };
 
 enum client_result {

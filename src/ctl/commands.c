@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/sys.h"
+#include "ctl/ask.h"
 #include "ctl/attach.h"
 #include "ctl/events.h"
 #include "ctl/exits.h"
@@ -271,7 +272,9 @@ run_events(struct ctl *ctl)
 static int
 run_ping(struct ctl *ctl)
 {
-	return call(ctl, use_nothing);
+	if (ctl->nargs > 0)
+		return ask_ping(ctl);
+	return command_call(ctl, json_object(), NULL, use_nothing);
 }
 
 static int
@@ -379,6 +382,14 @@ static const struct command commands[] = {
 	COMMAND_PROMPT | COMMAND_TAKES_LINES, 0, logs_run},
     {"attach", "NAME", "be its stdin and stdout; ctrl-] detaches",
 	FLEET("Attach"), 0, 0, attach_terminal},
+    {"run", "NAME CODE", "have one worker run code", FLEET("Run"),
+	COMMAND_OWN_JSON, 1, ask_run},
+    {"call", "NAME METHOD [JSON]", "call a method of it", FLEET("Call"),
+	COMMAND_OWN_JSON, 1, ask_call},
+    {"store", "NAME KEY JSON", "give it a value", FLEET("Store"),
+	COMMAND_OWN_JSON, 2, ask_store},
+    {"load", "NAME EXPR", "show the value of an expression", FLEET("Load"),
+	COMMAND_OWN_JSON, 1, ask_load},
     {"floors", "[-l]", "show the floors that workers stand on", FLEET("Floors"),
 	COMMAND_PROMPT | COMMAND_NO_ARGS | COMMAND_TAKES_LONG, 0, run_floors},
     {"refloor", "FLOOR", "load it anew, then replace its workers",
@@ -402,8 +413,8 @@ static const struct command commands[] = {
 	FLEET("Events"), COMMAND_PROMPT | COMMAND_OPTIONAL, 0, run_events},
     {"health", "", "is every autostart worker ready?", FLEET("Health"),
 	COMMAND_PROMPT | COMMAND_NO_ARGS, 0, run_health},
-    {"ping", "", "does the daemon answer?", FLEET("Ping"),
-	COMMAND_PROMPT | COMMAND_NO_ARGS, 0, run_ping},
+    {"ping", "[NAME]", "does the daemon answer, or a worker?", FLEET("Ping"),
+	COMMAND_PROMPT | COMMAND_OPTIONAL, 0, run_ping},
     {"version", "", "of svctl and of the daemon", FLEET("Version"),
 	COMMAND_PROMPT | COMMAND_NO_ARGS, 0, run_version},
 };

@@ -176,6 +176,7 @@ print_reason(const json_t *w)
 	print_lines(w, "traceback", "        ");
 	print_line(w, "waiting_for", "waits for");
 	print_line(w, "until", "until");
+	print_line(w, "channel", "channel:");
 	if (json_array_size(deaths) > 0)
 		puts("    deaths, the newest last:");
 	json_array_foreach (deaths, i, d)

@@ -18,15 +18,8 @@ chan_pair(int fds[2])
 	return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds);
 }
 
-int
-chan_send(int sock, const void *data, size_t len, const int *fds, size_t nfds,
-    int flags)
-{
-	return chan_send_to(sock, NULL, 0, data, len, fds, nfds, flags);
-}
-
-int
-chan_send_to(int sock, const struct sockaddr_un *to, socklen_t to_len,
+static ssize_t
+send_to(int sock, const struct sockaddr_un *to, socklen_t to_len,
     const void *data, size_t len, const int *fds, size_t nfds, int flags)
 {
 	struct iovec iov = {.iov_base = (void *)data, .iov_len = len};
@@ -51,7 +44,29 @@ chan_send_to(int sock, const struct sockaddr_un *to, socklen_t to_len,
 		cm->cmsg_len = CMSG_LEN(nfds * sizeof(int));
 		memcpy(CMSG_DATA(cm), fds, nfds * sizeof(int));
 	}
-	return sendmsg(sock, &mh, flags | MSG_NOSIGNAL) == -1 ? -1 : 0;
+	return sendmsg(sock, &mh, flags | MSG_NOSIGNAL);
+}
+
+ssize_t
+chan_send_some(int sock, const void *data, size_t len, const int *fds,
+    size_t nfds, int flags)
+{
+	return send_to(sock, NULL, 0, data, len, fds, nfds, flags);
+}
+
+int
+chan_send_to(int sock, const struct sockaddr_un *to, socklen_t to_len,
+    const void *data, size_t len, const int *fds, size_t nfds, int flags)
+{
+	return send_to(sock, to, to_len, data, len, fds, nfds, flags) == -1 ? -1
+	                                                                    : 0;
+}
+
+int
+chan_send(int sock, const void *data, size_t len, const int *fds, size_t nfds,
+    int flags)
+{
+	return chan_send_to(sock, NULL, 0, data, len, fds, nfds, flags);
 }
 
 /* Hands over what came along, or closes it where nobody wants it. */

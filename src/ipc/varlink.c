@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ipc/json_scan.h"
+
 /* Milliseconds as seconds keep their three digits, and no noise behind. */
 #define DUMP_FLAGS (JSON_COMPACT | JSON_REAL_PRECISION(15))
 #define KEEP_BYTES 65536 /* an empty buffer over this is given back */
@@ -115,6 +117,41 @@ varlink_take_rows(struct varlink_in *in, size_t max,
 	}
 	consume(in, len + 1);
 	return 1;
+}
+
+/* Of a text that is no message after all, nothing need be found. */
+static int
+cut_value(char *text, size_t len, struct buf *value)
+{
+	static const char key[] = "\"value\"";
+	struct json_slice s = {.at = NULL};
+
+	if (memmem(text, len, key, strlen(key)) != NULL)
+		s = json_scan_member(text, len, "parameters");
+	if (s.at != NULL)
+		s = json_scan_member(s.at, s.len, "value");
+	if (s.at == NULL)
+		return 0;
+	if (buf_add(value, s.at, s.len) == -1)
+		return -1;
+	memset(s.at, ' ', s.len);
+	s.at[0] = '0';
+	return 0;
+}
+
+int
+varlink_take_value(struct varlink_in *in, size_t max, struct buf *value,
+    json_t **msg, struct err *e)
+{
+	size_t len;
+
+	value->len = 0;
+	if (varlink_pending(in)) {
+		len = strlen(in->buf.data);
+		if (len < max && cut_value(in->buf.data, len, value) == -1)
+			return err_set(e, "out of memory");
+	}
+	return varlink_take(in, max, msg, e);
 }
 
 void

@@ -46,6 +46,13 @@ struct varlink_rows {
 /* The same; in *msg the array is empty. Some may be taken before a failure. */
 int varlink_take_rows(struct varlink_in *in, size_t max_bytes,
     const struct varlink_rows *rows, json_t **msg, struct err *e);
+/*
+ * The same, where the parameters may have a member `value`, of any kind: its
+ * text comes into value as it is, and in *msg it is 0. value->len 0: there is
+ * none.
+ */
+int varlink_take_value(struct varlink_in *in, size_t max_bytes,
+    struct buf *value, json_t **msg, struct err *e);
 void varlink_in_release(struct varlink_in *in);
 
 struct varlink_call {

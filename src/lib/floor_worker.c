@@ -168,11 +168,11 @@ static void
 take_streams(const struct floor_msg *start, const int *fds, size_t nfds,
     struct set_up *s)
 {
-	static const char *const names[SET_UP_FDS] = {"0", "1", "2", NULL};
+	static const char *const names[SET_UP_FDS] = {"0", "1", "2", "3"};
 	int i, at;
 
 	for (i = 0; i < SET_UP_FDS; i++) {
-		at = names[i] == NULL ? -1 : floor_get_fd(start, names[i]);
+		at = floor_get_fd(start, names[i]);
 		s->fds[i] = at == -1 || (size_t)at >= nfds ? -1 : fds[at];
 	}
 }
@@ -273,8 +273,10 @@ floor_worker_begin(int line, pid_t parent, struct svd_job *job)
 	take_start(line, &start, fds, nfds, job, &s);
 	if (set_up_take(&s, say, &line) == -1)
 		_exit(STATUS_SET_UP);
-	while (nfds > 0)
-		close(fds[--nfds]);
+	/* One may have had the number of what is there now. */
+	while (nfds-- > 0)
+		if (fds[nfds] >= SET_UP_FDS || s.fds[fds[nfds]] == -1)
+			close(fds[nfds]);
 	environ = job->envp;
 	set_mark(job->name);
 	prctl(PR_SET_NAME, job->name);

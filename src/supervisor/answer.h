@@ -41,6 +41,9 @@ struct answer_kind {
 
 struct answer {
 	const struct answer_kind *kind;
+	void *owner; /* control.c's own */
+	int gives;   /* goes with what was written last, which takes it; 0:
+	                nothing does */
 };
 
 #endif

@@ -25,7 +25,8 @@ const struct call_error_kind call_errors[ERROR_COUNT] = {
     [ERROR_PERMISSION_DENIED] = {FLEET_INTERFACE, "PermissionDenied", NULL, "",
 	"The caller may not, being neither root nor the fleet's owner."},
     [ERROR_NOT_RUNNING] = {FLEET_INTERFACE, "NotRunning", "reason",
-	"reason: string", "It has no process, and will have none by itself."},
+	"reason: string",
+	"It has no process; to Attach: and will have none by itself."},
     [ERROR_REFUSED] = {FLEET_INTERFACE, "Refused", "reason", "reason: string",
 	"It would not be right now; nothing was done."},
     [ERROR_FAILED] = {FLEET_INTERFACE, "Failed", "reason", "reason: string",
@@ -34,6 +35,14 @@ const struct call_error_kind call_errors[ERROR_COUNT] = {
 	"errors: []string",
 	"What is wrong with the fleet's files, a FILE:LINE: text each; nothing "
 	"was done."},
+    [ERROR_WORKER_EXCEPTION] = {FLEET_INTERFACE, "WorkerException", NULL,
+	"type: string, message: string, args: []object, traceback: ?string",
+	"What the worker's code has raised; args are JSON of any kind."},
+    [ERROR_WORKER_DIED] = {FLEET_INTERFACE, "WorkerDied", NULL,
+	"name: string, exit: Exit",
+	"It ended before its answer, or while that was on its way."},
+    [ERROR_TIMED_OUT] = {FLEET_INTERFACE, "TimedOut", "name", "name: string",
+	"No answer came in time; what was asked may still be done."},
 };
 
 int

@@ -15,12 +15,14 @@
 #include "supervisor/outcome.h"
 #include "supervisor/peer.h"
 #include "supervisor/supervisor.h"
+#include "supervisor/verbs.h"
 
 #define FLEET_INTERFACE "org.svd.Fleet"
 
 struct call {
 	struct supervisor *sup;
 	json_t *parameters; /* checked against the verb's */
+	const struct call_extra *extra;
 	enum access access; /* the caller's */
 	int upgrade;        /* it knows that no message follows the reply */
 	int more;           /* it reads more than one reply */
@@ -39,10 +41,15 @@ struct verb {
 extern const struct verb verbs_service[]; /* org.varlink.service */
 extern const struct verb verbs_show[], verbs_act[], verbs_logs[];
 extern const struct verb verbs_conf[], verbs_floors[];
-extern const struct verb verbs_upgrade[];
+extern const struct verb verbs_channel[], verbs_upgrade[];
 /* How many upgrades have succeeded or failed. */
 uint32_t upgrades_over(const struct supervisor *s);
 extern const struct verb verbs_attach[]; /* called with `upgrade` */
+
+/* What all that is asked of a worker may be told. */
+#define CALL_ASKED "timeout: ?float, id: ?int, called: ?int, again: ?bool"
+/* Of Ping with the name of a worker. */
+int channel_ping(struct call *c);
 
 /* The errors that there are: a call fails with one of these, so none can be
  * sent that the interface does not declare. */
@@ -59,6 +66,9 @@ enum call_error {
 	ERROR_REFUSED,
 	ERROR_FAILED,
 	ERROR_BAD_CONFIGURATION,
+	ERROR_WORKER_EXCEPTION,
+	ERROR_WORKER_DIED,
+	ERROR_TIMED_OUT,
 	ERROR_COUNT
 };
 

@@ -30,8 +30,8 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "base/group.h"
 #include "base/log.h"
+#include "ipc/chan.h"
 #include "ipc/varlink.h"
 #include "supervisor/answer.h"
 #include "supervisor/peer.h"
@@ -58,8 +58,10 @@ struct client {
 	struct loop_io io;
 	struct loop_timer turn; /* for the next call already read */
 	struct varlink_in in;
+	int given; /* a descriptor that came with a call, or -1 */
 	struct buf out;
 	size_t sent;          /* bytes of out */
+	int giving;           /* goes with the next bytes, or -1 */
 	struct answer *later; /* to its call, not given yet or not to its end */
 };
 
@@ -124,6 +126,8 @@ client_free(struct client *cl)
 	/* Closing it would do, but for a child that stands before its exec. */
 	client_end_later(cl);
 	fd_close(&cl->fd);
+	fd_close(&cl->given);
+	fd_close(&cl->giving);
 	varlink_in_release(&cl->in);
 	client_release_out(cl);
 	free(cl);
@@ -160,13 +164,15 @@ client_flush(struct client *cl)
 	ssize_t n;
 
 	while (cl->sent < cl->out.len) {
-		n = send(cl->fd, cl->out.data + cl->sent,
-		    cl->out.len - cl->sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+		n = chan_send_some(cl->fd, cl->out.data + cl->sent,
+		    cl->out.len - cl->sent, &cl->giving, cl->giving != -1,
+		    MSG_DONTWAIT);
 		if (n == -1 && errno == EINTR)
 			continue;
 		if (n == -1)
 			return errno == EAGAIN ? 0 : -1;
 		cl->sent += (size_t)n;
+		fd_close(&cl->giving);
 	}
 	cl->out.len = cl->sent = 0;
 	if (cl->out.cap > KEEP_BYTES)
@@ -179,16 +185,24 @@ static int
 client_read(struct client *cl)
 {
 	struct buf *b = &cl->in.buf;
+	int fds[CHAN_FDS_MAX];
+	size_t nfds;
 	ssize_t n;
 
 	if (buf_reserve(b, READ_BYTES) == -1)
 		return -1;
-	n = recv(cl->fd, b->data + b->len, READ_BYTES, MSG_DONTWAIT);
+	n = chan_recv(
+	    cl->fd, b->data + b->len, READ_BYTES, fds, &nfds, MSG_DONTWAIT);
 	if (n == -1)
 		return errno == EAGAIN || errno == EINTR ? 0 : -1;
 	if (n == 0)
 		return -1;
 	b->len += (size_t)n;
+	/* One a call, and of no use with most. */
+	if (nfds > 0 && cl->given == -1)
+		cl->given = fds[--nfds];
+	while (nfds > 0)
+		close(fds[--nfds]);
 	return 0;
 }
 
@@ -199,6 +213,7 @@ client_begin_later(struct client *cl)
 
 	/* Without memory for it, a hang-up is noticed when the answer comes. */
 	epoll_ctl(cl->control->hangups, EPOLL_CTL_ADD, cl->fd, &ev);
+	cl->later->owner = cl;
 }
 
 /* Appends what its answer has to say, up to PIECES_BYTES. */
@@ -212,6 +227,10 @@ client_write_later(struct client *cl)
 		rc = kind->write(cl->later, &cl->out);
 	while (rc == ANSWER_MORE && cl->out.len < PIECES_BYTES &&
 	       kind->ready(cl->later));
+	if (cl->later->gives > 0) {
+		cl->giving = cl->later->gives;
+		cl->later->gives = 0;
+	}
 	if (rc == ANSWER_LAST)
 		client_end_later(cl);
 	return rc == ANSWER_FAILED ? -1 : 0;
@@ -255,20 +274,26 @@ static int
 client_serve(struct client *cl)
 {
 	struct control *c = cl->control;
+	struct call_extra extra = {.given = &cl->given};
 	struct err e;
 	json_t *msg;
 	int rc;
 
-	rc = varlink_take(&cl->in, VARLINK_CALL_MAX, &msg, &e);
+	rc = varlink_take_value(
+	    &cl->in, VARLINK_CALL_MAX, &extra.value, &msg, &e);
 	if (rc == -1)
 		log_info("control connection of uid %ld closed: %s",
 		    (long)cl->peer.uid, e.text);
+	if (rc == 1) {
+		rc = verbs_call(
+		    c->sup, &cl->peer, msg, &extra, &cl->out, &cl->later);
+		json_decref(msg);
+		fd_close(&cl->given);
+		rc = rc == -1 ? -1 : 1;
+	}
+	buf_release(&extra.value);
 	if (rc <= 0)
 		return rc;
-	rc = verbs_call(c->sup, &cl->peer, msg, &cl->out, &cl->later);
-	json_decref(msg);
-	if (rc == -1)
-		return -1;
 	if (cl->later == NULL)
 		return client_flush(cl);
 	client_begin_later(cl);
@@ -388,6 +413,13 @@ ready_cb(struct loop_timer *t)
 }
 
 void
+control_answer(struct answer *a)
+{
+	if (a->owner != NULL)
+		client_step(a->owner, 0);
+}
+
+void
 control_wake(struct control *c)
 {
 	if (c != NULL && !c->ready.active)
@@ -431,6 +463,7 @@ client_new(struct control *c, int fd)
 		client_free(longest_idle(c));
 	cl->control = c;
 	cl->fd = fd;
+	cl->given = cl->giving = -1;
 	cl->active_at = loop_now(c->sup->loop);
 	TAILQ_INSERT_TAIL(&c->clients, cl, link);
 	c->nclients++;
@@ -519,20 +552,6 @@ accept_pause_cb(struct loop_timer *t)
 	loop_io_set(&c->accept_io, LOOP_READ);
 }
 
-/* A group that is gone since the start has no members. */
-static gid_t
-find_readers(const char *name)
-{
-	gid_t gid;
-
-	if (name == NULL)
-		return PEER_NO_GROUP;
-	if (group_find(name, &gid) == 0)
-		return gid;
-	log_warn("control_group: unknown group '%s'", name);
-	return PEER_NO_GROUP;
-}
-
 struct control *
 control_new(struct supervisor *s, int listener)
 {
@@ -550,7 +569,7 @@ control_new(struct supervisor *s, int listener)
 		return NULL;
 	}
 	c->sup = s;
-	c->readers = find_readers(s->fleet.control_group);
+	c->readers = peer_find_group(s->fleet.control_group);
 	c->spare = spare_open();
 	TAILQ_INIT(&c->clients);
 	loop_timer_init(s->loop, &c->accept_pause, accept_pause_cb, c);

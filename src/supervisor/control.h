@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 
+struct answer;
 struct supervisor;
 struct worker;
 struct control;
@@ -22,6 +23,9 @@ void control_worker_changed(struct control *c, struct worker *w);
 /* Some later answer may have something to say, in the loop's next turn. c may
  * be NULL. */
 void control_wake(struct control *c);
+/* The same at once, not in the midst of a worker's step: what a has to say is
+ * with the client if it can be, and a may be freed. */
+void control_answer(struct answer *a);
 /* Takes fd: a connection comes back from the logger, with what was read of its
  * next calls. */
 void

@@ -6,10 +6,11 @@
 
 static int has_type(const json_t *value, const char *type);
 
+/* A foreign value of any kind, as other implementations have it. */
 static int
 is_object(const json_t *value)
 {
-	return json_is_object(value);
+	return value != NULL;
 }
 
 static int

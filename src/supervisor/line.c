@@ -18,6 +18,7 @@
 #include "ipc/chan.h"
 #include "ipc/proto_birth.h"
 #include "ipc/proto_floor.h"
+#include "supervisor/channel.h"
 #include "supervisor/prepare.h"
 #include "supervisor/privilege.h"
 #include "supervisor/supervisor.h"
@@ -167,10 +168,10 @@ make_fields(const struct line *l, const struct preparation *p)
 static int
 send_start(struct line *l, const struct preparation *p, struct err *e)
 {
-	static const char *const names[] = {"0", "1", "2"};
+	static const char *const names[] = {"0", "1", "2", "3"};
 	struct floor_packet packet;
 	char data[PACKET_MAX];
-	int fds[SET_UP_FDS], i, n = 1, rc = 0;
+	int fds[1 + SET_UP_FDS], i, n = 1, rc = 0;
 
 	fds[0] = make_fields(l, p);
 	if (fds[0] == -1)
@@ -180,6 +181,10 @@ send_start(struct line *l, const struct preparation *p, struct err *e)
 	for (i = 0; i < 3; i++) {
 		/* Nothing to put there means svd's own. */
 		fds[n++] = p->job.to.fds[i] == -1 ? i : p->job.to.fds[i];
+		floor_add(&packet, "fd", names[i]);
+	}
+	if (p->job.to.fds[i] != -1) {
+		fds[n++] = p->job.to.fds[i];
 		floor_add(&packet, "fd", names[i]);
 	}
 	/* Whoever has ended meanwhile is heard of otherwise. */
@@ -201,7 +206,8 @@ line_start(struct line *l, struct err *e)
 	    .token = l->token,
 	    .generation = w->rec.generation};
 
-	if (input_open(w, &r.input, e) == -1)
+	if (channel_lend(w, &r.pass, e) == -1 ||
+	    input_open(w, &r.input, e) == -1)
 		return -1;
 	if (output_open(w, fifos, e) == -1) {
 		input_close(&r.input);
@@ -229,6 +235,7 @@ on_started(struct worker *w, const struct floor_msg *m)
 	(void)m;
 	if (w->rec.state == WS_STARTING && w->rec.fault[0] == '\0')
 		worker_handle(w, EV_READY);
+	channel_lent(w);
 }
 
 static void

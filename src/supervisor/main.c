@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/sys.h"
 #include "supervisor/adopted.h"
+#include "supervisor/channel.h"
 #include "supervisor/child.h"
 #include "supervisor/control.h"
 #include "supervisor/reattach.h"
@@ -138,6 +139,7 @@ settle_in(struct supervisor *s, struct err *e)
 	int fd = link_take(&s->link, "control");
 
 	state_renew(&s->state);
+	channels_listen(s);
 	if (fd == -1)
 		return 0; /* init mode without a runtime directory */
 	s->control = control_new(s, fd);
@@ -472,6 +474,7 @@ init(struct supervisor *s, const struct supervisor_options *o, struct err *e)
 		return -1;
 	floors_adopt(s);
 	trace_adopt(s);
+	channels_adopt(s);
 	output_init(s);
 	input_init(s);
 	/* Who is on trial leaves all as the one before would have it. */

@@ -218,7 +218,7 @@ make_and_open(struct worker *w, int stream, struct batch *b, struct err *e)
 }
 
 /* While the worker lives, its stop_command has its FIFOs or none: others would
- * take their place. */
+ * take their place. What a floor has forked lives before it is started. */
 int
 output_open(struct worker *w, int fds[OUTPUT_STREAMS], struct err *e)
 {
@@ -232,7 +232,8 @@ output_open(struct worker *w, int fds[OUTPUT_STREAMS], struct err *e)
 		if (is_captured(w, i))
 			fds[i] = fifo_open(&w->sup->output.fifos, id,
 			    (enum output_stream)i, w->output.fifo[i]);
-		if (fds[i] != -1 || w->rec.pid != 0 || rc == -1)
+		if (fds[i] != -1 || rc == -1 ||
+		    (w->rec.pid != 0 && w->rec.state != WS_STARTING))
 			continue;
 		if (!is_captured(w, i))
 			drop_stream(w, i);

@@ -6,6 +6,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/group.h"
+#include "base/log.h"
+
 #ifndef SO_PEERGROUPS
 #	define SO_PEERGROUPS 59 /* Linux 4.13 */
 #endif
@@ -58,4 +61,18 @@ peer_of(int fd, gid_t readers, struct peer *p)
 		 (cred.gid == readers || has_group(fd, readers)))
 		p->access = ACCESS_READ;
 	return 0;
+}
+
+/* A group that is gone since the start has no members. */
+gid_t
+peer_find_group(const char *name)
+{
+	gid_t gid;
+
+	if (name == NULL)
+		return PEER_NO_GROUP;
+	if (group_find(name, &gid) == 0)
+		return gid;
+	log_warn("control_group: unknown group '%s'", name);
+	return PEER_NO_GROUP;
 }

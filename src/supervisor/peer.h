@@ -10,6 +10,7 @@
 enum access {
 	ACCESS_NONE,
 	ACCESS_READ, /* but environments are masked */
+	ACCESS_ASK,  /* as ACT, too often for the log */
 	ACCESS_ACT
 };
 
@@ -23,5 +24,7 @@ struct peer {
 /* Root and whoever runs svd may act, members of readers may read. -1 and errno:
  * fd is no connected Unix socket. */
 int peer_of(int fd, gid_t readers, struct peer *p);
+/* The group of that name, or PEER_NO_GROUP; NULL: none is named. */
+gid_t peer_find_group(const char *name);
 
 #endif

@@ -14,9 +14,10 @@
 #include "base/fd.h"
 #include "base/group.h"
 #include "conf/words.h"
+#include "ipc/frame.h"
 #include "ipc/proto_floor.h"
 
-#define OWN_VARIABLES 7 /* with TERM */
+#define OWN_VARIABLES 8 /* with TERM */
 #define TERM_DEFAULT "TERM=xterm"
 
 static int
@@ -150,6 +151,11 @@ own_variables(struct preparation *p, const struct spawner *sp,
 	if (sp->socket != NULL) {
 		n++;
 		if (buf_addf(b, "SVD_SOCKET=%s%c", sp->socket, 0) == -1)
+			return -1;
+	}
+	if (r->pass > 2) {
+		n++;
+		if (buf_addf(b, FRAME_ENV "=3%c", 0) == -1)
 			return -1;
 	}
 	if (r->main_pid != 0) {

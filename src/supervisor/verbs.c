@@ -24,6 +24,7 @@ static const struct group {
     {FLEET_INTERFACE, verbs_floors},
     {FLEET_INTERFACE, verbs_upgrade},
     {FLEET_INTERFACE, verbs_attach},
+    {FLEET_INTERFACE, verbs_channel},
 };
 
 #define NGROUPS (sizeof(groups) / sizeof(*groups))
@@ -209,10 +210,10 @@ run_verb(struct call *c, const struct varlink_call *vc, const struct peer *peer)
 
 int
 verbs_call(struct supervisor *s, const struct peer *peer, json_t *msg,
-    struct buf *out, struct answer **later)
+    const struct call_extra *extra, struct buf *out, struct answer **later)
 {
 	struct varlink_call vc;
-	struct call c = {.sup = s, .out = out};
+	struct call c = {.sup = s, .extra = extra, .out = out};
 	size_t before = out->len;
 	struct err e;
 	int rc;

@@ -12,6 +12,14 @@
 
 #define VERBS_PROTOCOL 1 /* counts up when a client would have to know */
 
+/* What a call has beside its message. */
+struct call_extra {
+	struct buf value; /* JSON of its parameter `value`, which the message
+	                     has as 0; empty: it has none */
+	int *given;       /* a descriptor that came along, or -1; to be taken
+	                     by setting it to -1 */
+};
+
 struct answer;
 struct peer;
 struct supervisor;
@@ -22,6 +30,6 @@ struct supervisor;
  * -1: no answer can be made (no memory); the connection is of no more use.
  */
 int verbs_call(struct supervisor *s, const struct peer *peer, json_t *msg,
-    struct buf *out, struct answer **later);
+    const struct call_extra *extra, struct buf *out, struct answer **later);
 
 #endif

@@ -135,6 +135,8 @@ verb_health(struct call *c)
 static int
 verb_ping(struct call *c)
 {
+	if (json_is_string(json_object_get(c->parameters, "name")))
+		return channel_ping(c);
 	return call_reply(c, json_object());
 }
 
@@ -147,7 +149,8 @@ verb_version(struct call *c)
 }
 
 const struct verb verbs_show[] = {
-    {"Ping", ACCESS_READ, "", "", verb_ping, "Does the daemon answer?"},
+    {"Ping", ACCESS_READ, "name: ?string, " CALL_ASKED, "", verb_ping,
+	"Does the daemon answer? With name, does a worker, by its channel?"},
     {"Version", ACCESS_READ, "",
 	"version: string, protocol: int, upgrades: int", verb_version,
 	"protocol counts up with changes that a client must know; upgrades "

@@ -7,6 +7,7 @@
 #include "core/backoff.h"
 #include "ipc/json_text.h"
 #include "ipc/varlink.h"
+#include "supervisor/channel.h"
 #include "supervisor/pick.h"
 #include "supervisor/floor_rows.h"
 #include "supervisor/supervisor.h"
@@ -50,7 +51,7 @@ const char view_types[] =
     "type Reason (name: string, state: string, want: string, pid: int,\n"
     "  since: string, waiting_for: ?string, until: ?string,\n"
     "  next_start: ?float, deaths: []Death, error: ?string,\n"
-    "  traceback: ?string)\n"
+    "  traceback: ?string, channel: ?string)\n"
     "\n"
     "# An instance that is to start by itself and is not ready.\n"
     "type Unready (name: string, state: string, reason: string)\n";
@@ -88,18 +89,18 @@ death_known(const struct death *d)
 	return d->code != -1 || d->signal != 0 || death_is_unborn(d);
 }
 
-static int
-add_exit(struct buf *out, const struct death *d)
+int
+view_exit(const struct death *d, struct buf *out)
 {
 	char reason[REASON_SIZE], at[TIME_SIZE];
 	int none = d->signal != 0 || death_is_unborn(d);
 
 	if (d->at == 0)
-		return buf_adds(out, ",\"last_exit\":null");
+		return buf_adds(out, "null");
 	death_describe(d, reason, sizeof(reason));
 	units_format_time(d->at_rt, at, sizeof(at));
-	if (json_text_int_unless(out,
-		",\"last_exit\":{\"code\":", none ? -1 : d->code, -1) == -1 ||
+	if (json_text_int_unless(out, "{\"code\":", none ? -1 : d->code, -1) ==
+		-1 ||
 	    json_text_int_unless(out, ",\"signal\":", d->signal, 0) == -1 ||
 	    json_text_string(out, ",\"reason\":", reason) == -1 ||
 	    json_text_string(out, ",\"at\":", at) == -1 ||
@@ -162,7 +163,9 @@ view_worker(const struct supervisor *s, const struct worker *w, struct buf *out)
 	    json_text_string(out, ",\"since\":", since) == -1 ||
 	    json_text_seconds(out, ",\"uptime\":", age) == -1 ||
 	    json_text_int(out, ",\"restarts\":", (int64_t)r->restarts) == -1 ||
-	    add_next_start(s, w, out) == -1 || add_exit(out, &r->last) == -1)
+	    add_next_start(s, w, out) == -1 ||
+	    buf_adds(out, ",\"last_exit\":") == -1 ||
+	    view_exit(&r->last, out) == -1)
 		return -1;
 	if (json_text_string(out, ",\"floor\":", w->conf->floor) == -1 ||
 	    json_text_string(out, ",\"error\":", error_of(w)) == -1)
@@ -314,15 +317,16 @@ view_told(
 		units_format_time(
 		    loop_realtime(s->loop) + left, until, sizeof(until));
 	return json_pack(
-	    "{s:s, s:s, s:s, s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
-	    w->conf->name, "state", told->state, "want", want_name(w), "pid",
-	    r->pid, "since",
+	    "{s:s, s:s, s:s, s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+	    "name", w->conf->name, "state", told->state, "want", want_name(w),
+	    "pid", r->pid, "since",
 	    units_format_time(r->since_rt, since, sizeof(since)), "waiting_for",
 	    varlink_string(waiting), "until", varlink_string(until),
 	    "next_start",
 	    has_next_start(w) ? seconds(r->deadline - now) : json_null(),
 	    "deaths", view_deaths(w), "error", varlink_string(told->error),
-	    "traceback", view_trace(told->traced));
+	    "traceback", view_trace(told->traced), "channel",
+	    varlink_string(channel_text(w)));
 }
 
 json_t *

@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 
+struct death;
 struct floor_row;
 struct supervisor;
 struct worker;
@@ -42,6 +43,8 @@ json_t *view_workers(struct supervisor *s, const json_t *pick, view_fn *view);
  * -1: no memory, out may end anywhere; so with view_status. */
 int view_worker(
     const struct supervisor *s, const struct worker *w, struct buf *out);
+/* An Exit, or null. */
+int view_exit(const struct death *d, struct buf *out);
 /* Appends more members of a worker's object, each after a comma. */
 typedef int view_more_fn(struct worker *w, struct buf *out, void *arg);
 /* Appends the members of VIEW_STATUS, with the workers picked; more may be

@@ -13,6 +13,7 @@
 #include "base/sys.h"
 #include "core/backoff.h"
 #include "supervisor/adopted.h"
+#include "supervisor/channel.h"
 #include "supervisor/recycle.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/trace.h"
@@ -126,6 +127,7 @@ worker_release(struct worker *w)
 	fd_close(&w->input.fd);
 	history_release(&w->history);
 	trace_close(w);
+	channel_close(w);
 	if (w->line != NULL)
 		line_end(w->line);
 	floor_detach(w);

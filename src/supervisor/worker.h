@@ -28,6 +28,7 @@ TAILQ_HEAD(worker_queue, worker);
 	   */
 
 struct adopted;
+struct channel;
 struct floor;
 struct line;
 struct supervisor;
@@ -57,6 +58,7 @@ struct worker {
 	struct worker_input input;
 	struct floor *floor; /* that it is a process of, or waits for */
 	struct line *line;   /* from a floor: its socket, see line.h */
+	struct channel *channel; /* of its process, or NULL */
 	int trace;           /* what it last ended of, see trace.h; or -1 */
 	int warned_private;  /* the process whose memory was warned of */
 	struct worker_queue *queue; /* that spawn_link is in, or NULL */

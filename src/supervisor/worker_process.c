@@ -15,6 +15,7 @@
 #include "core/backoff.h"
 #include "ipc/proto_birth.h"
 #include "supervisor/adopted.h"
+#include "supervisor/channel.h"
 #include "supervisor/child.h"
 #include "supervisor/floor_argv.h"
 #include "supervisor/supervisor.h"
@@ -276,6 +277,22 @@ hear_last_words(struct worker *w)
 		trace_put(w, NULL);
 }
 
+/* Beside what it ended of, how far it had come, if that is not its loop: "its
+ * code is broken" is told from "what was asked has killed it". */
+static void
+add_stage(struct worker *w)
+{
+	const char *stage = channel_stage_text(w);
+	struct death *d = &w->rec.last;
+	size_t len = strlen(d->fault);
+
+	if (stage == NULL || death_is_unborn(d) || w->rec.state == WS_STOPPING)
+		return;
+	d->raised = 1;
+	snprintf(d->fault + len, sizeof(d->fault) - len, "%s%s",
+	    len == 0 ? "" : "; ", stage);
+}
+
 void
 worker_ended(struct worker *w, int pid, const struct death *d)
 {
@@ -296,11 +313,15 @@ worker_ended(struct worker *w, int pid, const struct death *d)
 	hear_last_words(w);
 	w->rec.last.raised = w->rec.raised;
 	memcpy(w->rec.last.fault, w->rec.fault, sizeof(w->rec.last.fault));
+	channel_finish(w);
+	add_stage(w);
 	end_left_over(w, pid);
 	if (w->rec.stop_pid != 0)
 		proctree_kill(w->rec.stop_pid);
+	w->rec.channel = CHANNEL_CLOSED;
 	judge(w);
 	/* Only now that it is on record. */
+	channel_close(w);
 	if (line != NULL)
 		line_end(line);
 }
@@ -350,14 +371,23 @@ worker_start_line(struct worker *w)
 	kill(w->rec.pid, SIGKILL);
 }
 
+/* What of its stanza is noted with every intent. */
+static void
+note_intent(struct worker *w)
+{
+	w->rec.conf = w->conf->print;
+	w->rec.fault[0] = '\0';
+	w->rec.channel =
+	    w->conf->channel == CHANNEL_NONE ? CHANNEL_CLOSED : CHANNEL_OPEN;
+}
+
 void
 worker_take_line(struct worker *w, struct line *l)
 {
 	w->rec.generation++;
 	w->rec.token = w->rec.line = l->token;
 	w->rec.stands_on = l->generation;
-	w->rec.conf = w->conf->print;
-	w->rec.fault[0] = '\0';
+	note_intent(w);
 	w->stage = "set-up";
 	l->worker = w;
 	w->line = l;
@@ -366,13 +396,14 @@ worker_take_line(struct worker *w, struct line *l)
 	worker_start_line(w);
 }
 
-/* What a process of a floor needs beside what any has. */
+/* What a process has at descriptor 3: a floor its socket, a worker its
+ * channel. */
 static int
-prepare_floor(struct worker *w, struct spawn_request *r, struct floor_argv *a,
+prepare_pass(struct worker *w, struct spawn_request *r, struct floor_argv *a,
     struct err *e)
 {
 	if (w->conf->as_floor == NULL)
-		return 0;
+		return r->main_pid != 0 ? 0 : channel_lend(w, &r->pass, e);
 	if (floor_argv_make(a, w->conf, e) == -1 ||
 	    floor_socket_make(w, &r->pass, e) == -1)
 		return -1;
@@ -396,12 +427,14 @@ spawn(struct worker *w, struct spawn_request *r, pid_t *pid,
 		return -1;
 	}
 	r->fifos = fds;
-	if (prepare_floor(w, r, &argv, e) == 0)
+	if (prepare_pass(w, r, &argv, e) == 0)
 		rc = spawn_process(&w->sup->spawner, r, pid, id, e);
 	output_close(fds);
 	input_close(&r->input);
 	floor_argv_release(&argv);
-	if (r->pass > 2)
+	if (w->conf->as_floor == NULL)
+		channel_lent(w);
+	else if (r->pass > 2)
 		fd_close(&r->pass);
 	return rc;
 }
@@ -436,8 +469,7 @@ worker_spawn(struct worker *w)
 	w->rec.token = supervisor_new_token(w->sup);
 	w->rec.line = w->conf->as_floor == NULL ? 0 : w->rec.token;
 	w->rec.stands_on = w->conf->as_floor == NULL ? 0 : w->rec.generation;
-	w->rec.conf = w->conf->print;
-	w->rec.fault[0] = '\0';
+	note_intent(w);
 	w->stage = "birth";
 	worker_record(w);
 	r.token = w->rec.token;

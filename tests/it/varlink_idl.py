@@ -182,5 +182,5 @@ class Interface:
                   kind == "string" and isinstance(value, str) or
                   kind == "int" and type(value) is int or
                   kind == "float" and type(value) in (int, float) or
-                  kind == "object" and isinstance(value, dict)):
+                  kind == "object" and value is not None):
             raise IdlError(f"{path}: {value!r} is no {kind}")

@@ -26,6 +26,7 @@
 #include "supervisor/reload.h"
 #include "supervisor/reattach.h"
 #include "supervisor/supervisor.h"
+#include "fake_channel.c"
 
 #define DEADLINE_MS 20000
 #define CLIENTS_MAX 256 /* as control.c has it */

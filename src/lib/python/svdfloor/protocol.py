@@ -8,6 +8,7 @@ proto_birth.h and set_up.h.
 
 import _signal
 import _socket
+import fcntl
 import os
 import sys
 import time
@@ -314,14 +315,19 @@ def _start_deadline():
 
 
 def _set_streams(fields, given):
-    for name in (b"0", b"1", b"2"):
+    """And 3, the channel. All that was received is closed afterwards, but for
+    what has that number now."""
+    numbers = [name for name in (b"0", b"1", b"2", b"3") if name in given]
+    used = {int(name) for name in numbers}
+    done = set(given.values())
+    for name in numbers:
         # One may itself be in the way of another: out first.
-        while name in given and given[name] <= 2:
-            given[name] = os.dup(given[name])
-    for name in (b"0", b"1", b"2"):
-        if name in given:
-            os.dup2(given[name], int(name))
-    for fd in given.values():
+        if given[name] <= 3:
+            given[name] = fcntl.fcntl(given[name], fcntl.F_DUPFD_CLOEXEC, 4)
+            done.add(given[name])
+    for name in numbers:
+        os.dup2(given[name], int(name))
+    for fd in done - used:
         os.close(fd)
 
 

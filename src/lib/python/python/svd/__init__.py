@@ -15,6 +15,9 @@ that is executed finds it by PYTHONPATH. Described in svd.worker(3).
 The functions that tell svd something return True if it was told, False if
 nobody wants to know, and raise OSError where it fails: BlockingIOError where
 svd has not read what it was told before. They may be called by any thread.
+
+With `channel = rpc` a worker can be asked, svd.serve(), and any program may ask
+it, svd.Worker("web").run("print(1)"): svd-channel(7).
 """
 
 import os
@@ -23,9 +26,11 @@ import stat
 from typing import Optional
 
 __all__ = ["ready", "status", "heartbeat", "heartbeat_interval", "name",
-           "fleet", "instance", "generation"]
+           "fleet", "instance", "generation", "serve", "dispatch",
+           "channel_fd", "Worker", "RemoteError", "WorkerDied", "Refused"]
 
 _STATUS_MAX = 1016  # bytes
+_IMPORTED = b"SVC\1\x10" + bytes(31)  # a frame, svd-channel(7)
 _told_ready_fd = False
 
 
@@ -100,6 +105,74 @@ def generation() -> int:
     return _number("SVD_GENERATION") or 0
 
 
+def serve(methods=None, namespace: Optional[dict] = None) -> bool:
+    """Does what svctl run, call, store and load ask, with `channel = rpc`.
+
+    methods: of call; functions by their names, or an object whose public
+    methods they are. namespace: of run, store and load; a dictionary, by
+    default a new one. What is asked is done in this thread, one after another.
+    SystemExit and KeyboardInterrupt end serve() as they end a program.
+
+    Returns False at once where svd gives this process no channel; otherwise
+    not at all: once the channel has ended it only waits.
+    """
+    from . import serving
+    if not serving.begin(_number("SVD_CHANNEL_FD"), methods, namespace):
+        return False
+    serving.serve()
+    return True
+
+
+def dispatch(methods=None, namespace: Optional[dict] = None) -> bool:
+    """Does what serve() does, for a program with a loop of its own.
+
+    One request, if there is one; never waits for it. To be called whenever
+    channel_fd() can be read. True: there was one. Raises EOFError once the
+    channel has ended, or where there is none.
+    """
+    from . import serving
+    if not serving.begin(_number("SVD_CHANNEL_FD"), methods, namespace):
+        raise EOFError("svd gives this process no channel")
+    try:
+        return serving.dispatch(False)
+    except serving.Ended:
+        raise EOFError("the channel has ended") from None
+
+
+def channel_fd() -> Optional[int]:
+    """The descriptor to watch for dispatch(); None: there is no channel."""
+    from . import serving
+    channel = serving.open_channel(_number("SVD_CHANNEL_FD"))
+    return None if channel is None else channel.sock.fileno()
+
+
+def __getattr__(key):
+    """The client's part is loaded where it is used."""
+    if key not in ("Worker", "RemoteError", "WorkerDied", "Refused"):
+        raise AttributeError(f"module 'svd' has no attribute '{key}'")
+    from . import client
+    return getattr(client, key)
+
+
+def _say_imported() -> None:
+    """So that svd can tell a program that is broken from what was asked of
+    it. In a child of a worker the number may be any file's."""
+    fd = _number("SVD_CHANNEL_FD")
+    if fd is None:
+        return
+    try:
+        channel = socket.socket(fileno=fd)
+    except OSError:
+        return
+    try:
+        if channel.type == socket.SOCK_SEQPACKET:
+            channel.send(_IMPORTED, socket.MSG_DONTWAIT)
+    except OSError:
+        pass
+    finally:
+        channel.detach()
+
+
 def _number(key: str) -> Optional[int]:
     text = os.environ.get(key, "")
     return int(text) if text.isascii() and text.isdigit() else None
@@ -138,3 +211,6 @@ def _tell_ready_fd() -> bool:
     finally:
         os.close(fd)
     return True
+
+
+_say_imported()

@@ -1,0 +1,136 @@
+/* unclaimed: see unclaimed.h. */
+#include "supervisor/unclaimed.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "ipc/value.h"
+#include "supervisor/channel.h"
+#include "supervisor/supervisor.h"
+
+#define PREFIX "answer:"
+#define CLAIM_MS 10000 /* a client comes back much sooner */
+#define KEPT_MAX 64    /* of one worker */
+
+static void
+held_name(const struct unclaimed_answers *u, const struct unclaimed *a,
+    char out[KEEPER_NAME_MAX + 1])
+{
+	snprintf(out, KEEPER_NAME_MAX + 1, PREFIX "%" PRIx64 ":%d:%s", a->id,
+	    (int)a->type, u->worker->rec.name);
+}
+
+static void
+drop_all(struct unclaimed_answers *u)
+{
+	char name[KEEPER_NAME_MAX + 1];
+	struct unclaimed *a;
+
+	while ((a = TAILQ_FIRST(&u->list)) != NULL) {
+		held_name(u, a, name);
+		link_drop(&u->worker->sup->link, name);
+		TAILQ_REMOVE(&u->list, a, link);
+		fd_close(&a->fd);
+		free(a);
+	}
+	u->n = 0;
+}
+
+static void
+until_cb(struct loop_timer *t)
+{
+	drop_all(t->arg);
+}
+
+void
+unclaimed_init(struct unclaimed_answers *u, struct worker *w)
+{
+	u->worker = w;
+	TAILQ_INIT(&u->list);
+	loop_timer_init(w->sup->loop, &u->until, until_cb, u);
+}
+
+void
+unclaimed_release(struct unclaimed_answers *u)
+{
+	loop_timer_stop(&u->until);
+	drop_all(u);
+}
+
+void
+unclaimed_expect(struct unclaimed_answers *u)
+{
+	loop_timer_start(&u->until, CLAIM_MS);
+}
+
+/* Takes fd. NULL: no memory, or there are too many. */
+static struct unclaimed *
+add(struct unclaimed_answers *u, uint64_t id, enum frame_type type, int fd)
+{
+	struct unclaimed *a = u->n == KEPT_MAX ? NULL : malloc(sizeof(*a));
+
+	if (a == NULL) {
+		fd_close(&fd);
+		return NULL;
+	}
+	*a = (struct unclaimed){.id = id, .type = type, .fd = fd};
+	TAILQ_INSERT_TAIL(&u->list, a, link);
+	u->n++;
+	return a;
+}
+
+void
+unclaimed_keep(struct unclaimed_answers *u, const struct frame *f, int *fd)
+{
+	char name[KEEPER_NAME_MAX + 1];
+	struct unclaimed *a;
+	struct err e;
+
+	if (!u->until.active || unclaimed_find(u, f->id) != NULL)
+		return;
+	if (*fd == -1)
+		*fd = value_make(f->value, f->value_len, &e);
+	if (*fd == -1)
+		return;
+	a = add(u, f->id, f->type, *fd);
+	*fd = -1;
+	if (a == NULL)
+		return;
+	held_name(u, a, name);
+	link_hold(&u->worker->sup->link, name, a->fd);
+}
+
+int
+unclaimed_adopt(struct supervisor *s, const char *held, int fd)
+{
+	struct worker *w = NULL;
+	uint64_t id;
+	int type, n = 0;
+
+	if (sscanf(held, PREFIX "%" SCNx64 ":%d:%n", &id, &type, &n) != 2 ||
+	    n == 0)
+		return 0;
+	w = roster_by_id(&s->roster, held + n);
+	if (w != NULL && w->channel != NULL)
+		add(&w->channel->requests.unclaimed, id, (enum frame_type)type,
+		    fd);
+	else {
+		link_drop(&s->link, held);
+		fd_close(&fd);
+	}
+	return 1;
+}
+
+const struct unclaimed *
+unclaimed_find(const struct unclaimed_answers *u, uint64_t id)
+{
+	const struct unclaimed *a;
+
+	TAILQ_FOREACH (a, &u->list, link)
+		if (a->id == id)
+			break;
+	return a;
+}
