@@ -21,15 +21,13 @@
 #include "ipc/json_scan.h"
 #include "ipc/value.h"
 
-#define PING_MS 10000
 #define SLACK_MS 1000 /* the daemon's own answer that it took too long */
 
 /* One of the four. */
 struct question {
 	const char *name; /* of the parameter that is the second argument */
-	int value; /* the place of what is sent, among the arguments; 0: nothing
-	              is */
-	int optional; /* it may be absent */
+	int value;        /* the place of what is sent, among the arguments */
+	int optional;     /* it may be absent */
 	int is_json;
 	int answers; /* with a value */
 };
@@ -154,7 +152,7 @@ ask(struct ctl *ctl, const struct question *q)
 		print_error("a worker's answer is always waited for");
 		return EXIT_USAGE;
 	}
-	if (ctl->nargs == most && q->value > 0)
+	if (ctl->nargs == most)
 		status = make_value(q, ctl->args[q->value], &fd);
 	if (status != EXIT_DONE)
 		return status;
@@ -167,17 +165,6 @@ ask(struct ctl *ctl, const struct question *q)
 	ctl->client.giving = -1;
 	fd_close(&fd);
 	return status;
-}
-
-int
-ask_ping(struct ctl *ctl)
-{
-	static const struct question q = {.value = 0};
-
-	/* Nobody waits for ever to hear that it is alive. */
-	if (ctl->timeout_ms == -1)
-		ctl->timeout_ms = PING_MS;
-	return ask(ctl, &q);
 }
 
 int

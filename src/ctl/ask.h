@@ -1,6 +1,6 @@
 /*
  * ask: the commands that speak to one worker by its channel: run, call, store,
- * load, and ping.
+ * load.
  */
 #ifndef SVD_CTL_ASK_H
 #define SVD_CTL_ASK_H
@@ -8,7 +8,6 @@
 struct ctl;
 
 /* Each returns the exit status; what went wrong has been said. */
-int ask_ping(struct ctl *ctl); /* one worker, not the daemon */
 int ask_run(struct ctl *ctl);
 int ask_call(struct ctl *ctl);
 int ask_store(struct ctl *ctl);

@@ -272,9 +272,7 @@ run_events(struct ctl *ctl)
 static int
 run_ping(struct ctl *ctl)
 {
-	if (ctl->nargs > 0)
-		return ask_ping(ctl);
-	return command_call(ctl, json_object(), NULL, use_nothing);
+	return call(ctl, use_nothing);
 }
 
 static int
@@ -413,8 +411,8 @@ static const struct command commands[] = {
 	FLEET("Events"), COMMAND_PROMPT | COMMAND_OPTIONAL, 0, run_events},
     {"health", "", "is every autostart worker ready?", FLEET("Health"),
 	COMMAND_PROMPT | COMMAND_NO_ARGS, 0, run_health},
-    {"ping", "[NAME]", "does the daemon answer, or a worker?", FLEET("Ping"),
-	COMMAND_PROMPT | COMMAND_OPTIONAL, 0, run_ping},
+    {"ping", "", "does the daemon answer?", FLEET("Ping"),
+	COMMAND_PROMPT | COMMAND_NO_ARGS, 0, run_ping},
     {"version", "", "of svctl and of the daemon", FLEET("Version"),
 	COMMAND_PROMPT | COMMAND_NO_ARGS, 0, run_version},
 };

@@ -16,11 +16,11 @@
 #define KEPT_MAX 64    /* of one worker */
 
 static void
-held_name(const struct unclaimed_answers *u, const struct unclaimed *a,
+held_name(const struct unclaimed_answers *u, uint64_t id, enum frame_type type,
     char out[KEEPER_NAME_MAX + 1])
 {
-	snprintf(out, KEEPER_NAME_MAX + 1, PREFIX "%" PRIx64 ":%d:%s", a->id,
-	    (int)a->type, u->worker->rec.name);
+	snprintf(out, KEEPER_NAME_MAX + 1, PREFIX "%" PRIx64 ":%d:%s", id,
+	    (int)type, u->worker->rec.name);
 }
 
 static void
@@ -30,7 +30,7 @@ drop_all(struct unclaimed_answers *u)
 	struct unclaimed *a;
 
 	while ((a = TAILQ_FIRST(&u->list)) != NULL) {
-		held_name(u, a, name);
+		held_name(u, a->id, a->type, name);
 		link_drop(&u->worker->sup->link, name);
 		TAILQ_REMOVE(&u->list, a, link);
 		fd_close(&a->fd);
@@ -66,27 +66,26 @@ unclaimed_expect(struct unclaimed_answers *u)
 	loop_timer_start(&u->until, CLAIM_MS);
 }
 
-/* Takes fd. NULL: no memory, or there are too many. */
-static struct unclaimed *
+/* Takes fd. -1: no memory, or there are too many. */
+static int
 add(struct unclaimed_answers *u, uint64_t id, enum frame_type type, int fd)
 {
 	struct unclaimed *a = u->n == KEPT_MAX ? NULL : malloc(sizeof(*a));
 
 	if (a == NULL) {
 		fd_close(&fd);
-		return NULL;
+		return -1;
 	}
 	*a = (struct unclaimed){.id = id, .type = type, .fd = fd};
 	TAILQ_INSERT_TAIL(&u->list, a, link);
 	u->n++;
-	return a;
+	return 0;
 }
 
 void
 unclaimed_keep(struct unclaimed_answers *u, const struct frame *f, int *fd)
 {
 	char name[KEEPER_NAME_MAX + 1];
-	struct unclaimed *a;
 	struct err e;
 
 	if (!u->until.active || unclaimed_find(u, f->id) != NULL)
@@ -95,12 +94,12 @@ unclaimed_keep(struct unclaimed_answers *u, const struct frame *f, int *fd)
 		*fd = value_make(f->value, f->value_len, &e);
 	if (*fd == -1)
 		return;
-	a = add(u, f->id, f->type, *fd);
+	held_name(u, f->id, f->type, name);
+	if (u->n < KEPT_MAX)
+		link_hold(&u->worker->sup->link, name, *fd);
+	if (add(u, f->id, f->type, *fd) == -1)
+		link_drop(&u->worker->sup->link, name);
 	*fd = -1;
-	if (a == NULL)
-		return;
-	held_name(u, a, name);
-	link_hold(&u->worker->sup->link, name, a->fd);
 }
 
 int

@@ -94,7 +94,7 @@ def cases(run, name):
         ("svctl --no", {"--no-wait"}),
         (f"svctl {at} status --lo", {"--long"}),
         (f"svctl {at} stop --lo", set()),
-        (f"svctl {at} health ", set()),
+        (f"svctl {at} ping ", set()),
         (f"svctl -r {run.parent}/ru", {f"{run}"}),
         ("svctl -s /no/such stop ", set()),
     ]

@@ -74,8 +74,7 @@ request_init(
     struct request *r, struct supervisor *s, uint64_t id, request_done_fn *done)
 {
 	(void)s;
-	*r = (struct request){
-	    .id = id, .given = -1, .memfd = -1, .done = done};
+	*r = (struct request){.id = id, .given = -1, .memfd = -1, .done = done};
 }
 
 void
@@ -85,8 +84,8 @@ request_release(struct request *r)
 }
 
 void
-request_ask(struct request *r, struct worker *w, struct frame *f,
-    int64_t timeout_ms)
+request_ask(
+    struct request *r, struct worker *w, struct frame *f, int64_t timeout_ms)
 {
 	(void)r;
 	(void)w;
