@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "conf/grow.h"
 #include "ipc/value.h"
 #include "supervisor/channel.h"
 #include "supervisor/supervisor.h"
@@ -29,14 +30,15 @@ drop_all(struct unclaimed_answers *u)
 	char name[KEEPER_NAME_MAX + 1];
 	struct unclaimed *a;
 
-	while ((a = TAILQ_FIRST(&u->list)) != NULL) {
+	while (u->n > 0) {
+		a = &u->list[--u->n];
 		held_name(u, a->id, a->type, name);
 		link_drop(&u->worker->sup->link, name);
-		TAILQ_REMOVE(&u->list, a, link);
 		fd_close(&a->fd);
-		free(a);
 	}
-	u->n = 0;
+	free(u->list);
+	u->list = NULL;
+	u->cap = 0;
 }
 
 static void
@@ -49,7 +51,6 @@ void
 unclaimed_init(struct unclaimed_answers *u, struct worker *w)
 {
 	u->worker = w;
-	TAILQ_INIT(&u->list);
 	loop_timer_init(w->sup->loop, &u->until, until_cb, u);
 }
 
@@ -70,15 +71,16 @@ unclaimed_expect(struct unclaimed_answers *u)
 static int
 add(struct unclaimed_answers *u, uint64_t id, enum frame_type type, int fd)
 {
-	struct unclaimed *a = u->n == KEPT_MAX ? NULL : malloc(sizeof(*a));
+	struct unclaimed *list = NULL;
 
-	if (a == NULL) {
+	if (u->n < KEPT_MAX)
+		list = grow_list(u->list, u->n + 1, &u->cap, sizeof(*list));
+	if (list == NULL) {
 		fd_close(&fd);
 		return -1;
 	}
-	*a = (struct unclaimed){.id = id, .type = type, .fd = fd};
-	TAILQ_INSERT_TAIL(&u->list, a, link);
-	u->n++;
+	u->list = list;
+	list[u->n++] = (struct unclaimed){.id = id, .type = type, .fd = fd};
 	return 0;
 }
 
@@ -126,10 +128,10 @@ unclaimed_adopt(struct supervisor *s, const char *held, int fd)
 const struct unclaimed *
 unclaimed_find(const struct unclaimed_answers *u, uint64_t id)
 {
-	const struct unclaimed *a;
+	size_t i;
 
-	TAILQ_FOREACH (a, &u->list, link)
-		if (a->id == id)
-			break;
-	return a;
+	for (i = 0; i < u->n; i++)
+		if (u->list[i].id == id)
+			return &u->list[i];
+	return NULL;
 }

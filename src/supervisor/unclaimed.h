@@ -8,8 +8,8 @@
 #ifndef SVD_SUPERVISOR_UNCLAIMED_H
 #define SVD_SUPERVISOR_UNCLAIMED_H
 
+#include <stddef.h>
 #include <stdint.h>
-#include <sys/queue.h>
 
 #include "ipc/frame.h"
 #include "supervisor/loop.h"
@@ -18,18 +18,15 @@ struct supervisor;
 struct worker;
 
 struct unclaimed {
-	TAILQ_ENTRY(unclaimed) link;
 	uint64_t id;
 	enum frame_type type;
 	int fd; /* a sealed memfd */
 };
 
-TAILQ_HEAD(unclaimed_list, unclaimed);
-
 struct unclaimed_answers {
 	struct worker *worker;
-	struct unclaimed_list list;
-	size_t n;
+	struct unclaimed *list;
+	size_t n, cap;
 	struct loop_timer until; /* active: such answers may come, or be asked
 	                            for */
 };

@@ -16,14 +16,14 @@ The functions that tell svd something return True if it was told, False if
 nobody wants to know, and raise OSError where it fails: BlockingIOError where
 svd has not read what it was told before. They may be called by any thread.
 
-With `channel = rpc` a worker can be asked, svd.serve(), and any program may ask
-it, svd.Worker("web").run("print(1)"): svd-channel(7).
+With `channel = rpc` a worker can be asked, svd.serve(), and any program may
+ask it, svd.Worker("web").run("print(1)"): svd-channel(7).
 """
 
 import os
 import socket
 import stat
-from typing import Optional
+from typing import Any, Dict, Optional
 
 __all__ = ["ready", "status", "heartbeat", "heartbeat_interval", "name",
            "fleet", "instance", "generation", "serve", "dispatch",
@@ -105,7 +105,8 @@ def generation() -> int:
     return _number("SVD_GENERATION") or 0
 
 
-def serve(methods=None, namespace: Optional[dict] = None) -> bool:
+def serve(methods: Any = None,
+          namespace: Optional[Dict[str, Any]] = None) -> bool:
     """Does what svctl run, call, store and load ask, with `channel = rpc`.
 
     methods: of call; functions by their names, or an object whose public
@@ -123,7 +124,8 @@ def serve(methods=None, namespace: Optional[dict] = None) -> bool:
     return True
 
 
-def dispatch(methods=None, namespace: Optional[dict] = None) -> bool:
+def dispatch(methods: Any = None,
+             namespace: Optional[Dict[str, Any]] = None) -> bool:
     """Does what serve() does, for a program with a loop of its own.
 
     One request, if there is one; never waits for it. To be called whenever
@@ -146,7 +148,7 @@ def channel_fd() -> Optional[int]:
     return None if channel is None else channel.sock.fileno()
 
 
-def __getattr__(key):
+def __getattr__(key: str) -> Any:
     """The client's part is loaded where it is used."""
     if key not in ("Worker", "RemoteError", "WorkerDied", "Refused"):
         raise AttributeError(f"module 'svd' has no attribute '{key}'")

@@ -18,6 +18,7 @@ import random
 import socket
 import threading
 import time
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from . import serving
 
@@ -33,7 +34,7 @@ class Refused(Exception):
     name is that of the error, such as "NoSuchWorker".
     """
 
-    def __init__(self, name, reason):
+    def __init__(self, name: str, reason: Optional[str]) -> None:
         super().__init__(f"{name}: {reason}" if reason else name)
         self.name = name
 
@@ -41,7 +42,7 @@ class Refused(Exception):
 class WorkerDied(Exception):
     """The worker ended before its answer. exit: as svctl -j status has it."""
 
-    def __init__(self, name, exit):
+    def __init__(self, name: str, exit: Dict[str, Any]) -> None:
         super().__init__(f"{name}: {exit['reason']}")
         self.exit = exit
 
@@ -52,7 +53,8 @@ class RemoteError(Exception):
     type, message and args_ are the exception's own, traceback its text.
     """
 
-    def __init__(self, type, message, args, traceback):
+    def __init__(self, type: str, message: str, args: List[Any],
+                 traceback: Optional[str]) -> None:
         super().__init__(f"{type}: {message}")
         self.type, self.message = type, message
         self.args_, self.traceback = args, traceback
@@ -61,22 +63,25 @@ class RemoteError(Exception):
 class RemoteTraceback(Exception):
     """The cause of what is raised here: where it came from there."""
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f'\n"""\n{self.args[0]}"""'
 
 
-def rebuild(told):
+def rebuild(told: Dict[str, Any]) -> Exception:
     """The exception itself where its type is built in and can be made so."""
-    kind = getattr(builtins, told["type"], None)
-    error = None
+    kind: Any = getattr(builtins, told["type"], None)
+    error: Optional[Exception] = None
     if isinstance(kind, type) and issubclass(kind, Exception):
-        for make in (lambda: kind(*told["args"]), lambda: kind.__new__(kind)):
+        makers: List[Callable[[], Any]] = [
+            lambda: kind(*told["args"]), lambda: kind.__new__(kind)]
+        for make in makers:
             try:
-                error = make()
-                error.args = tuple(told["args"])
-                break
+                made = make()
+                made.args = tuple(told["args"])
             except Exception:
-                error = None
+                continue
+            error = made
+            break
     if error is None:
         error = RemoteError(told["type"], told["message"], told["args"],
                             told["traceback"])
@@ -84,14 +89,15 @@ def rebuild(told):
     return error
 
 
-def find_socket():
+def find_socket() -> str:
     """As svctl does: SVD_SOCKET, or the one fleet that runs here."""
     path = os.environ.get("SVD_SOCKET")
     if path:
         return path
     base = "/run" if os.geteuid() == 0 else os.environ.get("XDG_RUNTIME_DIR")
     if not base:
-        raise FileNotFoundError("neither SVD_SOCKET nor XDG_RUNTIME_DIR is set")
+        raise FileNotFoundError(
+            "neither SVD_SOCKET nor XDG_RUNTIME_DIR is set")
     found = []
     parent = os.path.join(base, "svd")
     for name in os.listdir(parent) if os.path.isdir(parent) else []:
@@ -99,33 +105,35 @@ def find_socket():
         if not name.startswith(".") and os.path.exists(path):
             found.append(path)
     if len(found) != 1:
-        raise FileNotFoundError(
-            f"{len(found)} fleets run here, looked for {parent}/*/control.sock")
+        raise FileNotFoundError(f"{len(found)} fleets run here, looked for "
+                                f"{parent}/*/control.sock")
     return found[0]
 
 
 class Connection:
     """One call after another; a call that is lost is made again."""
 
-    def __init__(self, path):
+    def __init__(self, path: str) -> None:
         self.path = path
-        self.sock = None
+        self.sock: Optional[socket.socket] = None
         self.lock = threading.Lock()
 
-    def close(self):
+    def close(self) -> None:
         if self.sock is not None:
             self.sock.close()
         self.sock = None
 
-    def connect(self):
+    def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.connect(self.path)
 
-    def call(self, make_text, given, until):
+    def call(self, make_text: Callable[[bool], bytes], given: Optional[int],
+             until: Optional[float]) -> Tuple[bytes, Optional[int]]:
         """The reply's text and its descriptor or None. make_text(again) makes
         the call's; given: a descriptor or None; until: a time or None."""
         with self.lock:
-            again, gone = False, None
+            again = False
+            gone: Optional[float] = None
             while True:
                 try:
                     if self.sock is None:
@@ -145,7 +153,9 @@ class Connection:
                     self.close()  # the rest of the reply is nobody's
                     raise
 
-    def exchange(self, text, given, until):
+    def exchange(self, text: bytes, given: Optional[int],
+                 until: Optional[float]) -> Tuple[bytes, Optional[int]]:
+        assert self.sock is not None
         self.patience(until)
         rights = [] if given is None else [
             (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [given]))]
@@ -159,14 +169,15 @@ class Connection:
             self.patience(until)
             part, extra, _, _ = self.sock.recvmsg(
                 1 << 18, socket.CMSG_SPACE(4), socket.MSG_CMSG_CLOEXEC)
-            for _, _, rights in extra:
-                fds.frombytes(rights)
+            for _, _, passed in extra:
+                fds.frombytes(passed)
             if not part:
                 raise ConnectionResetError("svd has closed the connection")
             data += part
         return data[:-1], fds[0] if fds else None
 
-    def patience(self, until):
+    def patience(self, until: Optional[float]) -> None:
+        assert self.sock is not None
         if until is None:
             self.sock.settimeout(None)
             return
@@ -190,16 +201,18 @@ class Worker:
     meanwhile. May be used by several threads, which then wait for each other.
     """
 
-    def __init__(self, name, socket=None, timeout=None):
+    def __init__(self, name: str, socket: Optional[str] = None,
+                 timeout: Optional[float] = None) -> None:
         self.name = name
         self.timeout = timeout
         self._connection = Connection(socket or find_socket())
 
-    def run(self, code, *, timeout=...):
+    def run(self, code: str, *, timeout: Any = ...) -> None:
         """Has it run code, in a namespace that stays."""
         self._ask("Run", {}, code.encode("utf-8"), "code", timeout)
 
-    def call(self, method, *args, timeout=..., **named):
+    def call(self, method: str, *args: Any, timeout: Any = ...,
+             **named: Any) -> Any:
         """The value of one of its methods. All is JSON: either args or named
         ones."""
         if args and named:
@@ -207,29 +220,30 @@ class Worker:
         value = _dump(named or list(args)) if args or named else b""
         return self._ask("Call", {"method": method}, value, "value", timeout)
 
-    def store(self, key, value, *, timeout=...):
+    def store(self, key: str, value: Any, *, timeout: Any = ...) -> None:
         """Gives it a value, by that name in run's namespace."""
         self._ask("Store", {"key": key}, _dump(value), "value", timeout)
 
-    def load(self, expression, *, timeout=...):
+    def load(self, expression: str, *, timeout: Any = ...) -> Any:
         """The value of an expression."""
         return self._ask("Load", {}, expression.encode("utf-8"), "expression",
                          timeout)
 
-    def ping(self, *, timeout=...):
+    def ping(self, *, timeout: Any = ...) -> None:
         """Returns once it takes requests, and has done those before."""
-        self._ask("Ping", {}, b"", None, timeout)
+        self._ask("Ping", {}, b"", "", timeout)
 
-    def close(self):
+    def close(self) -> None:
         self._connection.close()
 
-    def __enter__(self):
+    def __enter__(self) -> "Worker":
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: Any) -> None:
         self.close()
 
-    def _ask(self, method, parameters, value, key, timeout):
+    def _ask(self, method: str, parameters: Dict[str, Any], value: bytes,
+             key: str, timeout: Any) -> Any:
         timeout = self.timeout if timeout is ... else timeout
         parameters["name"] = self.name
         parameters["id"] = random.SystemRandom().getrandbits(63)
@@ -247,10 +261,12 @@ class Worker:
             if given is not None:
                 os.close(given)
 
-    def _exchange(self, method, parameters, value, key, given, timeout):
+    def _exchange(self, method: str, parameters: Dict[str, Any], value: bytes,
+                  key: str, given: Optional[int],
+                  timeout: Optional[float]) -> Any:
         until = None if timeout is None else time.monotonic() + timeout
 
-        def make_text(again):
+        def make_text(again: bool) -> bytes:
             now = dict(parameters)
             if until is not None:
                 now["timeout"] = max(until - time.monotonic(), 0.001)
@@ -272,15 +288,15 @@ class Worker:
             if fd is not None:
                 os.close(fd)
 
-    def _use(self, reply, fd):
+    def _use(self, reply: Dict[str, Any], fd: Optional[int]) -> Any:
         told = reply.get("parameters", {})
         if "error" in reply:
             raise self._error(reply["error"].rpartition(".")[2], told)
-        if "bytes" in told:
+        if "bytes" in told and fd is not None:
             return serving.read_value(fd, told["bytes"])
         return told.get("value")
 
-    def _error(self, name, told):
+    def _error(self, name: str, told: Dict[str, Any]) -> Exception:
         if name == "WorkerException":
             return rebuild(told)
         if name == "WorkerDied":
@@ -291,6 +307,6 @@ class Worker:
                        or told.get("parameter"))
 
 
-def _dump(value):
+def _dump(value: Any) -> bytes:
     return json.dumps(value, allow_nan=False,
                       separators=(",", ":")).encode("utf-8")

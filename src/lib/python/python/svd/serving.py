@@ -5,7 +5,6 @@ text, what is answered is JSON: nothing is unpickled.
 """
 
 import array
-import collections
 import fcntl
 import json
 import linecache
@@ -17,6 +16,10 @@ import struct
 import sys
 import time
 import traceback
+from typing import Any, Callable, Dict, Optional, Tuple, Union
+
+Bytes = Union[bytes, bytearray, mmap.mmap]
+Asked = Tuple[int, int, int, str, Bytes]
 
 MAGIC = 0x01435653
 HEAD = struct.Struct("<IBBHQQIQ")
@@ -40,13 +43,14 @@ class Ended(Exception):
     """The channel has: svd has closed it, or is gone."""
 
 
-def frame(kind, request=0, value=b"", flags=0, length=None):
+def frame(kind: int, request: int = 0, value: bytes = b"", flags: int = 0,
+          length: Optional[int] = None) -> bytes:
     if length is None:
         length = len(value)
     return HEAD.pack(MAGIC, kind, flags, 0, request, 0, 0, length) + value
 
 
-def make_value(data):
+def make_value(data: bytes) -> int:
     """A sealed memfd."""
     fd = os.memfd_create("svd-value", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     try:
@@ -60,13 +64,13 @@ def make_value(data):
     return fd
 
 
-def read_value(fd, size):
+def read_value(fd: int, size: int) -> Any:
     """The other way round: the value of JSON in a sealed memfd."""
     with mmap.mmap(fd, size, prot=mmap.PROT_READ) as data:
         return parse(data)
 
 
-def parse(data):
+def parse(data: Bytes) -> Any:
     """The value of some JSON, bytes or a map of them."""
     size = len(data)
     if size > INLINE_MAX and data[0] == data[size - 1] == _QUOTE:
@@ -81,7 +85,7 @@ def parse(data):
     return value
 
 
-def _text(data, start=0, end=None):
+def _text(data: Bytes, start: int = 0, end: Optional[int] = None) -> str:
     with memoryview(data) as view, view[start:end] as part:
         return str(part, "utf-8")
 
@@ -89,15 +93,15 @@ def _text(data, start=0, end=None):
 class Channel:
     """This process's end of it."""
 
-    def __init__(self, fd):
+    def __init__(self, fd: int) -> None:
         self.sock = socket.socket(fileno=fd)
         self.sock.setblocking(True)
         self.sock.set_inheritable(False)
         self.buffer = bytearray(PACKET_MAX)
         self.view = memoryview(self.buffer)
-        self.seen = collections.OrderedDict()
+        self.seen: Dict[int, None] = {}  # in the order they came in
 
-    def receive(self, wait):
+    def receive(self, wait: bool) -> Optional[Asked]:
         """The next request: its type, number, deadline, name and value. None:
         there is none now."""
         try:
@@ -121,7 +125,7 @@ class Channel:
                 self.view[start:start + length])
         return kind, request, deadline, name, self.map(ancillary, length)
 
-    def send(self, kind, request=0, value=b""):
+    def send(self, kind: int, request: int = 0, value: bytes = b"") -> None:
         try:
             if len(value) <= INLINE_MAX:
                 self.sock.sendall(frame(kind, request, value))
@@ -137,18 +141,18 @@ class Channel:
         except ConnectionError:
             raise Ended from None
 
-    def is_new(self, request):
+    def is_new(self, request: int) -> bool:
         """A supervisor that was killed may have asked it before."""
         if request in self.seen:
             return False
         self.seen[request] = None
         if len(self.seen) > SEEN_MAX:
-            self.seen.popitem(last=False)
+            del self.seen[next(iter(self.seen))]
         return True
 
 
     @staticmethod
-    def map(ancillary, length):
+    def map(ancillary: Any, length: int) -> mmap.mmap:
         """svd has looked whether it is sealed, and so long."""
         fds = array.array("i")
         for level, kind, data in ancillary:
@@ -164,37 +168,39 @@ class Channel:
 class Server:
     """What the requests are done with."""
 
-    def __init__(self, methods, namespace):
+    def __init__(self, methods: Any, namespace: Dict[str, Any]) -> None:
         self.methods = methods
         self.namespace = namespace
         self.runs = 0
-        self.does = {RUN: self.run, CALL: self.call, STORE: self.store,
-                     LOAD: self.load, PING: lambda name, value: None}
+        self.failed = ""  # the name of the code that did last
+        self.does: Dict[int, Callable[[str, Bytes], Any]] = {
+            RUN: self.run, CALL: self.call, STORE: self.store,
+            LOAD: self.load, PING: lambda name, value: None}
 
-    def run(self, _name, value):
+    def run(self, _name: str, value: Bytes) -> None:
         self.runs += 1
         self.evaluate(_text(value), f"<run {self.runs}>", "exec")
 
-    def load(self, _name, value):
+    def load(self, _name: str, value: Bytes) -> Any:
         return self.evaluate(_text(value).strip(), "<load>", "eval")
 
-    def evaluate(self, text, name, mode):
+    def evaluate(self, text: str, name: str, mode: str) -> Any:
         # For tracebacks: their lines are in no file.
         linecache.cache[name] = (
             len(text), None, text.splitlines(True), name)
         try:
             return eval(compile(text, name, mode), self.namespace)
-        except BaseException as error:
-            error.__svd_source__ = name
-            raise
         finally:
+            # Until an exception has been described.
             if sys.exc_info()[0] is None:
                 linecache.cache.pop(name, None)
+            else:
+                self.failed = name
 
-    def store(self, name, value):
+    def store(self, name: str, value: Bytes) -> None:
         self.namespace[name] = parse(value)
 
-    def call(self, name, value):
+    def call(self, name: str, value: Bytes) -> Any:
         method = self.find(name)
         if not value:
             return method()
@@ -205,17 +211,19 @@ class Server:
             return method(**value)
         return method(value)
 
-    def find(self, name):
+    def find(self, name: str) -> Callable[..., Any]:
         if hasattr(self.methods, "keys"):
-            method = self.methods.get(name)
+            method: Any = self.methods.get(name)
         else:
             method = None if name.startswith("_") else \
                 getattr(self.methods, name, None)
         if not callable(method):
             raise LookupError(f"there is no method '{name}'")
-        return method
+        found: Callable[..., Any] = method
+        return found
 
-    def answer(self, kind, deadline, name, value):
+    def answer(self, kind: int, deadline: int, name: str,
+               value: Bytes) -> Tuple[int, bytes]:
         """The type of the answer, and its value."""
         if deadline and time.monotonic() * 1000 > deadline:
             return EXCEPTION, describe(
@@ -228,12 +236,12 @@ class Server:
             raise
         except BaseException as error:
             described = describe(error)
-            linecache.cache.pop(getattr(error, "__svd_source__", ""), None)
+            linecache.cache.pop(self.failed, None)
             _forget(error)
             return EXCEPTION, described
 
 
-def _forget(error):
+def _forget(error: BaseException) -> None:
     """Its frames would keep what the request has made."""
     try:
         traceback.clear_frames(error.__traceback__)
@@ -243,7 +251,7 @@ def _forget(error):
 
 # --- exceptions --------------------------------------------------------------
 
-def _attempt(make, otherwise):
+def _attempt(make: Callable[[], Any], otherwise: Any) -> Any:
     """What code of the worker's makes; it may raise again, or make no text."""
     try:
         return make()
@@ -253,7 +261,7 @@ def _attempt(make, otherwise):
         return otherwise
 
 
-def _cut(text, size):
+def _cut(text: str, size: int) -> str:
     """At most so many bytes of UTF-8, without the middle."""
     data = text.encode("utf-8", "replace")
     if len(data) <= size:
@@ -263,7 +271,7 @@ def _cut(text, size):
             + data[-half:].decode("utf-8", "ignore"))
 
 
-def _plain(value, depth=0):
+def _plain(value: Any, depth: int = 0) -> Any:
     """Itself where JSON has it and any reader takes it, else as text."""
     if value is None or isinstance(value, (bool, str)):
         return value
@@ -276,14 +284,14 @@ def _plain(value, depth=0):
     return _attempt(lambda: repr(value), f"<{type(value).__name__}>")
 
 
-def _arguments(error):
+def _arguments(error: BaseException) -> Any:
     found = _attempt(lambda: [_plain(value) for value in error.args], [])
     if _attempt(lambda: len(_encode(found)), ARGS_MAX + 1) > ARGS_MAX:
         return []
     return found
 
 
-def _traceback(error):
+def _traceback(error: BaseException) -> str:
     """From the worker's own code on."""
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
@@ -291,19 +299,19 @@ def _traceback(error):
     return "".join(traceback.format_exception(type(error), error, trace))
 
 
-def _name(error):
+def _name(error: BaseException) -> str:
     kind = type(error)
     name = str(kind.__qualname__)
     module = kind.__module__
     return name if module == "builtins" else f"{module}.{name}"
 
 
-def describe(error):
+def describe(error: BaseException) -> bytes:
     """As JSON that a frame has room for."""
     trace = _attempt(lambda: _traceback(error), "")
+    message = _cut(_attempt(lambda: str(error), "<no text>"), MESSAGE_MAX)
     told = {"type": _cut(_attempt(lambda: _name(error), "Exception"), 256),
-            "message": _cut(_attempt(lambda: str(error), "<no text>"),
-                            MESSAGE_MAX),
+            "message": message,
             "args": _arguments(error), "traceback": _cut(trace, INLINE_MAX)}
     size = INLINE_MAX
     while True:
@@ -313,34 +321,36 @@ def describe(error):
         size //= 2
         told["traceback"] = _cut(trace, size)
         if size < MESSAGE_MAX:
-            told["message"] = _cut(told["message"], size)
+            told["message"] = _cut(message, size)
 
 
 # --- the loop ----------------------------------------------------------------
 
-_channel = None
-_server = None
+_channel: Optional[Channel] = None
+_server: Optional[Server] = None
 
 
-def open_channel(number):
+def open_channel(number: Optional[int]) -> Optional[Channel]:
     """This process's channel, if it has one. number: of SVD_CHANNEL_FD."""
     global _channel
     if _channel is None and number is not None:
         _channel = Channel(number)
         # What it runs is no worker of svd's.
         os.environ.pop("SVD_CHANNEL_FD", None)
-        _send(IMPORTED)
+        _say(IMPORTED)
     return _channel
 
 
-def _send(*what):
+def _say(kind: int) -> None:
+    assert _channel is not None
     try:
-        _channel.send(*what)
+        _channel.send(kind)
     except Ended:
         pass
 
 
-def begin(number, methods, namespace):
+def begin(number: Optional[int], methods: Any,
+          namespace: Optional[Dict[str, Any]]) -> bool:
     """False: there is no channel."""
     global _server
     if open_channel(number) is None:
@@ -349,7 +359,7 @@ def begin(number, methods, namespace):
         if namespace is None:
             namespace = {"__name__": "__svd__"}
         _server = Server({}, namespace)
-        _send(LOOP)
+        _say(LOOP)
     if methods is not None:
         _server.methods = methods
     if namespace is not None:
@@ -357,13 +367,14 @@ def begin(number, methods, namespace):
     return True
 
 
-def _flush():
+def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         _attempt(lambda: stream.flush(), None)
 
 
-def dispatch(wait):
+def dispatch(wait: bool) -> bool:
     """One request. False: there was none. Raises Ended."""
+    assert _channel is not None and _server is not None
     asked = _channel.receive(wait)
     if asked is None:
         return False
@@ -371,7 +382,6 @@ def dispatch(wait):
     if not _channel.is_new(request):
         _channel.send(ANSWERED, request)
         return True
-    # svd writes down that it died of this, if it does.
     answer = _server.answer(kind, deadline, name, value)
     del asked, value
     _flush()
@@ -379,7 +389,7 @@ def dispatch(wait):
     return True
 
 
-def serve():
+def serve() -> None:
     """Does not return: a worker goes on where svd does not."""
     try:
         while True:
