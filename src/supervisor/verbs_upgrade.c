@@ -210,8 +210,12 @@ verb_upgrade(struct call *c)
 
 	if (!json_is_integer(wanted))
 		number = (json_int_t)s->link.upgrade.number + 1;
-	if (number < 1 || number > (json_int_t)s->link.upgrade.number + 1)
+	if (number < 1)
 		return call_fail(c, ERROR_INVALID_PARAMETER, "number");
+	/* Its caller was told how far another keeper had come. */
+	if (number > (json_int_t)s->link.upgrade.number + 1)
+		return call_fail(c, ERROR_FAILED,
+		    "svd was started anew since that upgrade was asked for");
 	if (number > s->link.upgrade.number)
 		return begin(c);
 	if (number <= upgrades_over(s))

@@ -448,3 +448,12 @@ def test_a_symbolic_link_in_place_of_the_socket(fleet):
     f.launch()
     wait_for(lambda: f.proc.poll() is not None or f.svctl("ping").rc == 0)
     assert victim.read_text() == "mine"
+
+
+def test_an_upgrade_that_another_svd_was_asked_for_is_told_so(fleet):
+    f = fleet(f"[worker:w]\ncommand = {act('pause')}\n")
+    for number, error in (0, "org.varlink.service.InvalidParameter"), \
+            (7, "org.svd.Fleet.Failed"):
+        with f.varlink() as v, pytest.raises(VarlinkError) as raised:
+            v.call("Upgrade", {"number": number})
+        assert raised.value.name == error
