@@ -358,12 +358,18 @@ upgrade_begin(struct keeper *k, int fd)
 	int talk[2] = {-1, -1}, table;
 	pid_t pid = -1;
 
-	if (u->phase != UPGRADE_NONE || u->rehearser != 0) {
+	if (u->phase != UPGRADE_NONE) {
 		fd_close(&fd);
 		return;
 	}
 	u->fd = fd;
+	u->report = -1;
 	u->attempts++;
+	/* It was killed, which a dead disk may put off. */
+	if (u->rehearser != 0) {
+		fail(k, "the rehearsal of the last one has not ended");
+		return;
+	}
 	begin_step(k, UPGRADE_REHEARSAL);
 	settle(k, UPGRADED_FAILED, "it is under way");
 	table = make_table(k);

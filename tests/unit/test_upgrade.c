@@ -297,6 +297,28 @@ START_TEST(a_rehearsal_has_its_time)
 }
 END_TEST
 
+/* Killed, it is still to be reaped: until then there is no next one. */
+START_TEST(who_asks_again_before_a_rehearsal_has_died_is_answered)
+{
+	rehearsal = NULL;
+	begin();
+	now += UPGRADE_STEP_MS;
+	upgrade_check(&k, now);
+	ck_assert_int_ne(k.upgrade.rehearser, 0);
+	ck_assert_int_eq(dup2(STDERR_FILENO, NEW), NEW);
+	upgrade_begin(&k, NEW);
+	ck_assert_uint_eq(k.upgrade.attempts, 2);
+	ck_assert_int_eq(close(NEW), -1);
+	TURN_UNTIL(heard->number == 2 && heard->state == UPGRADED_FAILED);
+	ck_assert_ptr_ne(strstr(heard->text, "rehearsal"), NULL);
+	TURN_UNTIL(k.upgrade.rehearser == 0);
+	ck_assert_int_eq(dup2(STDERR_FILENO, NEW), NEW);
+	rehearsal = "svd 9.9";
+	upgrade_begin(&k, NEW);
+	TURN_UNTIL(executed == 1);
+}
+END_TEST
+
 START_TEST(a_supervisor_has_its_time)
 {
 	of_new = is_silent;
@@ -430,6 +452,8 @@ main(void)
 	tcase_add_test(tc, a_rehearsal_says_why_not);
 	tcase_add_loop_test(tc, a_rehearsal_that_says_nothing_is_no_svds, 0, 3);
 	tcase_add_test(tc, a_rehearsal_has_its_time);
+	tcase_add_test(
+	    tc, who_asks_again_before_a_rehearsal_has_died_is_answered);
 	tcase_add_test(tc, a_supervisor_has_its_time);
 	tcase_add_test(tc, who_is_killed_is_tried_again_but_not_for_ever);
 	tcase_add_test(tc, who_exits_is_not_tried_again);
