@@ -60,10 +60,12 @@ init_signal(int sig)
 	return sig == SIGRTMIN + 3 || sig == SIGPWR ? SIGTERM : sig;
 }
 
-/* A second TERM or INT needs nobody's answer. What came in one batch is one. */
+/* A second TERM or INT needs nobody's answer. What came in one batch is one. Of
+ * a fleet that stops for another reason the first one is not the second. */
 static void
 obey_stop(struct keeper *k, int sig, int asked_before)
 {
+	k->asked_to_stop = 1;
 	if (k->detach)
 		return; /* it is over in a moment, for svd alone */
 	if (k->stop == STOP_NONE) {
@@ -114,7 +116,7 @@ static void
 read_signals(struct keeper *k)
 {
 	static struct signalfd_siginfo si[SIGNAL_BATCH];
-	enum stop_phase before = k->stop;
+	int asked_before = k->asked_to_stop;
 	ssize_t n;
 	size_t i;
 
@@ -122,7 +124,7 @@ read_signals(struct keeper *k)
 	if (n <= 0)
 		return;
 	for (i = 0; i < (size_t)n / sizeof(si[0]); i++)
-		obey_signal(k, &si[i], before != STOP_NONE);
+		obey_signal(k, &si[i], asked_before);
 }
 
 static int64_t

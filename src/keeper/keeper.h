@@ -69,6 +69,7 @@ struct keeper {
 	struct notify notify;
 	struct fdstore fdstore;
 	enum stop_phase stop;
+	int asked_to_stop;     /* by a TERM or INT */
 	int64_t stop_deadline; /* 0: none */
 	int kill_rounds;
 	int64_t orphaned_since; /* without a supervisor since; 0: has one */

@@ -1,6 +1,7 @@
 """Stopping: one worker, its tree, the fleet."""
 
 import os
+import pathlib
 import platform
 import signal
 import sys
@@ -292,6 +293,36 @@ numprocs = 3
     f.signal(second)
     assert f.end(5) in (128 + second, -second)
     assert not any(map(alive, pids))
+
+
+def is_taken(f, sig):
+    """Sends it, and waits until it is pending no more."""
+    def pending():
+        for line in pathlib.Path(f"/proc/{f.keeper}/status").open():
+            if line.startswith("ShdPnd:"):
+                return int(line.split()[1], 16) & 1 << sig - 1
+
+    f.signal(sig)
+    wait_for(lambda: not pending())
+
+
+@pytest.mark.parametrize("by", ["shutdown", "essential"])
+def test_of_a_stop_for_another_reason_one_signal_is_the_first(fleet, by):
+    f = fleet(f"[worker:main]\ncommand = {act('pause')}\nrestart = no\n"
+              f"essential = yes\n"
+              f"[worker:w]\ncommand = {act('ignore', 15, 'pause')}\n"
+              "stop_timeout = 1h\n")
+    pids = f.running()
+    if by == "essential":
+        os.kill(pids["main"], signal.SIGUSR1)
+    else:
+        f.ctl("--no-wait", "shutdown")
+    f.wait("w", state="STOPPING")
+    is_taken(f, signal.SIGTERM)
+    f.ctl("ping")
+    assert alive(pids["w"])
+    f.signal(signal.SIGINT)
+    assert f.end(5) == 128 + signal.SIGINT
 
 
 def test_shutdown_by_svctl(fleet):
