@@ -269,11 +269,16 @@ $(foreach c,$(filter-out tests/it/workers/odd.c,$(help_c)) $(bench_c),$(eval $(c
 
 # What they preload on native floors.
 floor_app = $(B)/tests/libapp.so $(B)/tests/libexample.so \
-	$(B)/tests/floor-client $(B)/tests/served
+	$(B)/tests/floor-client $(B)/tests/served $(B)/tests/libserved.so $(B)/tests/counter
 $(B)/tests/libexample.so: contrib/examples/worker.c $(B)/libsvdworker.a
 	@mkdir -p $(@D)
 	$(say) CC $<
 	$(Q)$(CC) -std=c99 -Wall -Wextra -Werror -fPIC -shared -Isrc/lib -o $@ $^
+
+$(B)/tests/counter: contrib/examples/counter.c $(B)/libsvdworker.a
+	@mkdir -p $(@D)
+	$(say) CC $<
+	$(Q)$(CC) -std=c99 -Wall -Wextra -Werror -Isrc/lib -o $@ $^
 
 $(B)/tests/floor-client: tests/it/floor/client.c $(B)/libexec/libsvdfloor.so
 	@mkdir -p $(@D)
@@ -285,6 +290,12 @@ $(B)/tests/served: tests/it/channel/served.c $(B)/libsvdworker.a
 	@mkdir -p $(@D)
 	$(say) CC $<
 	$(Q)$(CC) $(helper_flags) -Isrc/lib -o $@ $^
+
+$(B)/tests/libserved.so: tests/it/channel/served.c $(B)/libsvdworker.a
+	@mkdir -p $(@D)
+	$(say) CC $<
+	$(Q)$(CC) $(filter-out -static,$(helper_flags)) -Isrc/lib -fPIC -shared \
+		-Dmain=served -o $@ $^
 
 $(B)/tests/libapp.so: tests/it/floor/app.c $(B)/libsvdworker.a
 	@mkdir -p $(@D)
@@ -483,7 +494,7 @@ help:
 	@echo 'bench           times and sizes, beside a bare loop of vfork and exec'
 	@echo 'chaos           kills at random for SVD_CHAOS_MINUTES=5, and says what was lost'
 	@echo 'check-varlink   the control socket with an independent client, in Go'
-	@echo 'fuzz            FUZZ=varlink or conf, for FUZZ_SECONDS=60, with clang'
+	@echo 'fuzz            FUZZ=varlink, conf, state or channel, for FUZZ_SECONDS=60, with clang'
 	@echo 'bench-peers     the same of runit, s6 and supervisor, which it installs'
 	@echo 'bench-floors    Python floors, beside forkserver, gunicorn and others'
 	@echo 'bench-channel   requests to workers, beside a bare relay and a bare pipe'

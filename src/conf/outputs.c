@@ -90,6 +90,18 @@ count_inputs(const struct fleet *f)
 	return n;
 }
 
+/* For channels: our end, and for a moment that of one from a floor. */
+static size_t
+count_channels(const struct fleet *f)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < f->nworkers; i++)
+		if (f->workers[i].channel != CHANNEL_NONE)
+			n += f->workers[i].floor == NULL ? 1 : 2;
+	return n;
+}
+
 /* What the keeper holds for floors: a socket and the list of what workers
  * loaded late for each slot, a line for each spare and each worker. */
 static size_t
@@ -112,7 +124,7 @@ static void
 check_descriptors(struct load *l, size_t nstreams, size_t nfiles)
 {
 	size_t need = 2 * nstreams + nfiles + count_floors(l->f) +
-	              count_inputs(l->f) + FDS_FIXED;
+	              count_inputs(l->f) + count_channels(l->f) + FDS_FIXED;
 	struct rlimit limit;
 
 	/* A restarted supervisor goes on with what was good enough. */

@@ -9,8 +9,9 @@ import time
 
 import pytest
 
-from svdtest import (ACT, BUILD, ROOT, SANITIZED, VarlinkError, alive, floor,
-                     stays, wait_for)
+from steps import steps_of
+from svdtest import (ACT, BUILD, ROOT, SANITIZED, VarlinkError, alive, stays,
+                     wait_for)
 
 HERE = ROOT / "tests/it/channel"
 PYTHON = f"""
@@ -548,13 +549,12 @@ def test_a_program_that_svd_did_not_start_has_no_channel():
             "SVD_CHANNEL_FD") == "x" else 1), extra
 
 
-def python_floor(more=""):
+def python_floor():
     return f"""
 [floor:f]
 runtime = python
 path = {HERE}
 preload = asked
-{more}
 [worker:w]
 floor = f
 entry = asked:main
@@ -562,8 +562,9 @@ channel = rpc
 """
 
 
-def test_a_worker_on_a_python_floor(fleet):
-    f = fleet(python_floor())
+@pytest.mark.parametrize("way", ["library", "python"])
+def test_a_worker_on_a_python_floor(fleet, way):
+    f = fleet(python_floor(), env={"SVD_FLOOR_WAY": way})
     in_loop(f, "w")
     assert value(f, "6 * 7") == 42
     assert f.ctl("call", "w", "environ", '"SVD_CHANNEL_FD"').out == "null\n"
@@ -583,9 +584,10 @@ def test_a_worker_on_a_python_floor(fleet):
     assert f.ctl("-j", "why", "w").json["workers"][0]["error"] is None
 
 
-def test_a_floor_leaves_no_stray_descriptors(fleet):
+@pytest.mark.parametrize("way", ["library", "python"])
+def test_a_floor_leaves_no_stray_descriptors(fleet, way):
     """In workers with a channel and in those without one."""
-    f = fleet(python_floor())
+    f = fleet(python_floor(), env={"SVD_FLOOR_WAY": way})
     without = "entry = asked:tell_fds\nargs = {path}\n"
     f.ini.write_text(f.ini.read_text() + "[worker:without]\nfloor = f\n"
                      + without.format(path=f.path("fds")))
@@ -595,3 +597,136 @@ def test_a_floor_leaves_no_stray_descriptors(fleet):
     assert 3 not in has
     assert set(f.ctl("call", "w", "fds").json) == has | {3}
     assert "told" in f.ctl("logs", "without").out, "and its output is kept"
+
+
+def test_a_worker_on_a_native_floor(fleet):
+    f = fleet(f"""
+[floor:f]
+runtime = native
+preload = {BUILD}/tests/libserved.so
+spares = 1
+[worker:c]
+floor = f
+entry = {BUILD}/tests/libserved.so:served
+channel = rpc
+""")
+    for _ in range(3):
+        in_loop(f, "c")
+        f.ctl("store", "c", "kept", "[1]")
+        f.kill_supervisor()
+        assert f.ctl("load", "c", "kept").out == "[1]\n"
+        f.ctl("restart", "c")
+
+
+RUBY = """
+require "socket"
+
+module Asked
+  HEAD = "a4CCvQ<Q<VQ<"
+
+  def self.say(socket, type, number = 0, value = "")
+    socket.send(["SVC\\x01", type, 0, 0, number, 0, 0, value.bytesize]
+                  .pack(HEAD) + value, 0)
+  end
+
+  def self.run
+    socket = Socket.for_fd(ENV["SVD_CHANNEL_FD"].to_i)
+    say(socket, 16)
+    say(socket, 17)
+    loop do
+      data, = socket.recvmsg
+      sleep if data.nil? || data.empty?
+      _, type, _, _, number, _, name, = data.unpack(HEAD)
+      say(socket, 18, number, data[36 + name..])
+    end
+  end
+end
+"""
+
+
+def test_a_worker_on_a_floor_in_another_language(fleet):
+    f = fleet("[fleet]\nname = t\n", launch=False)
+    f.path("asked.rb").write_text(RUBY)
+    f.ini.write_text(f"""
+[fleet]
+name = t
+[floor:r]
+runtime = command
+command = ruby {ROOT}/contrib/floors/floor.rb -I {f.dir} asked
+[worker:w]
+floor = r
+entry = Asked.run
+channel = rpc
+""")
+    f.start()
+    in_loop(f, "w")
+    assert f.ctl("call", "w", "echo", "[1.50]").out == "[1.50]\n"
+
+
+def test_a_channel_comes_and_goes_with_the_fleet_file(asked):
+    f = asked
+    text = f.ini.read_text()
+    f.ini.write_text(text.replace("channel = rpc", ""))
+    assert "channel: rpc -> none" in f.ctl("diff", rc=3).out
+    f.ctl("reload")
+    assert f.worker("w")["generation"] == 2
+    assert f.why("w")["channel"] is None
+    f.ctl("run", "w", "1", rc=7)
+    f.ini.write_text(text)
+    f.ctl("reload")
+    in_loop(f, "w")
+    assert value(f, "1") == 1
+
+
+def test_what_svd_is_killed_whole_leaves_has_no_channel(fleet):
+    """The worker goes on, and is adopted; its next process has one again."""
+    f = fleet(ASKED)
+    pid = in_loop(f, "w")
+    f.ctl("run", "w", "import threading")
+    os.kill(f.keeper, signal.SIGKILL)
+    f.proc.wait()
+    f.start()
+    assert f.worker("w")["pid"] == pid
+    assert f.why("w")["channel"] == "ended"
+    assert "has ended" in f.ctl("run", "w", "1", rc=1).err
+    stays(lambda: alive(pid), 0.2)
+    f.ctl("restart", "w")
+    in_loop(f, "w")
+    assert value(f, "1") == 1
+
+
+def test_it_is_killed_before_each_step_of_a_request(fleet):
+    """The supervisor; each is answered, and done once."""
+    f = fleet(ASKED, launch=False)
+    steps = steps_of(f)
+    f.start()
+    in_loop(f, "w")
+    f.ctl("run", "w", "done = []")
+    for n in range(1, 100):
+        steps.arm("supervisor", n)
+        f.ctl("run", "w", f"done.append({n})")
+        if steps.left("supervisor") > 0:
+            break
+    steps.arm("supervisor", 0)
+    assert n > 5, "it makes some steps"
+    assert value(f, "done") == list(range(1, n + 1))
+    assert f.worker("w")["generation"] == 1
+
+
+def test_the_example(fleet):
+    examples = ROOT / "contrib/examples"
+    text = (examples / "counter.ini").read_text()
+    text = text.replace("/usr/local/libexec/svd", f"{BUILD}/libexec")
+    text = text.replace("${COUNTER}/counter.py", f"{examples}/counter.py")
+    built = text.index("#[worker:counter]")
+    text = text[:built] + text[built:].replace("#", "")
+    f = fleet(text, env={"COUNTER": str(BUILD / "tests")})
+    for name in ("counter", "counter-py"):
+        in_loop(f, name)
+        assert f.ctl("call", name, "add", "3").out == "3\n"
+        assert f.ctl("call", name, "add", "--", "-1").out == "2\n"
+        assert f.ctl("load", name, "total").out == "2\n"
+        assert "TypeError" in f.ctl("call", name, "add", '"x"', rc=1).err
+        assert "NameError" in f.ctl("load", name, "other", rc=1).err
+    f.ctl("run", "counter-py", "total *= 2")
+    assert f.ctl("load", "counter-py", "total").out == "4\n"
