@@ -72,6 +72,26 @@ make_value(const struct question *q, const char *arg, int *fd)
 	return EXIT_FAILED;
 }
 
+/* To a terminal no control character that UTF-8 has is written as it is: JSON
+ * itself lets through DEL and those of C1, in its strings. */
+static void
+write_value(const char *text, size_t len)
+{
+	const unsigned char *p = (const unsigned char *)text, *end = p + len;
+
+	if (!isatty(STDOUT_FILENO)) {
+		fwrite(text, 1, len, stdout);
+		return;
+	}
+	for (; p < end; p++)
+		if (*p == 0x7f)
+			fputs("\\u007f", stdout);
+		else if (*p == 0xc2 && end - p > 1 && p[1] <= 0x9f)
+			printf("\\u%04x", *++p);
+		else
+			putchar(*p);
+}
+
 /* As it came, for people with a newline behind it; for programs within an
  * object. */
 static int
@@ -82,7 +102,7 @@ print_value(const struct ctl *ctl, const char *text, size_t len)
 		return EXIT_FAILED;
 	}
 	fputs(ctl->json ? "{\"value\":" : "", stdout);
-	fwrite(text, 1, len, stdout);
+	write_value(text, len);
 	fputs(ctl->json ? "}\n" : "\n", stdout);
 	return EXIT_DONE;
 }

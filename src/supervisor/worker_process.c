@@ -170,7 +170,9 @@ worker_unborn(struct worker *w, const char *fault)
 	    .code = -1};
 	snprintf(w->rec.last.fault, sizeof(w->rec.last.fault), "%s", fault);
 	worker_forget_intent(w);
+	w->rec.channel = CHANNEL_CLOSED;
 	judge(w);
+	channel_close(w);
 }
 
 void

@@ -321,6 +321,53 @@ def test_a_client_that_asks_and_does_not_read_is_alone(asked):
     assert value(asked, "1 + 1") == 2
 
 
+def test_calls_come_together_or_in_pieces(asked):
+    call = json.dumps({"method": "org.svd.Fleet.Call", "parameters": {
+        "name": "w", "method": "echo", "value": ["\u20ac", 1]}}).encode()
+    with asked.varlink() as v:
+        v.send_raw((call + b"\0") * 3)
+        for byte in call:
+            v.send_raw(bytes([byte]))
+        v.send_raw(b"\0" + call)
+        v.send_raw(b"\0")
+        for _ in range(5):
+            assert v.receive()["parameters"]["value"] == ["\u20ac", 1]
+
+
+def test_a_terminal_is_told_nothing_by_a_worker(asked):
+    """What would control it is written as an escape of JSON's."""
+    asked.ctl("store", "w", "x", '"a\x7f\x9b2Jb"')
+    assert asked.ctl("load", "w", "x").json == "a\x7f\x9b2Jb"
+    f = asked
+    f.ctl("run", "w", "y = [x]")
+    leader, follower = os.openpty()
+    done = subprocess.run([*f.svctl_words(), "call", "w", "echo",
+                           '["a\x7f\x9b2J"]'], stdout=follower)
+    os.close(follower)
+    text = os.read(leader, 1000)
+    os.close(leader)
+    assert done.returncode == 0
+    assert text.strip() == b'["a\\u007f\\u009b2J"]'
+    err = f.ctl("run", "w", "raise ValueError('\x1b]0;x\x07')", rc=1).err
+    assert "\x1b" not in err and "\x07" not in err
+
+
+def test_one_that_cannot_be_born_is_not_said_to_close_it(fleet):
+    f = fleet("""
+[worker:w]
+command = /no/such/program
+channel = rpc
+backoff_delay = 1h
+backoff_limit = 1h
+""")
+    f.wait("w", state="BACKOFF")
+    before = f.descriptors()
+    time.sleep(1.2)
+    assert "channel" not in f.log()
+    assert f.descriptors() == before
+    f.ctl("run", "w", "1", rc=3)
+
+
 def test_clients_that_go_away_cost_nothing(asked):
     before = asked.descriptors()
     for _ in range(30):
@@ -337,7 +384,7 @@ def test_clients_that_go_away_cost_nothing(asked):
 def test_a_worker_asks_for_its_own_restart(asked):
     f = asked
     f.ctl("run", "w", "import subprocess, threading\n"
-          "threading.Thread(target=lambda: subprocess.run("
+          "threading.Timer(0.2, lambda: subprocess.run("
           f"{f.svctl_words()!r} + ['restart', 'w'])).start()")
     f.wait("w", state="RUNNING", generation=2)
     in_loop(f, "w")
