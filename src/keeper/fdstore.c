@@ -141,6 +141,12 @@ fdstore_flush(struct keeper *k, int64_t now)
 	s->again_at = flush(k) == -1 ? now + NOTIFY_AGAIN_MS : 0;
 }
 
+int
+fdstore_is_due(const struct keeper *k)
+{
+	return k->fdstore.ngone > 0;
+}
+
 int64_t
 fdstore_deadline(const struct keeper *k)
 {

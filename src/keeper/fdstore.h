@@ -33,6 +33,9 @@ void fdstore_changed(struct keeper *k);
 void fdstore_forget(struct keeper *k, const char *name);
 /* Stores and removes, as far as the socket takes it. */
 void fdstore_flush(struct keeper *k, int64_t now);
+/* Is there something that is yet to be removed? What is to be stored would be
+ * found again. */
+int fdstore_is_due(const struct keeper *k);
 /* When it is to be tried again, 0: never. */
 int64_t fdstore_deadline(const struct keeper *k);
 

@@ -196,6 +196,12 @@ notify_flush(struct keeper *k, int64_t now)
 	}
 }
 
+int
+notify_is_due(const struct keeper *k)
+{
+	return k->notify.to_len != 0 && k->notify.due != 0;
+}
+
 int64_t
 notify_deadline(const struct keeper *k)
 {

@@ -45,6 +45,8 @@ void notify_hear(struct keeper *k, int32_t state, const char *status);
 void notify_alive(struct keeper *k);
 /* Says what is to be said, as far as the socket takes it. */
 void notify_flush(struct keeper *k, int64_t now);
+/* Is there something that it did not take? */
+int notify_is_due(const struct keeper *k);
 /* When it is to be tried again, 0: never. */
 int64_t notify_deadline(const struct keeper *k);
 

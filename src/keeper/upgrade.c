@@ -20,6 +20,9 @@
 
 #define REPORT_OK "svd " /* a version follows; anything else is an error */
 
+_Static_assert(sizeof(SVD_VERSION) <= UPGRADE_VERSION_SIZE,
+    "a longer version could never be upgraded");
+
 /* --- what is told --------------------------------------------------------- */
 
 static void
@@ -205,12 +208,19 @@ begin_step(struct keeper *k, enum upgrade_phase phase)
 	u->deadline = u->began + may_take;
 }
 
+/* What systemd is yet to be told does not stand in the table. If it does not
+ * listen for so long, it is not told. */
 static void
-check_logger(struct keeper *k)
+check_logger(struct keeper *k, int64_t now)
 {
 	/* Somebody may have killed NEW's supervisor meanwhile. */
-	if (is_ready(&k->sup.role) &&
-	    (logger_is_done(k) || is_ready(&k->logger)))
+	if (!is_ready(&k->sup.role) ||
+	    (!logger_is_done(k) && !is_ready(&k->logger)))
+		return;
+	notify_flush(k, now);
+	fdstore_flush(k, now);
+	if ((!notify_is_due(k) && !fdstore_is_due(k)) ||
+	    now >= k->upgrade.deadline)
 		execute(k);
 }
 
@@ -235,14 +245,14 @@ find_forgotten(const struct keeper *k)
 }
 
 static void
-check_supervisor(struct keeper *k)
+check_supervisor(struct keeper *k, int64_t now)
 {
 	/* One that was told to end may need a moment more. */
 	if (!is_ready(&k->sup.role) || find_forgotten(k) != 0)
 		return;
 	begin_step(k, UPGRADE_LOGGER);
 	role_replace(&k->logger);
-	check_logger(k); /* there may be no logger to wait for */
+	check_logger(k, now); /* there may be no logger to wait for */
 }
 
 static void
@@ -315,9 +325,9 @@ upgrade_check(struct keeper *k, int64_t now)
 		return;
 	}
 	if (u->phase == UPGRADE_SUPERVISOR)
-		check_supervisor(k);
+		check_supervisor(k, now);
 	else if (u->phase == UPGRADE_LOGGER)
-		check_logger(k);
+		check_logger(k, now);
 	if (u->phase != UPGRADE_NONE && now >= u->deadline)
 		end_step(k);
 }

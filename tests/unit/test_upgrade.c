@@ -7,11 +7,14 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -410,6 +413,61 @@ START_TEST(the_dead_need_not_be_known)
 }
 END_TEST
 
+/* A socket of systemd's that takes no more. */
+static int
+full_socket(void)
+{
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	socklen_t len = sizeof(sun);
+	char name[sizeof(sun.sun_path)] = "@";
+
+	/* A name that the kernel finds. */
+	ck_assert_int_eq(
+	    bind(fd, (struct sockaddr *)&sun, sizeof(sa_family_t)), 0);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&sun, &len), 0);
+	memcpy(name + 1, sun.sun_path + 1,
+	    len - offsetof(struct sockaddr_un, sun_path) - 1);
+	notify_init(&k.notify, name, NULL, NULL);
+	while (sendto(k.notify.fd, "", 1, MSG_DONTWAIT, (struct sockaddr *)&sun,
+		   len) == 1)
+		;
+	ck_assert_int_eq(errno, EAGAIN);
+	return fd;
+}
+
+/* What is still to be said would be lost with us. */
+START_TEST(systemd_is_told_before_the_end)
+{
+	int fd = full_socket(), i;
+	char text[1024];
+	ssize_t n;
+
+	begin();
+	notify_hear(&k, NOTIFY_READY, "running");
+	TURN_UNTIL(k.upgrade.phase == UPGRADE_LOGGER);
+	for (i = 0; i < 20; i++, poll(NULL, 0, 1))
+		turn();
+	ck_assert_int_eq(executed, 0);
+	if (_i == 1) { /* it never listens */
+		now += UPGRADE_STEP_MS;
+		turn();
+		ck_assert_int_eq(executed, 1);
+	} else {
+		while (recv(fd, text, sizeof(text), 0) == 1)
+			;
+		now += NOTIFY_AGAIN_MS;
+		TURN_UNTIL(executed == 1);
+		n = recv(fd, text, sizeof(text) - 1, 0);
+		ck_assert_int_gt(n, 0);
+		text[n] = '\0';
+		ck_assert_str_eq(text, "READY=1\nSTATUS=running\n");
+	}
+	close(k.notify.fd);
+	close(fd);
+}
+END_TEST
+
 START_TEST(the_wish_to_stop_ends_it)
 {
 	of_new = is_silent;
@@ -461,6 +519,7 @@ main(void)
 	    tc, where_somebody_waits_for_a_sign_of_life_there_is_less_time);
 	tcase_add_test(tc, a_supervisor_must_know_of_every_child);
 	tcase_add_test(tc, the_dead_need_not_be_known);
+	tcase_add_loop_test(tc, systemd_is_told_before_the_end, 0, 2);
 	tcase_add_loop_test(tc, the_wish_to_stop_ends_it, 0, 2);
 	tcase_add_test(tc, a_second_one_is_not_begun_meanwhile);
 	suite_add_tcase(s, tc);
