@@ -16,6 +16,7 @@
 #include "base/identity.h"
 #include "base/runtime.h"
 #include "base/sys.h"
+#include "conf/grow.h"
 #include "core/record.h"
 #include "launch.h"
 
@@ -50,8 +51,11 @@ struct findings {
 	int known;     /* of a schema that we read */
 	int is_fleets; /* of the fleet that it should be */
 	struct fleet_record fleet;
-	int n; /* workers that run */
-	char names[ERR_TEXT_MAX / 2];
+	struct survivor {
+		int pid;
+		char name[WORKER_ID_SIZE];
+	} * list; /* workers that run */
+	size_t n, cap;
 };
 
 /* Does this worker still run? */
@@ -84,19 +88,35 @@ note_header(struct findings *f, const struct fleet_record *r, const char *fleet)
 	f->fleet = *r;
 }
 
+static int
+is_noted(const struct findings *f, int pid)
+{
+	size_t i;
+
+	for (i = 0; i < f->n; i++)
+		if (f->list[i].pid == pid)
+			return 1;
+	return 0;
+}
+
 /* A later line about a worker replaces an earlier one: only where a pid is the
- * last said of its worker may it still run, and then it is its own proof. */
+ * last said of its worker may it still run, and then it is its own proof.
+ * Without memory it is not named: one is enough to refuse. */
 static void
 note_worker(struct findings *f, const struct worker_record *w)
 {
-	size_t len = strlen(f->names);
+	struct survivor *list;
 
-	if (!f->here || w->name[0] == '@' ||
-	    strstr(f->names, w->name) != NULL || !survives(w))
+	if (!f->here || w->name[0] == '@' || is_noted(f, w->pid) ||
+	    !survives(w))
 		return;
+	list = grow_list(f->list, f->n + 1, &f->cap, sizeof(*list));
+	if (list == NULL)
+		return;
+	f->list = list;
+	list[f->n].pid = w->pid;
+	memcpy(list[f->n].name, w->name, sizeof(w->name));
 	f->n++;
-	snprintf(f->names + len, sizeof(f->names) - len, "%s%s (pid %d)",
-	    len > 0 ? ", " : "", w->name, w->pid);
 }
 
 static void
@@ -145,10 +165,29 @@ open_journal(const char *path, int *fd, struct err *e)
 	return check_file(*fd, path, e);
 }
 
+/* As many as there is room for. */
+static void
+put_names(const struct findings *f, char *out, size_t size)
+{
+	const size_t more = sizeof(", ...");
+	size_t i, len = 0;
+	int n;
+
+	for (i = 0; i < f->n; i++) {
+		n = snprintf(out + len, size - len, "%s%s (pid %d)",
+		    i > 0 ? ", " : "", f->list[i].name, f->list[i].pid);
+		if ((size_t)n >= size - len - more) {
+			snprintf(out + len, size - len, ", ...");
+			return;
+		}
+		len += (size_t)n;
+	}
+}
+
 static int
 refuse(const struct findings *f, const char *fleet, struct err *e)
 {
-	char why[96];
+	char why[32 + FLEET_NAME_MAX], names[ERR_TEXT_MAX / 2];
 
 	if (!f->known)
 		snprintf(why, sizeof(why), "its journal is of schema %d",
@@ -158,10 +197,11 @@ refuse(const struct findings *f, const char *fleet, struct err *e)
 	else
 		snprintf(
 		    why, sizeof(why), "they are of fleet '%s'", f->fleet.name);
+	put_names(f, names, sizeof(names));
 	err_set(e,
-	    "%d worker%s of an earlier svd still run%s, and cannot be adopted "
+	    "%zu worker%s of an earlier svd still run%s, and cannot be adopted "
 	    "(%s): %s; end %s first",
-	    f->n, f->n == 1 ? "" : "s", f->n == 1 ? "s" : "", why, f->names,
+	    f->n, f->n == 1 ? "" : "s", f->n == 1 ? "s" : "", why, names,
 	    f->n == 1 ? "it" : "them");
 	return EXIT_STATUS_RUNNING;
 }
@@ -216,6 +256,7 @@ former_find(const char *dir, const char *fleet, int *journal, struct err *e)
 		fd = -1;
 	}
 out:
+	free(f.list);
 	free(text);
 	fd_close(&fd);
 	return rc;
