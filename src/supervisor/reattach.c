@@ -49,7 +49,9 @@ notes_read(struct supervisor *s, struct notes *n)
 		n->text = fd_read_all(fd, NOTES_MAX_BYTES, &n->len);
 }
 
-/* Who was born by this token; 0: nobody. */
+/* Who was born by this token; 0: nobody. One before may be torn, so at each
+ * byte; no other place reads like a note, as it begins with a token and ends
+ * with zeros. */
 static int
 notes_find(const struct notes *n, uint64_t token)
 {
@@ -58,10 +60,11 @@ notes_find(const struct notes *n, uint64_t token)
 
 	for (at = 0;
 	     n->text != NULL && token != 0 && at + BIRTH_PACKET_BYTES <= n->len;
-	     at += BIRTH_PACKET_BYTES)
+	     at++)
 		if (birth_decode((const unsigned char *)n->text + at,
 			BIRTH_PACKET_BYTES, &b) == 0 &&
-		    b.token == token)
+		    b.token == token && b.stage == BIRTH_BORN &&
+		    b.parent == 0 && b.detail == 0 && b.error == 0)
 			return b.pid;
 	return 0;
 }
@@ -132,8 +135,9 @@ take_record(struct worker *w, const struct notes *n)
 			find_newborn(w, pid);
 	} else
 		r->token = 0;
-	/* Of one that is dead already: what it left may not have been swept. */
-	r->adopted = r->pid != 0 || r->last.pid > 0;
+	/* Also without a process: what it left may not have been swept, and
+	 * there may be one that could not be recorded. */
+	r->adopted = w->conf->as_floor == NULL;
 	w->unsettled = r->token != 0;
 	roster_note(&w->sup->roster, w);
 	if (r->pid == 0 && w->conf->as_floor == NULL)

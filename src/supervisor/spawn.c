@@ -23,7 +23,10 @@
 
 #define STACK_BYTES (64 << 10)
 #define ANNOUNCE_MS 5000
-#define NOTES_MAX 2048 /* births in DIR/births */
+/* Births in DIR/births: only the last may be needed. They have their room
+ * before. */
+#define NOTES_MAX 128
+#define NOTES_ROOM_BYTES 8192
 
 static int
 child_entry(void *job)
@@ -150,13 +153,17 @@ spawner_open_notes(struct spawner *sp, const char *dir)
 		    dir, RUNTIME_BIRTHS, strerror(errno));
 }
 
+/* A file system that cannot keep room says so when there is none. */
 void
 spawner_forget_notes(struct spawner *sp)
 {
 	sp->nnotes = 0;
-	if (sp->notes != -1 && ftruncate(sp->notes, 0) == -1)
+	if (sp->notes == -1)
+		return;
+	if (ftruncate(sp->notes, 0) == -1)
 		log_warn(
 		    "cannot empty '" RUNTIME_BIRTHS "': %s", strerror(errno));
+	fallocate(sp->notes, FALLOC_FL_KEEP_SIZE, 0, NOTES_ROOM_BYTES);
 }
 
 int
