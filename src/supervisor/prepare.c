@@ -119,6 +119,11 @@ static int
 floor_variables(
     struct buf *b, const struct spawner *sp, const struct spawn_request *r)
 {
+	/* Its workers have a list of their own: by this they are known to be
+	 * this svd's where only what a process began with can be read. */
+	if (sp->socket != NULL &&
+	    buf_addf(b, "SVD_SOCKET=%s%c", sp->socket, 0) == -1)
+		return -1;
 	/* "@py": its section's name. */
 	return buf_addf(b, "SVD_FLEET=%s%c", sp->fleet_name, 0) == -1 ||
 	               buf_addf(b, "SVD_FLOOR=%s%c", r->conf->group_name + 1,
@@ -129,7 +134,7 @@ floor_variables(
 	               buf_addf(b, FLOOR_MARK_ENV "=%0*d%c", FLOOR_MARK_BYTES,
 			   0, 0) == -1
 	           ? -1
-	           : 5;
+	           : 5 + (sp->socket != NULL);
 }
 
 /* svd's own variables, NUL after NUL in env_text; the count is returned. */
