@@ -279,9 +279,12 @@ adopted_end_group(const struct worker *w)
 {
 	int pid = w->rec.pid;
 
+	/* Long ago: a group by that number may be of anybody. */
+	if (w->adopted == NULL)
+		return;
 	/* A group's number is not given away while it has a member: it is its
 	 * own if it is still the zombie's, or no process's. */
-	if ((w->adopted != NULL && sys_pidfd_pid(w->adopted->pidfd) == pid) ||
+	if (sys_pidfd_pid(w->adopted->pidfd) == pid ||
 	    (kill(pid, 0) == -1 && errno == ESRCH))
 		kill(-pid, SIGKILL);
 }

@@ -36,7 +36,7 @@ adopted_is(const struct worker *w)
  * whether it still is the one. */
 int adopted_signal(const struct worker *w, int sig, int group);
 /* KILL to what is left of its process group, of which it was the leader, and
- * has ended. */
+ * has ended; nothing where it was not watched as it did. */
 void adopted_end_group(const struct worker *w);
 /* KILL to its tree. One that cannot be proven is taken for gone. */
 void adopted_kill(struct worker *w);

@@ -289,12 +289,16 @@ supervisor_worker_changed(struct supervisor *s, struct worker *w)
 	supervisor_wake(s);
 }
 
+/* What a predecessor may not have come to, and what an earlier svd may have
+ * had no room to record. */
 static void
 sweep_dead(struct supervisor *s, const struct worker *w)
 {
+	if (w->conf->kill_mode != KILL_MODE_TREE)
+		return;
 	if (w->rec.adopted)
-		sweep_add_adopted(s, w->rec.last.pid, w);
-	else
+		sweep_add_adopted(s, 0, w);
+	else if (w->rec.last.pid > 0)
 		sweep_add(s, w->rec.last.pid, w);
 }
 
@@ -311,8 +315,7 @@ settle(struct supervisor *s)
 	adopted_bury(s);
 	ROSTER_EACH (&s->roster, i, w) {
 		if (worker_known(w)) {
-			/* A predecessor may not have come to it. */
-			if (w->rec.pid == 0 && w->rec.last.pid > 0)
+			if (w->rec.pid == 0)
 				sweep_dead(s, w);
 			worker_resume(w);
 		}

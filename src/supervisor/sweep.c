@@ -158,7 +158,7 @@ is_left_over(pid_t pid, void *arg)
 	    floors_know(q->sup, pid))
 		return 0;
 	sid = getsid(pid);
-	for (i = 0; sid != pid && i < sw->n; i++)
+	for (i = 0; sid > 0 && sid != pid && i < sw->n; i++)
 		if (sw->dead[i].sid == sid && sw->dead[i].cold >= q->cold &&
 		    (!q->cold || is_leaderless(q, pid, sid)))
 			return 1;
@@ -261,7 +261,7 @@ is_sibling(pid_t pid, void *arg)
 	    floors_know(s, pid))
 		return 0;
 	sid = getsid(pid);
-	for (i = 0; sid != pid && i < sw->nlate; i++)
+	for (i = 0; sid > 0 && sid != pid && i < sw->nlate; i++)
 		if (sw->late[i] == sid)
 			return 1;
 	return 0;

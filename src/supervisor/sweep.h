@@ -20,7 +20,7 @@ struct worker;
 /* Zero it to initialise it. */
 struct sweep {
 	struct sweep_dead {
-		int sid;                /* 0: unknown */
+		int sid;                /* 0: go by the environment alone */
 		const struct worker *w; /* NULL: go by the session alone */
 		int cold; /* it was adopted: its orphans are anybody's */
 	} * dead;
@@ -36,8 +36,11 @@ struct sweep {
  * no process now.
  */
 void sweep_add(struct supervisor *s, int sid, const struct worker *w);
-/* The same of a worker that was not the keeper's child, and whose orphans are
- * not either: they are looked for among all processes there are. */
+/*
+ * The same of a worker that was not the keeper's child, and whose orphans are
+ * not either: they are looked for among all processes there are. sid is 0 where
+ * its end was not seen: a session by that number may be of anybody by now.
+ */
 void sweep_add_adopted(struct supervisor *s, int sid, const struct worker *w);
 /* Was pid started as w, in this generation and fleet? By its environment. */
 int sweep_is_of(const struct worker *w, int pid);

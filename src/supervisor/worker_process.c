@@ -219,11 +219,13 @@ end_left_over(struct worker *w, int pid)
 
 	if (w->conf->kill_mode == KILL_MODE_PROCESS)
 		return;
-	/* Its number may be another's by now. */
+	/* Its number may be another's by now, and surely is not known to be its
+	 * own where nobody has seen it end. */
 	if (adopted) {
 		adopted_end_group(w);
 		if (w->conf->kill_mode == KILL_MODE_TREE)
-			sweep_add_adopted(w->sup, pid, w);
+			sweep_add_adopted(
+			    w->sup, w->adopted == NULL ? 0 : pid, w);
 		return;
 	}
 	/* In a floor's group may be what it has just forked, which is a spare,

@@ -8,6 +8,7 @@ import pathlib
 import random
 import shutil
 import signal
+import struct
 import subprocess
 import tempfile
 import time
@@ -338,6 +339,99 @@ backoff_limit = 1h
     os.kill(pids["web:0"], signal.SIGKILL)
 
 
+@contextlib.contextmanager
+def somebodys_daemon():
+    """A process that is nobody's child, and alone in a session and group whose
+    leader has ended: (that number, its pid)."""
+    with subprocess.Popen([ACT, "fork", "{", "pause", "}", "sleep", "20"],
+                          start_new_session=True) as leader:
+        pass
+    member, = (p for p in all_pids()
+               if (stat_fields(p) or [0] * 4)[3] == str(leader.pid))
+    try:
+        yield leader.pid, member
+    finally:
+        if alive(member):
+            os.kill(member, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("state, runs, key", [
+    ("RUNNING", act("pause"), "pid"),
+    ("BACKOFF", act("exit", 3), "last_pid"),
+])
+def test_a_session_by_a_dead_workers_number_is_left_alone(
+        fleet, state, runs, key):
+    f = fleet(f"""
+[worker:web]
+command = {runs}
+backoff_delay = 1h
+backoff_limit = 1h
+""")
+    pid = f.wait("web", state=state)["pid"]
+    f.crash()
+    if pid:
+        end([pid])
+    with somebodys_daemon() as (number, member):
+        edit_state(f, lambda words: with_key(words, key, number)
+                   if "name=web:0" in words else words)
+        f.recover()
+        f.ctl("start", "--no-wait", "web")
+        f.wait("web", generation=2)
+        assert alive(member)
+        assert f.stop() == 0
+        assert alive(member)
+
+
+# --- births that are not on record ---------------------------------------------
+
+TOKEN = 1 << 32 | 77
+
+
+def crash_in_a_birth(f, name):
+    """As if its birth had not been recorded; what a note of it would be."""
+    pid = f.wait(name, state="RUNNING")["pid"]
+    f.crash()
+
+    def change(words):
+        if f"name={name}:0" not in words:
+            return words
+        words = [w for w in words if not w.startswith(
+            ("pid=", "pidfd_ino=", "start_time=", "state=", "token="))]
+        return [*words, "state=STARTING", f"token={TOKEN}"]
+
+    edit_state(f, change)
+    return pid, struct.pack("<QiiHHi", TOKEN, pid, 0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("before", [0, 24, 16, 7])
+def test_a_birth_that_was_noted_is_found_behind_a_torn_note(fleet, before):
+    f = fleet(f"[worker:web]\ncommand = {act('pause')}\n")
+    pid, note = crash_in_a_birth(f, "web")
+    other = struct.pack("<QiiHHi", TOKEN - 1, 1, 0, 0, 0, 0)
+    f.path("run/births").write_bytes(other[:before] + note)
+    f.recover()
+    w = f.wait("web", state="RUNNING")
+    assert (w["pid"], w["generation"]) == (pid, 1)
+
+
+def test_who_was_not_noted_either_is_ended_before_the_next_birth(fleet):
+    f = fleet(f"[worker:web]\ncommand = {act('pause')}\n")
+    pid, _ = crash_in_a_birth(f, "web")
+    f.path("run/births").write_bytes(b"")
+    f.recover()
+    assert f.wait("web", state="RUNNING")["pid"] != pid
+    assert not alive(pid)
+
+
+def test_notes_of_births_have_their_room_before(fleet):
+    f = fleet(f"[worker:web]\ncommand = {act('exit', 1)}\n"
+              "backoff_delay = 1ms\nbackoff_limit = 1ms\n")
+    f.wait("web", generation=lambda n: n > 200)
+    births = f.path("run/births").stat()
+    assert births.st_size <= 129 * 24
+    assert births.st_blocks * 512 >= 8192
+
+
 # --- the journal ---------------------------------------------------------------
 
 TWO = f"""
@@ -422,6 +516,27 @@ def test_a_newer_journals_workers_are_named_and_left_alone(fleet):
     f.recover()
     f.running()
     assert "none of its workers runs" in f.log()
+
+
+def test_workers_that_are_left_alone_are_counted_once_each(fleet):
+    """Whatever their names have in common, and however many there are."""
+    f = fleet(f"""
+[worker:web-server]
+command = {act("pause")}
+[worker:web]
+command = {act("pause")}
+[worker:a-name-that-is-rather-a-long-one]
+command = {act("pause")}
+numprocs = 8
+""")
+    pids = f.running()
+    f.crash()
+    edit_state(f, header(lambda words: with_key(words, "schema", "999")))
+    _, text = next_svd(f)
+    assert text.startswith("svd: 10 workers of an earlier svd still run")
+    assert f"web:0 (pid {pids['web']})" in text
+    assert ", ...; end them first" in text
+    end(pids.values())
 
 
 def test_another_fleets_workers_are_named_and_left_alone(fleet):

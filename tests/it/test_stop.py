@@ -177,6 +177,17 @@ kill_mode = process
     child = int(f.wait_lines("n", 2)[1].split()[2])
     f.ctl("stop", "w")
     stays(lambda: alive(child), 0.3)
+    # Nor does one who finds the worker dead.
+    f.kill_supervisor()
+    f.crash()
+    f.recover()
+    f.ctl("start", "w")
+    assert alive(child)
+    f.wait_lines("n", 4)
+    f.ctl("stop", "w")
+    for line in f.lines("n"):
+        if line != "child":
+            os.kill(int(line.split()[2]), signal.SIGKILL)
 
 
 def test_kill_ends_the_whole_tree(fleet):
