@@ -335,8 +335,8 @@ backoff_limit = 1h
         assert f.stop() == 0
         assert other.poll() is None
         other.kill()
-    # The journal did not name it: it is nobody's, as far as svd can tell.
-    os.kill(pids["web:0"], signal.SIGKILL)
+    # By its environment it was web:0's, who must not run twice.
+    wait_for(lambda: not alive(pids["web:0"]))
 
 
 @contextlib.contextmanager

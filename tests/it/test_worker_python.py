@@ -1,6 +1,7 @@
 """The module svd: the twin of libsvdworker, in workers of every kind."""
 
 import importlib.util
+import inspect
 import os
 import shlex
 
@@ -124,10 +125,15 @@ def test_it_is_documented_and_typed(svd):
     assert (PACKAGES / "svd/py.typed").is_file()
     page = (ROOT / "man/svd.worker.3").read_text()
     for name in svd.__all__:
-        function = getattr(svd, name)
-        assert function.__doc__
-        assert "return" in function.__annotations__
+        thing = getattr(svd, name)
+        assert thing.__doc__
         assert name in page
+        functions = [thing] if inspect.isfunction(thing) else [
+            value for key, value in vars(thing).items()
+            if inspect.isfunction(value) and not key.startswith("_")]
+        for function in functions:
+            assert function.__doc__, function
+            assert "return" in function.__annotations__, function
 
 
 SAY = "import svd; print(svd.name(), svd.fleet(), svd.instance(), " \

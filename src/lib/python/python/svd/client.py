@@ -234,6 +234,7 @@ class Worker:
         self._ask("Ping", {}, b"", "", timeout)
 
     def close(self) -> None:
+        """Ends the connection; another request makes one again."""
         self._connection.close()
 
     def __enter__(self) -> "Worker":
