@@ -75,7 +75,8 @@ def call(way, take_over, job, late):
 def _say_imported():
     """On its channel, if it has one, svd-channel(7): its code is loaded, and
     what comes now is its own."""
-    number = os.environ.get("SVD_CHANNEL_FD", "")
+    # What is not in os.environ is an exception, a hundred KB of new pages.
+    number = os.environ._data.get(b"SVD_CHANNEL_FD", b"")
     if number.isdigit():
         try:
             os.write(int(number), b"SVC\1\x10" + bytes(31))
