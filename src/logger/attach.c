@@ -21,7 +21,6 @@
 #include "ipc/proto_attach.h"
 #include "ipc/varlink.h"
 #include "logger/reader.h"
-#include "logger/ring.h"
 #include "logger/shown.h"
 
 #define READ_BYTES 16384
@@ -174,15 +173,35 @@ begin(struct attached *a, const struct pl_msg *m, const int *fds, size_t nfds)
 
 /* --- from the worker to the client ---------------------------------------- */
 
+/* Noted once and for all by main, before it takes what a next life writes. */
+static uint64_t
+end_of_life(const struct attached *a, const struct shown *s)
+{
+	return a->lg->cursors.head->ends[a->number][s->o->is_stderr];
+}
+
+/* What a next life writes is not for whoever is attached to this one. Its end
+ * is looked at last: it is noted before that is taken. */
+static int64_t
+end_of(const struct attached *a, const struct shown *s)
+{
+	int64_t end = view_end(&s->view);
+	uint64_t last = end_of_life(a, s);
+
+	return last != 0 && (int64_t)last - 1 < end ? (int64_t)last - 1 : end;
+}
+
 static void
 show_some(struct attached *a, struct shown *s)
 {
 	static char buf[ATTACH_CHUNK];
+	int64_t left = end_of(a, s) - s->at;
 	ssize_t n;
 
-	if (s->at >= view_end(&s->view))
+	if (left <= 0)
 		return;
-	n = view_read(&s->view, s->at, buf, sizeof(buf));
+	n = view_read(&s->view, s->at, buf,
+	    left < (int64_t)sizeof(buf) ? (size_t)left : sizeof(buf));
 	if (n == VIEW_BUSY)
 		return;
 	if (n <= 0) {
@@ -311,30 +330,18 @@ obey(struct attached *a)
 /* --- the worker's end ----------------------------------------------------- */
 
 static int
-is_quiet(const struct attached *a, const struct shown *s)
-{
-	struct pollfd terminal = {
-	    .fd = a->is_tty ? a->input : -1, .events = POLLIN};
-	int left = 0;
-
-	if (s->stream->fd == -1)
-		return 1;
-	/* What was taken may not be noted yet. */
-	return (poll(&terminal, 1, 0) == 0 || !(terminal.revents & POLLIN)) &&
-	       ioctl(s->stream->fd, FIONREAD, &left) == 0 && left == 0 &&
-	       ring_position(s->view.c) == s->at;
-}
-
-static int
 is_all_shown(const struct attached *a)
 {
+	uint64_t end;
 	size_t i;
 
 	if (sys_now_ms() - a->ended >= LAST_WAIT_MS)
 		return 1;
-	for (i = 0; i < a->n; i++)
-		if (!is_quiet(a, &a->list[i]))
+	for (i = 0; i < a->n; i++) {
+		end = end_of_life(a, &a->list[i]);
+		if (end == 0 || (uint64_t)a->list[i].at + 1 < end)
 			return 0;
+	}
 	return 1;
 }
 
@@ -375,7 +382,7 @@ has_grown(const struct attached *a)
 	size_t i;
 
 	for (i = 0; i < a->n; i++)
-		if (view_end(&a->list[i].view) > a->list[i].at)
+		if (end_of(a, &a->list[i]) > a->list[i].at)
 			return 1;
 	return 0;
 }

@@ -100,6 +100,10 @@ _Static_assert(sizeof(struct stream_block) <= 16384, "a few whole pages");
 struct reader {
 	pid_t pid; /* 0: free */
 	int wake_fd;
+	/* Whom it is attached to: "" nobody. */
+	char id[CURSOR_KEY_SIZE];
+	unsigned long long terminal; /* that one's life; 0: it has none */
+	int life;                    /* a pidfd, where it has none; or -1 */
 };
 
 struct logger {

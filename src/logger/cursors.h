@@ -75,6 +75,9 @@ struct cursors_head {
 	cursor_u64 troubles;   /* counts the changes of trouble */
 	cursor_u64 quitting;   /* the fleet has ended */
 	cursor_u64 writer_sleeps[CURSORS_WRITERS];
+	/* Of the life that reader n is attached to: 1 + the position behind its
+	 * last byte, of stdout and stderr; 0: that is not known yet. Main's */
+	cursor_u64 ends[CURSORS_READERS][2];
 };
 
 struct cursors {

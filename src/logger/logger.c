@@ -124,7 +124,7 @@ static int
 is_stream(const struct logger *lg, const void *what)
 {
 	return what != &lg->link && what != &lg->pair && what != &lg->wake_fd &&
-	       what != &lg->signal_fd;
+	       what != &lg->signal_fd && what != lg->readers;
 }
 
 static void
@@ -140,6 +140,8 @@ dispatch(struct logger *lg, void *what, int64_t now)
 		eventfd_read(lg->wake_fd, &count);
 	else if (what == &lg->signal_fd)
 		reap(lg, now);
+	else if (what == lg->readers)
+		readers_look(lg);
 }
 
 /* Streams first: what others say may be the end of a stream. */

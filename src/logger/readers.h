@@ -14,6 +14,12 @@ void readers_start(struct logger *lg, const struct pl_msg *m, const int *fds,
     size_t nfds, int64_t now);
 /* A child has ended. 1: it was one of them. */
 int readers_reaped(struct logger *lg, pid_t pid);
+/* A process that somebody is attached to may have ended: it is noted up to
+ * where its output goes, before a next one's comes. */
+void readers_look(struct logger *lg);
+/* The same for a terminal: all that was shown there is in its FIFO. */
+void readers_life_over(
+    struct logger *lg, const char *id, unsigned long long generation);
 /* The fleet has ended: they say what is left to say. */
 void readers_finish(struct logger *lg);
 /* How many there are. */

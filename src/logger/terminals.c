@@ -12,6 +12,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "logger/readers.h"
 #include "logger/streams.h"
 
 #define CHUNK 65536
@@ -57,6 +58,7 @@ drop(struct logger *lg, struct terminal *t)
 {
 	char name[KEEPER_NAME_MAX + 1];
 
+	readers_life_over(lg, t->id, t->generation);
 	snprintf(name, sizeof(name), "rest:%s:%llu", t->id, t->generation);
 	link_drop(&lg->link, name);
 	forget(lg, t);

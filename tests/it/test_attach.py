@@ -1,6 +1,8 @@
 """svctl attach, `stdin = pipe` and `tty = yes`."""
 
+import contextlib
 import os
+import pathlib
 import random
 import signal
 import struct
@@ -56,6 +58,18 @@ def read_until(proc, end):
         assert byte, text
         text += byte
     return text
+
+
+def comm(pid):
+    with contextlib.suppress(OSError):
+        return pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
+    return ""
+
+
+def said(fleet, line):
+    """How often a worker w has."""
+    out = fleet.ctl("logs", "-n", "1000", "w").out
+    return [text for text in out.split("\n") if text.endswith(line)]
 
 
 def first_line(proc):
@@ -288,6 +302,35 @@ def test_the_next_life(fleet):
         assert t.modes() == t.before
     assert f.ctl("attach", "w", rc=3).err == (
         "svctl: not running: 'w' is STOPPED\n")
+
+
+@pytest.mark.parametrize("keys", ["tty = yes", "stdin = pipe",
+                                  "stdin = pipe\nstderr = log"])
+def test_a_life_is_seen_to_end_before_the_next_one_speaks(fleet, keys):
+    """However late its end is noticed, by whoever shows it."""
+    f = fleet("[worker:w]\ncommand = /bin/sh -c \"trap 'echo last words; "
+              "exit 0' TERM; echo born; echo loud >&2; read x\"\n"
+              f"{keys}\nbackoff_delay = 100ms\nbackoff_limit = 100ms\n")
+    f.running("w")
+    with terminal(f, "w") as t:
+        t.expect("detaches")
+        shows = wait_for(lambda: [pid for pid in children(logger_pid(f))
+                                  if comm(pid) == "svd: attach"])[0]
+        for _ in range(3):
+            lines = len(said(f, "born"))
+            generation = f.worker("w")["generation"]
+            os.kill(shows, signal.SIGSTOP)
+            os.kill(f.worker("w")["pid"], signal.SIGTERM)
+            f.wait("w", state="RUNNING", generation=lambda g: g > generation)
+            wait_for(lambda: len(said(f, "born")) > lines)
+            os.kill(shows, signal.SIGCONT)
+            assert b"born" not in t.expect("last words")
+            assert b"born" not in t.expect("w has ended")
+            assert b"born" not in t.expect("now pid")
+            t.expect("born")
+            shows = wait_for(lambda: [pid for pid in children(logger_pid(f))
+                                      if comm(pid) == "svd: attach"])[0]
+        assert t.detach() == 0
 
 
 def test_it_waits_for_a_worker_that_is_to_come(fleet):

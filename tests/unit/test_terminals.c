@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "logger/readers.h"
 #include "logger/streams.h"
 #include "logger/terminals.h"
 #include "fake_link.c"
@@ -21,7 +22,7 @@
 static struct logger lg;
 static struct stream web;
 static struct ring own_ring;
-static char dropped[256];
+static char dropped[256], over[256];
 static int ready, cannot_splice;
 
 /* --- what is around it ---------------------------------------------------- */
@@ -67,6 +68,55 @@ link_drop(struct link *l, const char *name)
 
 	(void)l;
 	snprintf(dropped + len, sizeof(dropped) - len, "%s ", name);
+}
+
+void
+readers_start(struct logger *l, const struct pl_msg *m, const int *fds,
+    size_t nfds, int64_t now)
+{
+	(void)l;
+	(void)m;
+	(void)fds;
+	(void)nfds;
+	(void)now;
+}
+
+int
+readers_reaped(struct logger *l, pid_t pid)
+{
+	(void)l;
+	(void)pid;
+	return 0;
+}
+
+void
+readers_look(struct logger *l)
+{
+	(void)l;
+}
+
+/* What is in the FIFO then is all that this life has shown. */
+void
+readers_life_over(
+    struct logger *l, const char *id, unsigned long long generation)
+{
+	size_t len = strlen(over);
+
+	(void)l;
+	snprintf(over + len, sizeof(over) - len, "%s:%llu ", id, generation);
+}
+
+void
+readers_finish(struct logger *l)
+{
+	(void)l;
+}
+
+size_t
+readers_count(const struct logger *l)
+{
+	(void)l;
+	return 0;
 }
 
 void
@@ -177,7 +227,7 @@ set_up(void)
 	web = (struct stream){.key = "out:web:0", .fd = make_fifo()};
 	ck_assert_int_eq(names_put(&lg.streams, web.key, (intptr_t)&web), 0);
 	lg.own = &own_ring;
-	dropped[0] = '\0';
+	dropped[0] = over[0] = '\0';
 	ready = cannot_splice = 0;
 }
 
@@ -289,6 +339,7 @@ START_TEST(one_that_is_left_over_is_emptied_too)
 	show(next, "2");
 	ck_assert_str_eq(moved(), "12");
 	ck_assert_str_eq(dropped, "rest:web:0:1 ");
+	ck_assert_str_eq(over, "web:0:1 ");
 	close(old);
 	close(next);
 }
@@ -309,6 +360,7 @@ START_TEST(a_full_fifo_lets_nothing_go)
 		;
 	ck_assert_str_eq(moved(), "kept");
 	ck_assert_str_eq(dropped, "rest:web:0:1 ");
+	ck_assert_str_eq(over, "web:0:1 ");
 	close(old);
 }
 END_TEST
@@ -338,6 +390,7 @@ START_TEST(a_worker_that_leaves_takes_it_along)
 	ck_assert_str_eq(dropped, "");
 	ck_assert_int_eq(terminals_handed(&lg, "rest:web:0:1", dup(slave)), 1);
 	ck_assert_str_eq(dropped, "rest:web:0:1 ");
+	ck_assert_str_eq(over, "web:0:1 ");
 	ck_assert(TAILQ_EMPTY(&lg.terminals));
 	close(slave);
 }
@@ -354,6 +407,7 @@ START_TEST(what_is_nobodys_at_the_start_is_dropped)
 	ck_assert_str_eq(dropped, "");
 	terminals_drop_left_over(&lg);
 	ck_assert_str_eq(dropped, "rest:web:0:1 ");
+	ck_assert_str_eq(over, "web:0:1 ");
 	close(slave);
 }
 END_TEST
