@@ -100,9 +100,10 @@ read_one(struct logger *lg, int64_t now)
 	    lg->pair, packet, sizeof(packet), fds, &nfds, MSG_DONTWAIT);
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return 0;
-	if (n <= 0) {
-		log_error("cannot hear the supervisor: %s",
-		    n == 0 ? "the pair is closed" : strerror(errno));
+	if (n == 0)
+		_exit(1); /* both ends are the keeper's, which is gone */
+	if (n == -1) {
+		log_error("cannot hear the supervisor: %s", strerror(errno));
 		return 0;
 	}
 	if (pl_decode(packet, (size_t)n, &m) == -1 || obey[m.type] == NULL ||

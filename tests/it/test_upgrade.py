@@ -587,3 +587,24 @@ def test_the_supervisor_is_killed_at_any_instant(own):
     assert f.running() == before
     assert births(f) == born
     assert {w["restarts"] for w in f.workers().values()} == {0}
+
+
+def test_the_keeper_is_killed_at_any_instant(own):
+    """The one that is installed by then takes over."""
+    f = own()
+    rng = random.Random(int(os.environ["SVD_TEST_SEED"]))
+    before = f.running()
+    install(f, NEXT)
+    for _ in range(min(10, ROUNDS)):
+        with subprocess.Popen([*f.svctl_words(), "upgrade"], env=f.env,
+                              stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL):
+            time.sleep(rng.random() * 0.05 * SLOW)
+            f.crash()
+        f.recover()
+        assert f.running() == before
+    # Nobody has more to say of that than that the keeper is gone.
+    assert "cannot hear" not in f.log()
+    assert version(f) == "next"
+    f.ctl("upgrade")
+    assert {w["restarts"] for w in f.workers().values()} == {0}
