@@ -4,6 +4,7 @@ import importlib.util
 import inspect
 import os
 import shlex
+import sys
 
 import pytest
 
@@ -14,11 +15,15 @@ PACKAGES = BUILD / "libexec" / "python"
 
 
 @pytest.fixture
-def svd():
+def svd(monkeypatch):
     """As it is in a new process."""
     spec = importlib.util.spec_from_file_location(
         "svd", PACKAGES / "svd/__init__.py")
     module = importlib.util.module_from_spec(spec)
+    # Its parts are loaded when they are used.
+    for name in ("svd.client", "svd.serving"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, "svd", module)
     spec.loader.exec_module(module)
     return module
 
