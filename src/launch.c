@@ -387,6 +387,9 @@ launch_fleet(struct launching *l, struct err *e)
 	const struct launch_options *o = l->o;
 	int rc;
 
+	/* From within a worker, whom it may outlive, svd is started; but what
+	 * has this in its environment ends with that worker. */
+	unsetenv("SVD_WORKER");
 	if (make_absolute(
 		o->fleet_path, l->fleet_path, sizeof(l->fleet_path), e) == -1)
 		return complain(e, EXIT_STATUS_CONFIG);

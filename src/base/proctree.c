@@ -104,6 +104,10 @@ tree_add_proc(struct tree *t, const struct proc *p)
 	if (p->pid <= 1 || p->pid >= PID_LIMIT || p->pid == getpid() ||
 	    (t->seen[p->pid >> 3] & bit) || tree_grow(t) == -1)
 		return;
+	/* A keeper that a worker has started is below that one, and all of the
+	 * fleet below the keeper. */
+	if (t->nprocs > 0 && p->pid == getppid())
+		return;
 	if (send(p, SIGSTOP) == -1)
 		return;
 	t->seen[p->pid >> 3] |= bit;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "base/log.h"
@@ -279,8 +280,9 @@ adopted_end_group(const struct worker *w)
 {
 	int pid = w->rec.pid;
 
-	/* Long ago: a group by that number may be of anybody. */
-	if (w->adopted == NULL)
+	/* Long ago: a group by that number may be of anybody. Or svd was
+	 * started in it. */
+	if (w->adopted == NULL || getpgid(w->sup->link.keeper_pid) == pid)
 		return;
 	/* A group's number is not given away while it has a member: it is its
 	 * own if it is still the zombie's, or no process's. */

@@ -134,13 +134,22 @@ came_from_dead(const struct search *q, int pid)
 	return rc;
 }
 
+/* The session that pid is a member of and does not lead; 0: none that a worker
+ * may have left. Ours is the one in which svd was started, whoever did that. */
+static pid_t
+session_of(pid_t pid)
+{
+	pid_t sid = getsid(pid);
+
+	return sid <= 0 || sid == pid || sid == getsid(0) ? 0 : sid;
+}
+
 /* The number of a session is not given to a process as long as it has a member:
  * so a session whose leader is no more is still the one that it was. */
 static int
-is_leaderless(const struct search *q, pid_t pid, pid_t sid)
+is_leaderless(pid_t sid)
 {
-	return pid != q->sup->link.keeper_pid && kill(sid, 0) == -1 &&
-	       errno == ESRCH;
+	return kill(sid, 0) == -1 && errno == ESRCH;
 }
 
 /* The living workers first, as they are most of all: each has a session of its
@@ -157,10 +166,10 @@ is_left_over(pid_t pid, void *arg)
 	if (roster_by_pid(&q->sup->roster, pid) != NULL || pid == getpid() ||
 	    floors_know(q->sup, pid))
 		return 0;
-	sid = getsid(pid);
-	for (i = 0; sid > 0 && sid != pid && i < sw->n; i++)
+	sid = session_of(pid);
+	for (i = 0; sid != 0 && i < sw->n; i++)
 		if (sw->dead[i].sid == sid && sw->dead[i].cold >= q->cold &&
-		    (!q->cold || is_leaderless(q, pid, sid)))
+		    (!q->cold || is_leaderless(sid)))
 			return 1;
 	return !q->sup->init_mode && came_from_dead(q, pid);
 }
@@ -260,8 +269,8 @@ is_sibling(pid_t pid, void *arg)
 	if (roster_by_pid(&s->roster, pid) != NULL || pid == getpid() ||
 	    floors_know(s, pid))
 		return 0;
-	sid = getsid(pid);
-	for (i = 0; sid > 0 && sid != pid && i < sw->nlate; i++)
+	sid = session_of(pid);
+	for (i = 0; sid != 0 && i < sw->nlate; i++)
 		if (sw->late[i] == sid)
 			return 1;
 	return 0;

@@ -17,8 +17,8 @@ import zlib
 import pytest
 
 from output import difference, expected, numbered, rotated, wrote
-from svdtest import (ACT, ROUNDS, SLOW, act, alive, floor, on_floor, run_svd,
-                     stat_fields, wait_for)
+from svdtest import (ACT, ROUNDS, SLOW, SVD, act, alive, floor, on_floor,
+                     run_svd, stat_fields, wait_for)
 
 SAME = ("pid", "generation", "restarts", "want", "state", "ready", "last_exit")
 
@@ -380,6 +380,48 @@ backoff_limit = 1h
         assert alive(member)
         assert f.stop() == 0
         assert alive(member)
+
+
+@pytest.mark.parametrize("how", [
+    lambda f, pid: os.kill(pid, signal.SIGKILL),
+    lambda f, pid: f.ctl("kill", "shell"),
+], ids=["dies", "killed"])
+def test_an_svd_that_a_worker_started_is_not_what_that_worker_left(fleet, how):
+    """As from the shell that was attached to when all of svd was killed."""
+    f = fleet(launch=False)
+    go, pidfile = f.path("go"), f.path("keeper")
+    f.path("shell").write_text(f"""
+until test -e {go}; do sleep 0.02; done
+{SVD} -r {f.run} {f.ini} </dev/null >>{f.log_path} 2>&1 &
+echo $! >{pidfile}
+exec sleep 1000
+""")
+    f.ini.write_text(f"""[fleet]
+name = test
+[worker:shell]
+command = sh {f.path("shell")}
+restart = no
+""")
+    f.start()
+    pid = f.running()["shell"]
+    f.crash()
+    go.touch()
+    keeper = int(f.wait_lines("keeper")[0])
+    try:
+        wait_for(lambda: f.svctl("ping").rc == 0)
+        wait_for(lambda: f.status()["logger_pid"])
+        roles = {k: v for k, v in f.status().items() if k.endswith("_pid")}
+        assert f.running() == {"shell": pid}
+        how(f, pid)
+        f.wait("shell", state="FAILED")
+        pidfile.unlink()
+        go.unlink()
+        f.ctl("start", "shell")
+        f.wait("shell", state="RUNNING", generation=2)
+        assert roles.items() <= f.status().items()
+    finally:
+        os.kill(keeper, signal.SIGTERM)
+        wait_for(lambda: not alive(keeper))
 
 
 # --- births that are not on record ---------------------------------------------
