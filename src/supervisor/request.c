@@ -78,6 +78,22 @@ find(const struct requests *q, uint64_t id)
 	return NULL;
 }
 
+/* Its answer, which may have come in a file, so that nobody has looked at it
+ * yet. -1 and *e. */
+static int
+take_kept(struct request *r, const struct unclaimed *a, struct err *e)
+{
+	if (value_size(a->fd) > FRAME_INLINE_MAX) {
+		r->memfd = fcntl(a->fd, F_DUPFD_CLOEXEC, 3);
+		return r->memfd == -1 ? err_sys(e, errno, "its answer") : 0;
+	}
+	if (value_read(a->fd, FRAME_INLINE_MAX, &r->answer, e) == -1)
+		return -1;
+	return json_scan_is_value(r->answer.data, r->answer.len)
+	           ? 0
+	           : err_set(e, "its answer is not JSON");
+}
+
 /* It was asked before, and answered while nobody was there. */
 static int
 claim(const struct requests *q, struct request *r)
@@ -87,12 +103,13 @@ claim(const struct requests *q, struct request *r)
 
 	if (a == NULL)
 		return 0;
-	if (value_size(a->fd) > FRAME_INLINE_MAX)
-		r->memfd = fcntl(a->fd, F_DUPFD_CLOEXEC, 3);
-	else if (value_read(a->fd, FRAME_INLINE_MAX, &r->answer, &e) == -1)
-		return 0;
-	request_end(
-	    r, a->type == FRAME_RESULT ? REQUEST_RESULT : REQUEST_EXCEPTION, 1);
+	if (take_kept(r, a, &e) == -1)
+		fail(r, e.text, 1);
+	else
+		request_end(r,
+		    a->type == FRAME_RESULT ? REQUEST_RESULT
+					    : REQUEST_EXCEPTION,
+		    1);
 	return 1;
 }
 

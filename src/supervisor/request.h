@@ -14,6 +14,7 @@
 #include <sys/queue.h>
 
 #include "base/buf.h"
+#include "base/err.h"
 #include "core/record.h"
 #include "ipc/frame.h"
 #include "supervisor/loop.h"
@@ -49,7 +50,7 @@ struct request {
 	struct buf answer;
 	int memfd;
 	struct death death;
-	char reason[RECORD_FAULT_MAX];
+	char reason[sizeof(((struct err *)NULL)->text)];
 	struct loop_timer deadline;
 	request_done_fn *done;
 };

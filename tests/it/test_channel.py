@@ -486,6 +486,21 @@ def test_an_answer_that_waits_for_a_supervisor_is_kept(asked):
         assert v.call("Call", {**question, "again": True}) == {"value": None}
 
 
+def test_an_answer_that_was_kept_is_looked_at_too(raw):
+    question = {"name": "raw", "method": "late noise in a file", "id": 4713,
+                "called": int(time.monotonic() * 1000)}
+    with raw.varlink() as v:
+        v.send("Call", question)
+        time.sleep(0.1)
+        raw.kill_supervisor()
+    time.sleep(0.4)
+    with raw.varlink() as v:
+        with pytest.raises(VarlinkError) as error:
+            v.call("Call", {**question, "again": True})
+        assert "not JSON" in error.value.parameters["reason"]
+        assert v.call("Ping") == {}, "and nothing stands behind it"
+
+
 def test_an_answer_that_was_given_away_is_lost_and_said_so(asked):
     """Rather than that it is done twice."""
     question = {"name": "w", "code": "n = globals().get('n', 0) + 1",

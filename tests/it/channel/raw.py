@@ -76,6 +76,8 @@ ODD = {
     "unasked": lambda r: (sock.send(frame(RESULT, r + 1, b"0")),
                           sock.send(frame(RESULT, r, b"1"))),
     "late": lambda r: (time.sleep(0.4), sock.send(frame(RESULT, r, b'"late"'))),
+    "late noise in a file": lambda r: (
+        time.sleep(0.3), file_of(b'1}}\0{"error":"x"}', r)),
     "no exception": lambda r: sock.send(frame(EXCEPTION, r, b'{"type":3}')),
     "never": lambda r: None,
     "hello again": lambda r: [sock.send(frame(kind, r)) for kind in
