@@ -71,7 +71,7 @@ class Machine:
     def run(self, *words, rc=0, timeout=30):
         """Runs a program in there; rc: what it is to exit with, None: any."""
         done = Done(subprocess.run(
-            ["nsenter", "-t", str(self.init), "-a", "-r", "--",
+            ["nsenter", "-t", str(self.init), "-a", "-r", "-w", "--",
              *map(str, words)], capture_output=True, text=True,
             timeout=timeout, env={"PATH": os.environ["PATH"]}))
         assert rc is None or done.rc == rc, f"{words}: {done!r}"

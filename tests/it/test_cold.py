@@ -999,14 +999,16 @@ def test_a_groups_signals_reach_the_group_of_an_adopted_worker(fleet):
     f.ini.write_text(f"""[fleet]
 name = test
 [worker:web]
-command = {act("fork", "{", "on", 15, f.path("child"), "pause", "}",
-               "on", 15, f.path("main"), "pause")}
+command = {act("fork", "{", "on", 15, f.path("child"),
+               "note", f.path("up"), "pause", "}",
+               "on", 15, f.path("main"),
+               "note", f.path("up"), "pause")}
 kill_mode = group
 stop_timeout = 1s
 """)
     f.start()
     f.running()
-    wait_for(lambda: sum(is_of(p, f, "web") for p in all_pids()) == 2)
+    f.wait_lines("up", 2)
     f.crash()
     f.recover()
     f.ctl("stop", "web")

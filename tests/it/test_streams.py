@@ -187,7 +187,8 @@ def test_the_runtime_directory_may_vanish(fleet):
     f.run.rename(away)
     try:
         pid = f_worker_pid(f, away)
-        for _ in range(2):
+        for lives in 1, 2:
+            wait_log(f, "w", *lives * ["said"])
             os.kill(pid, signal.SIGKILL)
             pid = wait_for(lambda: f_worker_pid(f, away) not in (0, pid) and
                            f_worker_pid(f, away))
