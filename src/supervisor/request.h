@@ -50,7 +50,7 @@ struct request {
 	struct buf answer;
 	int memfd;
 	struct death death;
-	char reason[sizeof(((struct err *)NULL)->text)];
+	char reason[ERR_TEXT_MAX];
 	struct loop_timer deadline;
 	request_done_fn *done;
 };

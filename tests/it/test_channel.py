@@ -10,7 +10,7 @@ import time
 import pytest
 
 from steps import steps_of
-from svdtest import (ACT, BUILD, ROOT, SANITIZED, VarlinkError, alive, stays,
+from svdtest import (ACT, BUILD, ROOT, VarlinkError, alive, stays,
                      wait_for)
 
 HERE = ROOT / "tests/it/channel"
@@ -288,11 +288,11 @@ def test_a_stuck_worker_delays_nobody_else(fleet):
     for i, v in enumerate(connections):
         # More than its socket holds.
         v.send("Store", {"name": "stuck", "key": f"k{i}",
-                         "value": "x" * 60000, "timeout": 3})
+                         "value": "x" * 60000, "timeout": 60})
     begun = time.monotonic()
     for i in range(50):
         assert value(f, str(i)) == i
-    assert time.monotonic() - begun < 2 or SANITIZED
+    assert time.monotonic() - begun < 30, "and not their time"
     os.kill(pid, signal.SIGCONT)
     assert [v.receive() for v in connections] == [{"parameters": {}}] * 40
     assert value(f, "sum(len(v) for k, v in globals().items() if k[0] == 'k')",
@@ -469,21 +469,21 @@ def test_a_worker_that_dies_with_the_supervisor_is_not_asked_again(asked):
 def test_an_answer_that_waits_for_a_supervisor_is_kept(asked):
     """Given while nobody is there to take it, and asked for again later."""
     f = asked
+    f.ctl("run", "w", "import time\nn = 0")
     with f.varlink() as v:
-        question = {"name": "w", "method": "sleep", "value": [0.2], "id": 4711,
+        question = {"name": "w", "code": "time.sleep(0.2); n += 1", "id": 4711,
                     "called": int(time.monotonic() * 1000)}
-        v.send("Call", question)
+        v.send("Run", question)
         time.sleep(0.1)
         f.kill_supervisor()
-    time.sleep(0.3)
+    wait_for(lambda: value(f, "n") == 1)
     with f.varlink() as v:
-        begun = time.monotonic()
-        assert v.call("Call", {**question, "again": True}) == {"value": None}
-        assert time.monotonic() - begun < 0.15 or SANITIZED
+        assert v.call("Run", {**question, "again": True}) == {}
         # It stays, as another supervisor may be killed while it gives it.
         f.kill_supervisor()
     with f.varlink() as v:
-        assert v.call("Call", {**question, "again": True}) == {"value": None}
+        assert v.call("Run", {**question, "again": True}) == {}
+    assert value(f, "n") == 1
 
 
 def test_an_answer_that_was_kept_is_looked_at_too(raw):
