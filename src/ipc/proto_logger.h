@@ -20,7 +20,9 @@ enum pl_type {
 	PL_HELLO = 1, /* a new supervisor: the logger answers with HERE and all
 	                 its problems */
 	PL_LOGS,      /* a client's socket, now the logger's; text: the call's
-	                 parameters as JSON, data: what was read behind it */
+	                 parameters as JSON, and as `table` the number of the
+	                 table of outputs that it is meant for; data: what was
+	                 read behind the call */
 	PL_REOPEN,    /* open files by their names again */
 	PL_ATTACH,    /* as LOGS, but with up to PL_ATTACH_FDS descriptors: the
 	                 client's socket, where the worker has one its input,

@@ -125,7 +125,9 @@ struct logger {
 	struct ring *own;
 	struct writer writers[CURSORS_WRITERS];
 	size_t nwriters;
-	int barrier; /* a PING is out */
+	uint64_t early;      /* a call waits for that table ... */
+	int64_t early_until; /* ... so long; 0: none does */
+	int barrier;         /* a PING is out */
 	struct reader readers[CURSORS_READERS];
 	uint64_t troubles;  /* as far as looked at */
 	int64_t partial_at; /* a line has waited for its end; 0: none does */

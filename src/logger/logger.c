@@ -171,6 +171,7 @@ time_to_wait(const struct logger *lg, int more, int64_t now)
 	int64_t d = earlier(lg->check_at, lg->partial_at);
 
 	d = earlier(earlier(d, lg->again_at), lg->copy_at);
+	d = earlier(d, lg->early_until);
 	d = earlier(earlier(d, lg->quit_at), writers_deadline(lg));
 	if (more)
 		return 0;
@@ -273,6 +274,7 @@ turn(struct logger *lg)
 	int more, n;
 
 	lg->moved = 0;
+	peer_go_on(lg, now);
 	copier_go_on(lg, now);
 	copier_end_lines(lg, now);
 	more = streams_turn(lg, now);

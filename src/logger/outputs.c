@@ -108,6 +108,17 @@ path_of(const char *word, enum output_kind kind, const char **path)
 }
 
 static int
+parse_table(struct outputs *o, char *field[FIELDS], int n)
+{
+	int64_t v;
+
+	if (n != 2 || number(field[1], INT64_MAX, &v) == -1)
+		return -1;
+	o->number = (uint64_t)v;
+	return 0;
+}
+
+static int
 parse_fleet(struct outputs *o, char *field[FIELDS], int n)
 {
 	unsigned char kind;
@@ -158,7 +169,8 @@ parse_line(struct outputs *o, char *line)
 	static const struct {
 		const char *word;
 		int (*parse)(struct outputs *o, char *field[FIELDS], int n);
-	} lines[] = {{"fleet", parse_fleet}, {"output", parse_output}};
+	} lines[] = {{"table", parse_table}, {"fleet", parse_fleet},
+	    {"output", parse_output}};
 	size_t i, len = strcspn(line, "\t");
 	char *field[FIELDS];
 	int n;

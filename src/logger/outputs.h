@@ -3,6 +3,7 @@
  * keeper holds. One line each, fields separated by a tab, bytes escaped as %XX;
  * lines of a kind that is not known are skipped.
  *
+ *	table NUMBER
  *	fleet NAME LOGKIND FORMAT LOGPATH
  *	output STREAM ID NAME GROUP KIND TAIL SIZE KEEP UID GID PATH
  */
@@ -36,6 +37,7 @@ struct output {
 struct outputs {
 	char *text; /* what all strings point into */
 	const char *fleet, *log_path;
+	uint64_t number; /* of a later one it is greater; 0: it has none */
 	enum output_kind log;
 	enum logline_format format;
 	struct output *list;

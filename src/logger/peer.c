@@ -2,6 +2,7 @@
 #include "logger/peer.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -14,9 +15,18 @@
 #include "logger/readers.h"
 #include "logger/writers.h"
 
-#define BATCH 32 /* messages at once */
+#define BATCH 32      /* messages at once */
+#define EARLY_MS 2000 /* that a call waits, and all that come behind it */
 
-static unsigned char packet[PL_PACKET_MAX];
+static unsigned char packet[PL_PACKET_MAX]; /* to answer, too */
+
+/* What is being obeyed, or waits. */
+static unsigned char received[PL_PACKET_MAX];
+static struct {
+	struct pl_msg m; /* within received */
+	int fds[CHAN_FDS_MAX];
+	size_t nfds;
+} got;
 
 static void
 say_here(struct logger *lg)
@@ -89,15 +99,12 @@ static void (*const obey[PL_TYPES])(struct logger *lg, const struct pl_msg *m,
 
 /* 0: there is none. */
 static int
-read_one(struct logger *lg, int64_t now)
+receive(struct logger *lg)
 {
-	int fds[CHAN_FDS_MAX];
-	struct pl_msg m;
-	size_t nfds;
 	ssize_t n;
 
-	n = chan_recv(
-	    lg->pair, packet, sizeof(packet), fds, &nfds, MSG_DONTWAIT);
+	n = chan_recv(lg->pair, received, sizeof(received), got.fds, &got.nfds,
+	    MSG_DONTWAIT);
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
 		return 0;
 	if (n == 0)
@@ -106,14 +113,69 @@ read_one(struct logger *lg, int64_t now)
 		log_error("cannot hear the supervisor: %s", strerror(errno));
 		return 0;
 	}
-	if (pl_decode(packet, (size_t)n, &m) == -1 || obey[m.type] == NULL ||
-	    pl_carries_fd(m.type) != (nfds > 0))
+	if (pl_decode(received, (size_t)n, &got.m) == -1)
+		got.m = (struct pl_msg){.type = 0};
+	return 1;
+}
+
+static void
+obey_it(struct logger *lg, int64_t now)
+{
+	if (obey[got.m.type] == NULL ||
+	    pl_carries_fd(got.m.type) != (got.nfds > 0))
 		log_warn("the supervisor's message is not understood");
 	else
-		obey[m.type](lg, &m, fds, nfds, now);
-	while (nfds > 0)
-		close(fds[--nfds]);
+		obey[got.m.type](lg, &got.m, got.fds, got.nfds, now);
+	while (got.nfds > 0)
+		close(got.fds[--got.nfds]);
+}
+
+/* The table that a call is meant for; 0: any. */
+static uint64_t
+table_of(const struct pl_msg *m)
+{
+	json_t *p;
+	json_int_t table;
+
+	if (m->type != PL_LOGS && m->type != PL_ATTACH)
+		return 0;
+	p = json_loads(m->text, 0, NULL);
+	table = json_integer_value(json_object_get(p, "table"));
+	json_decref(p);
+	return table < 0 ? 0 : (uint64_t)table;
+}
+
+static void
+hear(struct logger *lg, int hears)
+{
+	struct epoll_event ev = {
+	    .events = hears ? EPOLLIN : 0, .data.ptr = &lg->pair};
+
+	epoll_ctl(lg->epoll, EPOLL_CTL_MOD, lg->pair, &ev);
+}
+
+/* The table comes by the keeper, calls do not: whom the one that is meant says
+ * nothing of would be shown nothing. */
+static int
+is_early(struct logger *lg, int64_t now)
+{
+	lg->early = table_of(&got.m);
+	if (lg->early <= lg->outputs.number)
+		return 0;
+	lg->early_until = now + EARLY_MS;
+	hear(lg, 0);
 	return 1;
+}
+
+void
+peer_go_on(struct logger *lg, int64_t now)
+{
+	if (lg->early_until == 0 ||
+	    (lg->early > lg->outputs.number && now < lg->early_until))
+		return;
+	lg->early_until = 0;
+	hear(lg, 1);
+	obey_it(lg, now);
 }
 
 void
@@ -121,6 +183,7 @@ peer_read(struct logger *lg, int64_t now)
 {
 	int i;
 
-	for (i = 0; i < BATCH && read_one(lg, now); i++)
-		;
+	for (i = 0; i < BATCH && lg->early_until == 0 && receive(lg); i++)
+		if (!is_early(lg, now))
+			obey_it(lg, now);
 }

@@ -9,7 +9,10 @@
 
 /* Takes the pair if it has come; says who we are. */
 void peer_open(struct logger *lg);
-/* Obeys what there is. */
+/* Obeys what there is, but for a call that is meant for a table which has not
+ * come yet: that waits, and what is behind it... */
 void peer_read(struct logger *lg, int64_t now);
+/* ... until it has, or was waited for for long enough. */
+void peer_go_on(struct logger *lg, int64_t now);
 
 #endif

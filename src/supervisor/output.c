@@ -83,13 +83,13 @@ is_wanted(const struct supervisor *s)
 }
 
 static int
-write_table(struct supervisor *s, struct buf *b)
+write_table(struct supervisor *s, struct buf *b, uint64_t number)
 {
 	struct worker *w;
 	size_t i;
 	int j, rc;
 
-	rc = output_table_fleet(b, &s->fleet);
+	rc = output_table_fleet(b, &s->fleet, number);
 	ROSTER_EACH (&s->roster, i, w)
 		for (j = 0; rc == 0 && j < OUTPUT_STREAMS; j++)
 			rc = output_table_stream(b, w, j);
@@ -101,16 +101,20 @@ static void
 table_cb(struct loop_timer *t)
 {
 	struct supervisor *s = t->arg;
+	uint64_t last = s->output.table, first = (uint64_t)s->link.life << 32;
 	struct buf b = {0};
 	int fd = -1;
 
 	if (!s->output.has_table && !is_wanted(s))
 		return;
-	if (write_table(s, &b) == 0)
+	if (last == 0)
+		last = first; /* all of a successor's are later ones */
+	if (write_table(s, &b, last + 1) == 0)
 		fd = sys_memfd("svd-outputs");
 	if (fd != -1 && fd_write_all(fd, b.data, b.len) == 0) {
 		link_hold(&s->link, "outputs", fd);
 		s->output.has_table = 1;
+		s->output.table = last + 1;
 	} else
 		log_error(
 		    "cannot write the table of outputs: %s", strerror(errno));
@@ -123,6 +127,16 @@ output_changed(struct supervisor *s)
 {
 	if (!s->init_mode && !s->output.table_turn.active)
 		loop_timer_start(&s->output.table_turn, 0);
+}
+
+int64_t
+output_table(struct supervisor *s)
+{
+	if (s->output.table_turn.active) {
+		loop_timer_stop(&s->output.table_turn);
+		table_cb(&s->output.table_turn);
+	}
+	return (int64_t)s->output.table;
 }
 
 /* FIFOs on their way to the keeper. */
@@ -141,12 +155,10 @@ struct batch {
 static void
 batch_send(struct supervisor *s, struct batch *b)
 {
-	if (b->n > 0 && s->output.table_turn.active) {
-		loop_timer_stop(&s->output.table_turn);
-		table_cb(&s->output.table_turn);
-	}
-	if (b->n > 0)
+	if (b->n > 0) {
+		output_table(s);
 		link_hold_many(&s->link, b->names, b->fds, b->n);
+	}
 	while (b->n > 0)
 		fd_close(&b->fds[--b->n]);
 }

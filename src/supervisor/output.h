@@ -31,6 +31,7 @@ struct output {
 	pid_t logger;      /* 0: not heard of */
 	unsigned int due;  /* messages to be sent once there is room */
 	int has_table;     /* the keeper has had one: there is a logger */
+	uint64_t table;    /* number of the last one; 0: none was written */
 	struct loop_io io; /* of the pair */
 	struct loop_timer table_turn;
 	struct lingering_list lingering; /* FIFOs of streams that have left */
@@ -66,6 +67,10 @@ void output_forget(struct worker *w);
 /* Some worker's keys of output are not what they were, or a worker came or
  * went: the logger is told from the next turn of the loop. */
 void output_changed(struct supervisor *s);
+
+/* The number of the table that says all there is to say now. Whoever is left to
+ * the logger is so together with it, as `table`: the table goes another way. */
+int64_t output_table(struct supervisor *s);
 
 /* What is wrong with a stream of w, as text, or NULL. */
 const char *output_problem(const struct worker *w);

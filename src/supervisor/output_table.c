@@ -59,9 +59,10 @@ add_path(struct buf *b, const char *path)
 }
 
 int
-output_table_fleet(struct buf *b, const struct fleet *f)
+output_table_fleet(struct buf *b, const struct fleet *f, uint64_t number)
 {
-	if (buf_addf(b, "fleet\t%s\t%s\t%s\t", f->name,
+	if (buf_addf(b, "table\t%llu\nfleet\t%s\t%s\t%s\t",
+		(unsigned long long)number, f->name,
 		stream_kind_name(f->log.kind),
 		logline_format_name(f->log_format)) == -1)
 		return -1;

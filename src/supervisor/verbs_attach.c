@@ -98,8 +98,10 @@ make_parameters(const struct attaching *a)
 		      "name", a->w->conf->name, "after", (json_int_t)a->after)
 		: json_pack("{s:s, s:O*, s:o}", "id", a->w->rec.name, "since",
 		      a->since, "reply", make_reply(a));
-	char *text = p == NULL ? NULL : json_dumps(p, JSON_COMPACT);
+	char *text;
 
+	json_object_set_new(p, "table", json_integer(output_table(a->sup)));
+	text = p == NULL ? NULL : json_dumps(p, JSON_COMPACT);
 	json_decref(p);
 	return text;
 }

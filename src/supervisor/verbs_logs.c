@@ -118,7 +118,7 @@ verb_logs(struct call *c)
 {
 	const char *bad = bad_parameter(c);
 	struct handing_over *h;
-	json_t *pick;
+	json_t *pick, *p;
 	int rc;
 
 	if (!c->more)
@@ -136,7 +136,10 @@ verb_logs(struct call *c)
 		return call_no_memory(c);
 	h->answer.kind = &kind;
 	h->sup = c->sup;
-	h->parameters = json_dumps(c->parameters, JSON_COMPACT);
+	p = json_copy(c->parameters);
+	json_object_set_new(p, "table", json_integer(output_table(c->sup)));
+	h->parameters = p == NULL ? NULL : json_dumps(p, JSON_COMPACT);
+	json_decref(p);
 	if (h->parameters == NULL) {
 		free(h);
 		return call_no_memory(c);

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import select
 import signal
 import subprocess
 import threading
@@ -376,3 +377,36 @@ def test_a_worker_may_write_anything(fleet):
     assert lines[-2:] == [b"no end", b""]
     # And none of it forges a line of svd's own log.
     assert "\x1b" not in f.log() and "\0" not in f.log()
+
+
+@pytest.mark.parametrize("how", ["logs", "follow", "attach"])
+def test_a_worker_that_has_just_come(fleet, how):
+    """What the logger is to do with its output comes by the keeper: whoever
+    asks before that waits for it."""
+    f = fleet("[worker:old]\ncommand = /bin/sleep 1000\n")
+    keeper = f.status()["keeper_pid"]
+    f.ini.write_text(f.ini.read_text() + "[worker:new]\ncommand = /bin/sh -c "
+                     "\"echo here; printf half; exec sleep 1000\"\n")
+    words, want = {"logs": (["logs", "new"], b"here\n"),
+                   "follow": (["logs", "-f", "new"], b"here\n"),
+                   "attach": (["attach", "new"], b"half")}[how]
+    os.kill(keeper, signal.SIGSTOP)
+    try:
+        f.ctl("reload")
+        f.wait("new", state="RUNNING")
+        with subprocess.Popen([*f.svctl_words(), *words], env=f.env,
+                              stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE) as proc:
+            # Answered with nothing, it would have ended, or be closed.
+            assert not select.select([proc.stdout], [], [], 0.3)[0]
+            os.kill(keeper, signal.SIGCONT)
+            got = b""
+            while len(got) < len(want):
+                assert select.select([proc.stdout], [], [], 10 * SLOW)[0]
+                piece = os.read(proc.stdout.fileno(), 100)
+                assert piece, got
+                got += piece
+            assert got.startswith(want)
+            proc.kill()
+    finally:
+        os.kill(keeper, signal.SIGCONT)

@@ -547,6 +547,13 @@ output_changed(struct supervisor *s)
 	(void)s;
 }
 
+int64_t
+output_table(struct supervisor *s)
+{
+	(void)s;
+	return 0;
+}
+
 const char *
 output_problem(const struct worker *w)
 {

@@ -287,7 +287,7 @@ START_TEST(the_table_says_what_to_do_with_them)
 	confs[1].std_err = (struct stream_conf){STREAM_SYSLOG, NULL};
 	output_init(&sup);
 	snprintf(want, sizeof(want),
-	    "fleet\ttest\tfile\tjson\t/a%%20b%%25%%09\n"
+	    "table\t4294967297\nfleet\ttest\tfile\tjson\t/a%%20b%%25%%09\n"
 	    "output\tout\tweb:0\tweb:0\tweb\tlog\t65536\t1000\t5\t%u\t%u\t-\n"
 	    "output\tout\tweb:1\tweb:1\tweb\tlog\t65536\t1000\t5\t%u\t%u\t-\n"
 	    "output\terr\tweb:1\tweb:1\tweb\tsyslog\t65536\t1000\t5\t%u\t%u\t"

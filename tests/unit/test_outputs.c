@@ -25,7 +25,7 @@ START_TEST(a_table_is_read)
 {
 	ck_assert_int_eq(
 	    parse("fleet\tt\tfile\tjson\t/var/log/a%20b\n"
-		  "later\tunknown\n"
+		  "later\tunknown\ntable\t7\n"
 		  "output\tout\tweb:0\tweb\tweb\tfile\t65536\t1024\t"
 		  "5\t0\t4294967295\t/x%09y\n"
 		  "output\terr\tdb:12\tdb:12\tdb\tlog\t0\t0\t0\t0\t"
@@ -36,6 +36,7 @@ START_TEST(a_table_is_read)
 	ck_assert_int_eq(o.format, LOGLINE_JSON);
 	ck_assert_str_eq(o.log_path, "/var/log/a b");
 	ck_assert_uint_eq(o.n, 2);
+	ck_assert_uint_eq(o.number, 7);
 	ck_assert_str_eq(o.list[0].id, "web:0");
 	ck_assert_str_eq(o.list[0].path, "/x\ty");
 	ck_assert_uint_eq(o.list[0].tail, 65536);
@@ -63,6 +64,8 @@ START_TEST(a_bad_table_is_refused)
 	    {"fleet\tt\tfile\ttext\t-\n", "line 1"},
 	    {"fleet\tt\tstderr\txml\t-\n", "line 1"},
 	    {FLEET FLEET, "line 2"},
+	    {FLEET "table\t-1\n", "line 2"},
+	    {FLEET "table\n", "line 2"},
 	    {FLEET "output\tout\tweb:0\n", "line 2"},
 	    {FLEET "output\tin\tw\tw\tw\tlog\t0\t0\t0\t0\t0\t-\n", "line 2"},
 	    {FLEET "output\tout\tw\tw\tw\tstderr\t0\t0\t0\t0\t0\t-\n",
