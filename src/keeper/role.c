@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -51,9 +52,17 @@ role_execute(
 	sys_exec_fd(binary, k->argv, environ);
 }
 
+/*
+ * The roles ask for that signal too. But a program that hangs before it comes
+ * to that must not outlive the keeper either: in its socket there is all that
+ * is held, the lock as well, and the next svd would wait for its end.
+ */
 void
-role_become_child(const struct keeper *k)
+role_become_child(const struct keeper *k, pid_t keeper)
 {
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != keeper)
+		_exit(127);
 	if (k->nofile.rlim_max != 0)
 		setrlimit(RLIMIT_NOFILE, &k->nofile);
 	/* A group of its own: the terminal's signals are the keeper's. */
@@ -62,8 +71,8 @@ role_become_child(const struct keeper *k)
 
 /* In the new process. */
 static void
-exec_role(struct keeper *k, const struct role *r, int sock, const int *fds,
-    size_t nfds)
+exec_role(struct keeper *k, const struct role *r, pid_t keeper, int sock,
+    const int *fds, size_t nfds)
 {
 	int all[1 + ROLE_FDS_MAX];
 	size_t i;
@@ -71,7 +80,7 @@ exec_role(struct keeper *k, const struct role *r, int sock, const int *fds,
 	all[0] = sock;
 	for (i = 0; i < nfds; i++)
 		all[1 + i] = fds[i];
-	role_become_child(k);
+	role_become_child(k, keeper);
 	role_execute(k, upgrade_binary(k, r), r->kind->name, all, 1 + nfds);
 	_exit(127);
 }
@@ -107,14 +116,14 @@ pid_t
 role_start(struct keeper *k, struct role *r, const int *fds, size_t nfds)
 {
 	int talk[2] = {-1, -1};
-	pid_t pid = -1;
+	pid_t keeper = getpid(), pid = -1;
 
 	if (r->pid != 0 || sys_now_ms() < r->start_at)
 		return -1;
 	if (chan_pair(talk) == 0)
 		pid = fork();
 	if (pid == 0)
-		exec_role(k, r, talk[1], fds, nfds);
+		exec_role(k, r, keeper, talk[1], fds, nfds);
 	if (pid == -1) {
 		log_error(
 		    "cannot start a %s: %s", r->kind->name, strerror(errno));

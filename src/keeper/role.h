@@ -58,8 +58,9 @@ struct role {
 
 /* Ends it, which is no sign of a fault; the next one will start at once. */
 void role_replace(struct role *r);
-/* Before another program of svd's own is executed in a new process. */
-void role_become_child(const struct keeper *k);
+/* Before another program of svd's own is executed in a new process, whose
+ * parent is keeper. */
+void role_become_child(const struct keeper *k, pid_t keeper);
 /* Executes svd as `name`, with fds (borrowed, ROLE_FDS_MAX + 1 at most) in its
  * argument; the rest of the arguments are ours. Returns only if it fails,
  * with errno. */

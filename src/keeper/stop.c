@@ -114,7 +114,7 @@ stop_detach(struct keeper *k)
 	/* Where we are PID 1, nothing outlives us. */
 	if (k->stop != STOP_NONE || getpid() == 1)
 		return;
-	log_info("leaving %zu processes to an svd to come", k->nchildren);
+	log_info("leaving the workers to an svd to come");
 	k->detach = 1;
 	k->exit_code = 0;
 	stop_flush(k);

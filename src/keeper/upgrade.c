@@ -349,12 +349,12 @@ upgrade_role_died(struct keeper *k, const struct role *r, const siginfo_t *si)
 
 /* In the new process. */
 static void
-rehearse(struct keeper *k, int table, int report)
+rehearse(struct keeper *k, pid_t keeper, int table, int report)
 {
 	char why[UPGRADE_TEXT_SIZE];
 	int fds[] = {table, report}, n;
 
-	role_become_child(k);
+	role_become_child(k, keeper);
 	role_execute(k, k->upgrade.fd, "rehearsal", fds, 2);
 	n = snprintf(
 	    why, sizeof(why), "it cannot be executed: %s", strerror(errno));
@@ -366,7 +366,7 @@ upgrade_begin(struct keeper *k, int fd)
 {
 	struct keeper_upgrade *u = &k->upgrade;
 	int talk[2] = {-1, -1}, table;
-	pid_t pid = -1;
+	pid_t keeper = getpid(), pid = -1;
 
 	if (u->phase != UPGRADE_NONE) {
 		fd_close(&fd);
@@ -386,7 +386,7 @@ upgrade_begin(struct keeper *k, int fd)
 	if (table != -1 && chan_pair(talk) == 0)
 		pid = fork();
 	if (pid == 0)
-		rehearse(k, table, talk[1]);
+		rehearse(k, keeper, table, talk[1]);
 	u->report = talk[0];
 	if (pid == -1)
 		fail_sys(k, "cannot begin its rehearsal");

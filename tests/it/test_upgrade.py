@@ -608,3 +608,25 @@ def test_the_keeper_is_killed_at_any_instant(own):
     assert version(f) == "next"
     f.ctl("upgrade")
     assert {w["restarts"] for w in f.workers().values()} == {0}
+
+
+def stands_in(f, pid):
+    with contextlib.suppress(OSError):  # It has just ended.
+        return inode(pid) == os.stat(f.program).st_ino
+
+
+@pytest.mark.parametrize("does", ["rehearsal hang", "supervisor hang",
+                                  "logger hang"])
+def test_what_hangs_ends_with_the_keeper(own, does):
+    """Or the next svd would not get the lock."""
+    f = own()
+    before = f.running()
+    svctl = begin(f, does)
+    hangs = wait_for(lambda: [pid for pid in children(f.keeper)
+                              if stands_in(f, pid)])
+    f.crash()
+    wait_for(lambda: not any(map(alive, hangs)))
+    svctl.communicate()
+    install(f, SVD)
+    f.recover()
+    assert f.running() == before
