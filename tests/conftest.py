@@ -1,5 +1,6 @@
 """Fixtures and rules of tests/it and tests/docs."""
 
+import contextlib
 import os
 import pathlib
 import random
@@ -26,7 +27,14 @@ def kill(pid, sig):
 os.kill = kill
 
 
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+
 def pytest_configure(config):
+    # As when timeout(1) ends us: fixtures then still end what they started.
+    with contextlib.suppress(ValueError):
+        signal.signal(signal.SIGTERM, interrupt)
     # Before the processes of xdist are started: one seed for all.
     os.environ.setdefault("SVD_TEST_SEED", str(random.getrandbits(32)))
     config.addinivalue_line("markers", "slow: takes many seconds of waiting")
