@@ -465,6 +465,46 @@ def test_who_was_not_noted_either_is_ended_before_the_next_birth(fleet):
     assert not alive(pid)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
+def test_nobody_is_doubled_by_a_journal_that_had_no_room(fleet):
+    """What its copy does not know of is ended, then all is as it says."""
+    f = fleet(launch=False)
+    f.run.mkdir()
+    f.ini.write_text(f"""[fleet]
+name = test
+[worker:web]
+command = {act("pause")}
+numprocs = 3
+[worker:late]
+command = {act("pause")}
+autostart = no
+""")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", f.run],
+                   check=True)
+    try:
+        f.start()
+        f.running("web:0", "web:1", "web:2")
+        with contextlib.suppress(OSError), \
+                open(f.run / "fill", "wb", buffering=0) as fill:
+            while True:
+                fill.write(bytes(512))
+        # Some lines still fit into the journal's last page.
+        for _ in range(10):
+            f.ctl("restart", "web")
+        f.ctl("start", "late")
+        assert "degraded" in f.ctl("health").err
+        f.crash()
+        (f.run / "fill").unlink()
+        f.recover()
+        f.running("web:0", "web:1", "web:2")
+        f.ctl("start", "late")
+        for name in "web:0", "web:1", "web:2", "late":
+            assert sum(is_of(p, f, name) for p in all_pids()) == 1, name
+        assert f.stop() == 0
+    finally:
+        subprocess.run(["umount", "-l", f.run], check=True)
+
+
 def test_notes_of_births_have_their_room_before(fleet):
     f = fleet(f"[worker:web]\ncommand = {act('exit', 1)}\n"
               "backoff_delay = 1ms\nbackoff_limit = 1ms\n")
