@@ -252,6 +252,17 @@ role_on_pong(struct keeper *k, struct role *r, const struct keeper_msg *m,
 	r->ping_sent_at = 0;
 }
 
+/* There was no room for its descriptors. Who asked for an upgrade waits for its
+ * end. */
+static void
+miss(struct keeper *k, const struct role *r, unsigned char type)
+{
+	log_error("cannot take what the %s gives: too many open files",
+	    r->kind->name);
+	if (type == KM_UPGRADE && r == &k->sup.role)
+		upgrade_begin(k, -1);
+}
+
 /* Returns 0 where nothing is there to be read now, or ever. */
 static int
 receive_one(struct keeper *k, struct role *r)
@@ -272,7 +283,11 @@ receive_one(struct keeper *k, struct role *r)
 		r->hung_up = 1;
 	if (n == 0 || (n == -1 && errno != EMSGSIZE))
 		return 0;
-	if (n == -1 || keeper_msg_decode(packet, (size_t)n, &m) == -1 ||
+	if (n == -1) {
+		miss(k, r, packet[0]);
+		return 1;
+	}
+	if (keeper_msg_decode(packet, (size_t)n, &m) == -1 ||
 	    r->kind->obey[m.type] == NULL) {
 		log_error("cannot understand the %s", r->kind->name);
 		m.type = KM_TYPES;

@@ -375,6 +375,10 @@ upgrade_begin(struct keeper *k, int fd)
 	u->fd = fd;
 	u->report = -1;
 	u->attempts++;
+	if (fd == -1) {
+		fail(k, "the keeper has no room for its descriptor");
+		return;
+	}
 	/* It was killed, which a dead disk may put off. */
 	if (u->rehearser != 0) {
 		fail(k, "the rehearsal of the last one has not ended");

@@ -52,7 +52,7 @@ struct keeper_upgrade {
 	size_t text_len;              /* bytes, the last NUL included */
 };
 
-/* Takes fd. The end will be told by upgrade_tell(). */
+/* Takes fd, -1: there was none. The end will be told by upgrade_tell(). */
 void upgrade_begin(struct keeper *k, int fd);
 /* What is due. Does not return if NEW takes over. */
 void upgrade_check(struct keeper *k, int64_t now);

@@ -7,6 +7,7 @@ import os
 import pathlib
 import random
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -466,6 +467,21 @@ def test_it_is_refused_while_the_fleet_stops(own):
     assert "shutting down" in f.ctl("upgrade", rc=7).err
     os.kill(pid, signal.SIGKILL)
     assert f.end() == 0
+
+
+def test_a_keeper_without_a_descriptor_left_says_so(own):
+    f = own()
+    before = f.running()
+    limits = resource.prlimit(f.keeper, resource.RLIMIT_NOFILE)
+    fds = {int(fd) for fd in os.listdir(f"/proc/{f.keeper}/fd")}
+    free = min(set(range(len(fds) + 1)) - fds)
+    resource.prlimit(f.keeper, resource.RLIMIT_NOFILE, (free, limits[1]))
+    reason = "the keeper has no room for its descriptor"
+    assert reason in f.ctl("upgrade", rc=1).err
+    assert f"upgrade failed: {reason}" in f.log()
+    resource.prlimit(f.keeper, resource.RLIMIT_NOFILE, limits)
+    f.ctl("upgrade")
+    assert f.running() == before
 
 
 # --- what happens meanwhile ------------------------------------------------------
