@@ -353,9 +353,16 @@ owner_of(int pid)
 	return stat(path, &st) == -1 ? (uid_t)-1 : st.st_uid;
 }
 
+static int
+is_out_of_descriptors(int error)
+{
+	return error == EMFILE || error == ENFILE;
+}
+
 /*
  * What a floor says need not be true; what it makes us kill must at least be
- * its own. By now, or in a moment, the process is the keeper's child.
+ * its own. By now, or in a moment, the process is the keeper's child. Sets
+ * errno where it could not be looked at.
  */
 static int
 is_its_own(const struct floor_socket *fs, int pid, int pidfd)
@@ -369,7 +376,8 @@ is_its_own(const struct floor_socket *fs, int pid, int pidfd)
 	if (pidfd != -1 && sys_pidfd_pid(pidfd) != pid &&
 	    access("/proc/self/fdinfo", F_OK) == 0)
 		return 0;
-	if (sys_parent(pid) == 0) /* no /proc: a zombie would still be there */
+	/* No /proc: a zombie would still be there. */
+	if (sys_parent(pid) == 0 && !is_out_of_descriptors(errno))
 		return kill(pid, 0) == 0;
 	if (!is_forked_by(pid, w == NULL || w->rec.pid == 0 ? -1 : w->rec.pid,
 		s->link.keeper_pid))
@@ -406,16 +414,18 @@ on_forked(struct floor_socket *fs, struct message *msg)
 	    .token = supervisor_new_token(s)};
 	char what[80];
 
-	snprintf(what, sizeof(what),
-	    "process %d is none of its own, and no "
-	    "worker",
-	    n.pid);
+	errno = 0;
 	/* A predecessor may have come as far as that. */
 	if (!answered(fs, &msg->m) || floors_know(s, n.pid))
 		fd_close(&fd);
 	else if (fd == -1)
 		floor_fork_failed(fs->floor, "a process without a line");
 	else if (!is_its_own(fs, n.pid, pidfd)) {
+		snprintf(what, sizeof(what),
+		    is_out_of_descriptors(errno)
+			? "cannot look at process %d: %m"
+			: "process %d is none of its own, and no worker",
+		    n.pid);
 		fd_close(&fd);
 		floor_fork_failed(fs->floor, what);
 	} else
