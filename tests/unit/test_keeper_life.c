@@ -523,7 +523,7 @@ START_TEST(who_has_been_reaped_is_forgotten)
 
 	if (child == 0)
 		_exit(0);
-	life_start(&k);
+	start(runs);
 	reap_add_child(&k, child);
 	ck_assert_uint_eq(k.nchildren, 1);
 	ck_assert_int_gt(k.sup.role.pid, 0);
