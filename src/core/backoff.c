@@ -70,13 +70,14 @@ is_asked_for(const struct death *d)
 }
 
 static int
-wants_another(const struct worker_conf *c, const struct death *d)
+wants_another(const struct verdict_input *in)
 {
-	switch (c->restart) {
+	switch (in->conf->restart) {
 	case RESTART_ALWAYS:
 		return 1;
 	case RESTART_ON_FAILURE:
-		return !death_is_success(c, d) && !is_asked_for(d);
+		return in->overdue || (!death_is_success(in->conf, in->death) &&
+					  !is_asked_for(in->death));
 	default:
 		return 0;
 	}
@@ -89,7 +90,7 @@ backoff_verdict(const struct verdict_input *in)
 	const struct death *d = in->death;
 
 	if (in->stopping)
-		return in->want_up ? EV_DIED_RETRY : EV_DIED_DONE;
+		return in->want_up ? EV_DIED_RESTART : EV_DIED_DONE;
 	if (!in->want_up)
 		return EV_DIED_DONE;
 	if (in->hopeless || is_permanent(c, d))
@@ -98,9 +99,10 @@ backoff_verdict(const struct verdict_input *in)
 	 * a status that is not known. */
 	if (in->found_gone && c->essential && c->type == WORKER_DAEMON)
 		return EV_DIED_RETRY;
-	if (!wants_another(c, d)) {
-		if (death_is_success(c, d) ||
-		    (c->restart == RESTART_ON_FAILURE && is_asked_for(d)))
+	if (!wants_another(in)) {
+		if (!in->overdue &&
+		    (death_is_success(c, d) ||
+			(c->restart == RESTART_ON_FAILURE && is_asked_for(d))))
 			return EV_DIED_DONE;
 		return EV_DIED_FATAL;
 	}

@@ -25,7 +25,9 @@ struct verdict_input {
 	const struct worker_conf *conf;
 	const struct death *death;
 	int want_up;
-	int stopping;   /* it was told to end */
+	int stopping;   /* it was told to end, by somebody's wish */
+	int overdue;    /* it was told to end because it hung: a failure,
+	                   however it ended */
 	int64_t recent; /* deaths within restart_interval, this one
 	                   included */
 	int hopeless;   /* its set-up does harm */

@@ -80,6 +80,7 @@ static const struct field worker_fields[] = {
     FIELD("interrupted", worker.interrupted),
     FIELD("fresh", worker.fresh),
     FIELD("told", worker.told),
+    FIELD("overdue", worker.overdue),
     FIELD("since", worker.since),
     FIELD("since_rt", worker.since_rt),
     FIELD("born", worker.born),

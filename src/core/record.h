@@ -47,6 +47,13 @@ enum channel_stage {
 	CHANNEL_LOOP      /* it takes requests */
 };
 
+/* Why a process was told to end by nobody's wish. */
+enum overdue {
+	OVERDUE_NO,
+	OVERDUE_START,    /* not ready within start_timeout */
+	OVERDUE_HEARTBEAT /* none within watchdog */
+};
+
 /* How a process ended. */
 struct death {
 	int64_t at;     /* 0: no death */
@@ -93,6 +100,7 @@ struct worker_record {
 	uint32_t fresh;       /* deaths since the last start by hand */
 	int told;             /* STOPPING: 0 nothing yet, 1 its stop signal or
 	                         command, 2 KILL */
+	int overdue;          /* STOPPING: enum overdue */
 	int64_t since, since_rt; /* of state */
 	int64_t born;            /* of the present process */
 	int64_t deadline;        /* of state's timer; 0: none */

@@ -17,23 +17,27 @@
 	X(EXITED)   /* ended for good with success */               \
 	X(FAILED)   /* ended for good without */
 
-#define WORKER_EVENTS(X)                                                    \
-	X(START)      /* somebody wants it up */                            \
-	X(STOP)       /* somebody wants it down */                          \
-	X(RESTART)    /* somebody wants a new process */                    \
-	X(RECYCLE)    /* max_age or max_memory was passed */                \
-	X(BORN)       /* its process exists, not yet ready */               \
-	X(READY)      /* its process is ready */                            \
-	X(DIED_RETRY) /* no process any more, and there shall be another */ \
-	X(DIED_DONE)  /* no process any more, rightly */                    \
-	X(DIED_FATAL) /* no process any more, and no use in another */      \
-	X(TIMER)      /* the deadline of its state has come */
+#define WORKER_EVENTS(X)                                                      \
+	X(START)        /* somebody wants it up */                            \
+	X(STOP)         /* somebody wants it down */                          \
+	X(RESTART)      /* somebody wants a new process */                    \
+	X(RECYCLE)      /* max_age or max_memory was passed */                \
+	X(BORN)         /* its process exists, not yet ready */               \
+	X(READY)        /* its process is ready */                            \
+	X(OVERDUE)      /* not ready, or no heartbeat, in time */             \
+	X(DIED_RETRY)   /* no process any more, and there shall be another */ \
+	X(DIED_RESTART) /* no process any more, and the next one is asked for \
+	                 */                                                   \
+	X(DIED_DONE)    /* no process any more, rightly */                    \
+	X(DIED_FATAL)   /* no process any more, and no use in another */      \
+	X(TIMER)        /* the deadline of its state has come */
 
 #define WORKER_ACTIONS(X)                              \
 	X(NONE)                                        \
 	X(SPAWN)   /* queue a birth */                 \
 	X(AWAIT)   /* arm the deadline of its start */ \
 	X(TERM)    /* begin the stop, arm the grace */ \
+	X(ABORT)   /* the same of one that hangs */    \
 	X(KILL)    /* KILL the whole tree */           \
 	X(BACKOFF) /* arm the delay */                 \
 	X(SETTLE)  /* at rest: disarm, tell who waits */

@@ -15,17 +15,11 @@
 #include "supervisor/adopted.h"
 #include "supervisor/channel.h"
 #include "supervisor/recycle.h"
+#include "supervisor/worker_stop.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/trace.h"
 
 #define END_MS 1000 /* from a failed set-up to its process's end */
-
-/* What was sent in STOPPING: worker_record.told. */
-enum {
-	TOLD_NOTHING,
-	TOLD_STOP,
-	TOLD_KILL
-};
 
 static void
 deadline_cb(struct loop_timer *t)
@@ -163,8 +157,8 @@ worker_dump(const struct worker *w, struct state *st)
  * Actions: what changes in rec before the step is recorded, and what is done
  * once it is.
  */
-static void
-arm(struct worker *w)
+void
+worker_arm(struct worker *w)
 {
 	int64_t wait = w->rec.deadline - loop_now(w->sup->loop);
 
@@ -198,8 +192,8 @@ plan_running(struct worker *w)
 }
 
 /* What takes longer has hung; 0: anything may take as long as it likes. */
-static int64_t
-start_patience(const struct worker *w)
+int64_t
+worker_start_patience(const struct worker *w)
 {
 	const struct floor *f = floor_of(w);
 	const struct worker *slot = f == NULL ? NULL : floor_newest(f);
@@ -212,23 +206,9 @@ start_patience(const struct worker *w)
 static void
 plan_await(struct worker *w)
 {
-	int64_t patience = start_patience(w);
+	int64_t patience = worker_start_patience(w);
 
 	w->rec.deadline = patience == 0 ? 0 : loop_now(w->sup->loop) + patience;
-}
-
-static void
-plan_stop(struct worker *w)
-{
-	w->rec.told = TOLD_NOTHING;
-	w->rec.deadline = loop_now(w->sup->loop) + w->conf->stop_timeout;
-}
-
-static void
-plan_kill(struct worker *w)
-{
-	w->rec.told = TOLD_KILL;
-	w->rec.deadline = 0;
 }
 
 static void
@@ -260,96 +240,6 @@ do_spawn(struct worker *w)
 	supervisor_queue_spawn(w->sup, w);
 }
 
-/* To the main process, or its group. */
-static int
-send_to(const struct worker *w, int sig, int group)
-{
-	if (adopted_is(w))
-		return adopted_signal(w, sig, group);
-	return kill(group ? -w->rec.pid : w->rec.pid, sig);
-}
-
-/* stop_signal goes to the main process, or its group; CONT, lest a stopped
- * one sleep through it. */
-void
-worker_send_stop_signal(struct worker *w)
-{
-	struct floor_socket *fs =
-	    w->conf->as_floor == NULL ? NULL : floor_socket_of(w);
-	int group = w->conf->kill_mode == KILL_MODE_GROUP;
-
-	/* While it loads it does not listen. */
-	if (fs != NULL && fs->load != -1) {
-		floor_socket_retire(fs);
-		return;
-	}
-	send_to(w, w->conf->stop_signal, group);
-	send_to(w, SIGCONT, group);
-}
-
-static void
-begin_stop(struct worker *w)
-{
-	if (w->rec.told != TOLD_NOTHING)
-		return;
-	if (w->rec.stop_pid == 0 &&
-	    (w->conf->stop_command == NULL || worker_spawn_stop(w) == -1))
-		worker_send_stop_signal(w);
-	w->rec.told = TOLD_STOP;
-	worker_record(w);
-}
-
-static void
-do_stop(struct worker *w)
-{
-	loop_timer_stop(&w->recycle);
-	arm(w);
-	if (w->rec.pid != 0) {
-		begin_stop(w);
-		return;
-	}
-	if (w->unsettled)
-		return; /* worker_resume() knows more later */
-	supervisor_unqueue_spawn(w);
-	worker_forget_intent(w);
-	worker_handle(w, w->rec.want_up ? EV_DIED_RETRY : EV_DIED_DONE);
-}
-
-static void
-start_has_hung(struct worker *w)
-{
-	char wait[32];
-
-	units_format_duration(start_patience(w), wait, sizeof(wait));
-	if (w->rec.fault[0] == '\0')
-		snprintf(w->rec.fault, sizeof(w->rec.fault),
-		    w->conf->as_floor != NULL
-			? "preload: not loaded within %s"
-			: "not started within %s of its fork: is a lock held "
-			  "across it?",
-		    wait);
-	worker_record(w);
-	log_error("%s: %s, KILL", w->conf->name, w->rec.fault);
-}
-
-static void
-do_kill(struct worker *w)
-{
-	struct err e;
-
-	if (w->rec.state == WS_STARTING)
-		start_has_hung(w);
-	else
-		log_warn(
-		    "%s: did not stop within its grace, KILL", w->conf->name);
-	if (w->conf->kill_mode == KILL_MODE_TREE)
-		worker_kill(w, &e);
-	else if (w->rec.pid != 0)
-		send_to(w, SIGKILL, w->conf->kill_mode == KILL_MODE_GROUP);
-	if (w->rec.stop_pid != 0)
-		proctree_kill(w->rec.stop_pid);
-}
-
 static void
 do_rest(struct worker *w)
 {
@@ -364,7 +254,7 @@ static void
 do_backoff(struct worker *w)
 {
 	loop_timer_stop(&w->recycle);
-	arm(w);
+	worker_arm(w);
 }
 
 static const struct {
@@ -373,9 +263,10 @@ static const struct {
 } actions[] = {
     [ACT_NONE] = {plan_nothing, do_nothing},
     [ACT_SPAWN] = {plan_rest, do_spawn},
-    [ACT_AWAIT] = {plan_await, arm},
-    [ACT_TERM] = {plan_stop, do_stop},
-    [ACT_KILL] = {plan_kill, do_kill},
+    [ACT_AWAIT] = {plan_await, worker_arm},
+    [ACT_TERM] = {worker_stop_plan, worker_stop_begin},
+    [ACT_ABORT] = {worker_stop_plan, worker_stop_abort},
+    [ACT_KILL] = {worker_stop_plan_kill, worker_stop_kill},
     [ACT_BACKOFF] = {plan_backoff, do_backoff},
     [ACT_SETTLE] = {plan_running, do_rest},
 };
@@ -477,6 +368,11 @@ worker_command(struct worker *w, enum worker_event ev)
 	int changed = w->rec.want_up != want_up;
 
 	w->rec.want_up = want_up;
+	/* From here on its end is wanted. */
+	if (w->rec.overdue != OVERDUE_NO && (changed || ev == EV_RESTART)) {
+		w->rec.overdue = OVERDUE_NO;
+		changed = 1;
+	}
 	if (want_up) {
 		/* A wish is no death: the count of those starts anew. */
 		w->rec.run = 0;
@@ -490,29 +386,6 @@ worker_command(struct worker *w, enum worker_event ev)
 		worker_record(w);
 		supervisor_worker_changed(w->sup, w);
 	}
-}
-
-int
-worker_signal(struct worker *w, int sig, struct err *e)
-{
-	if (w->rec.pid == 0)
-		return err_set(e, "'%s' has no process", w->conf->name);
-	if (send_to(w, sig, 0) == -1)
-		return err_sys(e, errno, "cannot signal '%s'", w->conf->name);
-	return 0;
-}
-
-/* Our own child until its exit is acknowledged: the pid is its own. */
-int
-worker_kill(struct worker *w, struct err *e)
-{
-	if (w->rec.pid == 0)
-		return err_set(e, "'%s' has no process", w->conf->name);
-	if (adopted_is(w))
-		adopted_kill(w);
-	else
-		proctree_kill(w->rec.pid);
-	return 0;
 }
 
 /* One that was executed runs. One from a floor may have been told to start or
@@ -532,7 +405,7 @@ resume_start(struct worker *w)
 		worker_start_line(w);
 	}
 	if (w->rec.fault[0] == '\0')
-		arm(w);
+		worker_arm(w);
 	else
 		worker_expect_end(w);
 }
@@ -557,14 +430,10 @@ resume_state(struct worker *w)
 		recycle_arm(w);
 		break;
 	case WS_BACKOFF:
-		arm(w);
+		worker_arm(w);
 		break;
 	case WS_STOPPING:
-		/* Without a process it was waited for in vain. */
-		if (w->rec.told != TOLD_KILL || w->rec.pid == 0)
-			do_stop(w);
-		else
-			do_kill(w);
+		worker_stop_resume(w);
 		break;
 	default:
 		break;

@@ -80,8 +80,18 @@ void worker_gone(struct worker *w);
 void worker_ref(struct worker *w);
 void worker_unref(struct worker *w);
 
+/* Arms the timer of rec.deadline, or stops it. */
+void worker_arm(struct worker *w);
+/* What takes longer from birth to start has hung, in ms; 0: it may take as
+ * long as it likes. */
+int64_t worker_start_patience(const struct worker *w);
+
 /* Any event of its life; the only road to another state. */
 void worker_handle(struct worker *w, enum worker_event ev);
+
+/* It hangs, as fault says: it is told to end, and that is a failure. Does
+ * nothing where it is not starting or running. */
+void worker_overdue(struct worker *w, enum overdue why, const char *fault);
 
 /* Commands: EV_START, EV_STOP, EV_RESTART by somebody's wish. They set want
  * and never fail; the outcome is seen in the state. */

@@ -128,7 +128,9 @@ judge(struct worker *w)
 	struct verdict_input in = {.conf = w->conf,
 	    .death = &w->rec.last,
 	    .want_up = w->rec.want_up,
-	    .stopping = w->rec.state == WS_STOPPING,
+	    .stopping =
+		w->rec.state == WS_STOPPING && w->rec.overdue == OVERDUE_NO,
+	    .overdue = w->rec.overdue != OVERDUE_NO,
 	    .hopeless = w->rec.interrupted >= WORKER_INTERRUPTED_MAX,
 	    .found_gone = w->lost};
 	enum worker_event ev;
@@ -147,6 +149,7 @@ judge(struct worker *w)
 	w->rec.id = (struct identity){0};
 	w->rec.fault[0] = '\0';
 	w->rec.raised = 0;
+	w->rec.overdue = OVERDUE_NO;
 	ev = backoff_verdict(&in);
 	worker_handle(w, ev);
 	input_end(w);

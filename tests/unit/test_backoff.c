@@ -307,6 +307,36 @@ START_TEST(a_fault_is_never_permanent)
 }
 END_TEST
 
+/* However it ended, and whatever policy says of such an end. */
+START_TEST(one_that_hung_has_failed)
+{
+	static const struct death ends[] = {
+	    {.at = 1, .pid = 1, .code = 0},
+	    {.at = 1, .pid = 1, .code = -1, .signal = SIG_TERM},
+	    {.at = 1, .pid = 1, .code = -1, .signal = SIG_KILL},
+	};
+	static const struct {
+		enum restart_when restart;
+		enum worker_event ev;
+	} policies[] = {
+	    {RESTART_ALWAYS, EV_DIED_RETRY},
+	    {RESTART_ON_FAILURE, EV_DIED_RETRY},
+	    {RESTART_NO, EV_DIED_FATAL},
+	};
+	struct worker_conf c = defaults;
+	struct verdict_input in = input(&c, &ends[_i]);
+	size_t i;
+
+	in.overdue = 1;
+	for (i = 0; i < sizeof(policies) / sizeof(*policies); i++) {
+		c.restart = policies[i].restart;
+		ck_assert_int_eq(backoff_verdict(&in), policies[i].ev);
+	}
+	in.want_up = 0;
+	ck_assert_int_eq(backoff_verdict(&in), EV_DIED_DONE);
+}
+END_TEST
+
 /* Stopping or not wanted: no death says anything against it. */
 START_TEST(a_wish_goes_before_every_policy)
 {
@@ -314,7 +344,7 @@ START_TEST(a_wish_goes_before_every_policy)
 		int stopping, want_up;
 		enum worker_event ev;
 	} wishes[] = {
-	    {1, 1, EV_DIED_RETRY},
+	    {1, 1, EV_DIED_RESTART},
 	    {1, 0, EV_DIED_DONE},
 	    {0, 0, EV_DIED_DONE},
 	};
@@ -455,6 +485,7 @@ verdicts(void)
 	tcase_add_test(t, a_fault_or_an_unknown_status_is_no_success);
 	tcase_add_test(t, permanent_statuses_and_signals_are_fatal);
 	tcase_add_test(t, a_fault_is_never_permanent);
+	tcase_add_loop_test(t, one_that_hung_has_failed, 0, 3);
 	tcase_add_loop_test(t, a_wish_goes_before_every_policy, 0, 3);
 	tcase_add_test(t, more_deaths_than_the_limit_are_fatal);
 	tcase_add_test(t, the_limit_does_not_spoil_a_success);

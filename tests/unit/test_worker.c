@@ -184,7 +184,8 @@ START_TEST(a_step_is_recorded_before_anything_else_is_done)
 
 	bring_to(s);
 	/* As worker_ended() leaves it for the verdict's event. */
-	if (ev == EV_DIED_RETRY || ev == EV_DIED_DONE || ev == EV_DIED_FATAL)
+	if (ev == EV_DIED_RETRY || ev == EV_DIED_RESTART ||
+	    ev == EV_DIED_DONE || ev == EV_DIED_FATAL)
 		w.rec.pid = 0;
 	before = world->ntrace;
 	records = world->njournal;
@@ -314,6 +315,37 @@ START_TEST(a_healthy_run_starts_the_count_anew)
 	end(1, 0);
 	ck_assert_int_eq(w.rec.run, 1);
 	ck_assert_int_eq(w.rec.deadline, world->now + 1000);
+}
+END_TEST
+
+START_TEST(one_that_hangs_is_told_to_end_and_waits_as_after_any_failure)
+{
+	say(EV_START);
+	pass(conf.backoff_reset - 1);
+	worker_overdue(&w, OVERDUE_HEARTBEAT, "no heartbeat");
+	expect_state(WS_STOPPING);
+	ck_assert_str_eq(w.error, "no heartbeat");
+	worker_overdue(&w, OVERDUE_HEARTBEAT, "again");
+	turn();
+	expect_state(WS_BACKOFF);
+	ck_assert_str_eq(w.error, "killed by TERM: no heartbeat");
+	ck_assert_int_eq(w.rec.overdue, OVERDUE_NO);
+	pass(1000);
+	expect_state(WS_RUNNING);
+	ck_assert_int_eq(w.rec.restarts, 1);
+}
+END_TEST
+
+/* A command makes of it an end that somebody wants. */
+START_TEST(one_that_hangs_obeys_commands)
+{
+	say(EV_START);
+	worker_overdue(&w, OVERDUE_START, "not ready");
+	worker_command(&w, _i == 0 ? EV_RESTART : EV_STOP);
+	turn();
+	expect_state(_i == 0 ? WS_RUNNING : WS_STOPPED);
+	ck_assert_str_eq(w.error, "");
+	ck_assert_int_eq(w.rec.restarts, 0);
 }
 END_TEST
 
@@ -1007,6 +1039,9 @@ restarts(void)
 	tcase_add_test(t, a_start_makes_one_process);
 	tcase_add_test(t, deaths_wait_ever_longer);
 	tcase_add_test(t, a_healthy_run_starts_the_count_anew);
+	tcase_add_test(
+	    t, one_that_hangs_is_told_to_end_and_waits_as_after_any_failure);
+	tcase_add_loop_test(t, one_that_hangs_obeys_commands, 0, 2);
 	tcase_add_test(t, a_stop_in_backoff_cancels_the_restart);
 	tcase_add_test(t, a_start_in_backoff_starts_now);
 	tcase_add_loop_test(t, a_restart_starts_what_has_no_process, 0, 4);

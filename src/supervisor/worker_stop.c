@@ -1,0 +1,174 @@
+/* worker_stop: see worker_stop.h. */
+#include "supervisor/worker_stop.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "base/proctree.h"
+#include "supervisor/adopted.h"
+#include "supervisor/supervisor.h"
+
+/* What was sent in STOPPING: worker_record.told. */
+enum {
+	TOLD_NOTHING,
+	TOLD_STOP,
+	TOLD_KILL
+};
+
+void
+worker_stop_plan(struct worker *w)
+{
+	w->rec.told = TOLD_NOTHING;
+	w->rec.deadline = loop_now(w->sup->loop) + w->conf->stop_timeout;
+}
+
+void
+worker_stop_plan_kill(struct worker *w)
+{
+	w->rec.told = TOLD_KILL;
+	w->rec.deadline = 0;
+}
+
+/* To the main process, or its group. */
+static int
+send_to(const struct worker *w, int sig, int group)
+{
+	if (adopted_is(w))
+		return adopted_signal(w, sig, group);
+	return kill(group ? -w->rec.pid : w->rec.pid, sig);
+}
+
+/* stop_signal goes to the main process, or its group; CONT, lest a stopped
+ * one sleep through it. */
+void
+worker_send_stop_signal(struct worker *w)
+{
+	struct floor_socket *fs =
+	    w->conf->as_floor == NULL ? NULL : floor_socket_of(w);
+	int group = w->conf->kill_mode == KILL_MODE_GROUP;
+
+	/* While it loads it does not listen. */
+	if (fs != NULL && fs->load != -1) {
+		floor_socket_retire(fs);
+		return;
+	}
+	send_to(w, w->conf->stop_signal, group);
+	send_to(w, SIGCONT, group);
+}
+
+static void
+begin_stop(struct worker *w)
+{
+	if (w->rec.told != TOLD_NOTHING)
+		return;
+	if (w->rec.stop_pid == 0 &&
+	    (w->conf->stop_command == NULL || worker_spawn_stop(w) == -1))
+		worker_send_stop_signal(w);
+	w->rec.told = TOLD_STOP;
+	worker_record(w);
+}
+
+void
+worker_stop_begin(struct worker *w)
+{
+	loop_timer_stop(&w->recycle);
+	worker_arm(w);
+	if (w->rec.pid != 0) {
+		begin_stop(w);
+		return;
+	}
+	if (w->unsettled)
+		return; /* worker_resume() knows more later */
+	supervisor_unqueue_spawn(w);
+	worker_forget_intent(w);
+	worker_handle(w, w->rec.want_up ? EV_DIED_RESTART : EV_DIED_DONE);
+}
+
+void
+worker_stop_abort(struct worker *w)
+{
+	log_warn("%s: %s, ending it", w->conf->name, w->rec.fault);
+	worker_stop_begin(w);
+}
+
+static void
+start_has_hung(struct worker *w)
+{
+	char wait[32];
+
+	units_format_duration(worker_start_patience(w), wait, sizeof(wait));
+	if (w->rec.fault[0] == '\0')
+		snprintf(w->rec.fault, sizeof(w->rec.fault),
+		    w->conf->as_floor != NULL
+			? "preload: not loaded within %s"
+			: "not started within %s of its fork: is a lock held "
+			  "across it?",
+		    wait);
+	worker_record(w);
+	log_error("%s: %s, KILL", w->conf->name, w->rec.fault);
+}
+
+void
+worker_stop_kill(struct worker *w)
+{
+	struct err e;
+
+	if (w->rec.state == WS_STARTING)
+		start_has_hung(w);
+	else
+		log_warn(
+		    "%s: did not stop within its grace, KILL", w->conf->name);
+	if (w->conf->kill_mode == KILL_MODE_TREE)
+		worker_kill(w, &e);
+	else if (w->rec.pid != 0)
+		send_to(w, SIGKILL, w->conf->kill_mode == KILL_MODE_GROUP);
+	if (w->rec.stop_pid != 0)
+		proctree_kill(w->rec.stop_pid);
+}
+
+/* Without a process it was waited for in vain. */
+void
+worker_stop_resume(struct worker *w)
+{
+	if (w->rec.told != TOLD_KILL || w->rec.pid == 0)
+		worker_stop_begin(w);
+	else
+		worker_stop_kill(w);
+}
+
+void
+worker_overdue(struct worker *w, enum overdue why, const char *fault)
+{
+	if (fsm_step(w->rec.state, EV_OVERDUE)->kind != FSM_GO)
+		return;
+	w->rec.overdue = why;
+	/* Not of its set-up: what its end, whatever that is, was about. */
+	w->rec.raised = 1;
+	snprintf(w->rec.fault, sizeof(w->rec.fault), "%s", fault);
+	worker_handle(w, EV_OVERDUE);
+}
+
+int
+worker_signal(struct worker *w, int sig, struct err *e)
+{
+	if (w->rec.pid == 0)
+		return err_set(e, "'%s' has no process", w->conf->name);
+	if (send_to(w, sig, 0) == -1)
+		return err_sys(e, errno, "cannot signal '%s'", w->conf->name);
+	return 0;
+}
+
+/* Our own child until its exit is acknowledged: the pid is its own. */
+int
+worker_kill(struct worker *w, struct err *e)
+{
+	if (w->rec.pid == 0)
+		return err_set(e, "'%s' has no process", w->conf->name);
+	if (adopted_is(w))
+		adopted_kill(w);
+	else
+		proctree_kill(w->rec.pid);
+	return 0;
+}
