@@ -136,6 +136,19 @@ check_tty(const struct group *g, const struct worker_conf *w)
 	return complain(g, "stdout", why);
 }
 
+/* What a oneshot waits for is its end. */
+static int
+check_ready(const struct group *g, const struct worker_conf *w)
+{
+	if (w->type == WORKER_ONESHOT && w->ready.kind != READY_EXEC)
+		return complain(g, "ready",
+		    "ready: a oneshot is ready once it has ended with success, "
+		    "and knows only exec");
+	if (w->ready.kind == READY_EXEC)
+		return 0;
+	return complain(g, "ready", "ready: this is not yet to be had");
+}
+
 /* What the table cannot say: one key against another. */
 static int
 check_worker(const struct group *g, struct worker_conf *w)
@@ -152,7 +165,7 @@ check_worker(const struct group *g, struct worker_conf *w)
 		return complain(g, "restart",
 		    "restart: a oneshot cannot be restarted always, use "
 		    "on-failure or no");
-	if (check_tty(g, w) == -1)
+	if (check_tty(g, w) == -1 || check_ready(g, w) == -1)
 		return -1;
 	if (g->is_floor && floors_check_keys(g->s, w->as_floor, g->l->d) == -1)
 		return -1;

@@ -244,6 +244,23 @@ format_stream(const struct job *j)
 }
 
 static int
+format_ready(const struct job *j)
+{
+	const struct ready_conf *r = j->field;
+
+	/* A URL says by itself what it is. */
+	if (r->kind != READY_HTTP &&
+	    buf_adds(j->out, ready_kind_name(r->kind)) == -1)
+		return -1;
+	if (r->target == NULL && r->argv == NULL)
+		return 0;
+	if (r->kind != READY_HTTP && buf_adds(j->out, ":") == -1)
+		return -1;
+	return r->argv != NULL ? put_words(j->out, r->argv, 0)
+	                       : put_text(j->out, r->target);
+}
+
+static int
 put_limit(struct buf *b, enum value_type type, uint64_t v)
 {
 	if (v == LIMIT_INFINITY)
@@ -314,6 +331,7 @@ static const struct {
     [TYPE_STREAM] = {format_stream, NULL},
     [TYPE_LIMIT] = {format_limit, has_limit},
     [TYPE_SIZE_LIMIT] = {format_limit, has_limit},
+    [TYPE_READY] = {format_ready, NULL},
 };
 
 int

@@ -38,6 +38,7 @@ enum value_type {
 	TYPE_STREAM,       /* struct stream_conf */
 	TYPE_LIMIT,        /* struct limit_conf of numbers */
 	TYPE_SIZE_LIMIT,   /* struct limit_conf of sizes */
+	TYPE_READY,        /* struct ready_conf */
 	TYPE_COUNT
 };
 

@@ -266,6 +266,49 @@ parse_stream(
 	return not_a_choice(key, s, e);
 }
 
+/* "tcp:..." or "http:...": what follows the colon; NULL: it is not that. */
+static const char *
+after_kind(const char *s, enum ready_kind kind)
+{
+	const char *name = ready_kind_name(kind);
+	size_t len = strlen(name);
+
+	return strncmp(s, name, len) == 0 && s[len] == ':' ? s + len + 1 : NULL;
+}
+
+/* All but commands. */
+static int
+parse_ready(
+    const struct conf_key *key, const char *s, void *field, struct err *e)
+{
+	struct ready_conf *r = field;
+	const char *target = NULL;
+	int kind;
+
+	for (kind = 0; kind < READY_KINDS; kind++) {
+		if (kind < READY_TCP
+			? strcmp(s, ready_kind_name((enum ready_kind)kind)) == 0
+			: (target = after_kind(s, (enum ready_kind)kind)) !=
+			      NULL)
+			break;
+	}
+	if (strncmp(s, "https://", 8) == 0)
+		kind = READY_HTTP;
+	if (kind == READY_HTTP &&
+	    (target == NULL || strncmp(target, "//", 2) == 0))
+		target = s; /* "http:" is a part of the URL */
+	if (kind == READY_KINDS)
+		return not_a_choice(key, s, e);
+	if (kind == READY_COMMAND)
+		return err_set(e, "'command:' must stand in the file as it is");
+	if (target != NULL &&
+	    (ready_check_target((enum ready_kind)kind, target, e) == -1 ||
+		take_text(&r->target, target, e) == -1))
+		return -1;
+	r->kind = (enum ready_kind)kind;
+	return 0;
+}
+
 static int
 parse_one_limit(int is_size, const char *s, uint64_t *v, struct err *e)
 {
@@ -406,6 +449,7 @@ static const struct {
     [TYPE_STREAM] = {"stream", parse_stream, NULL, 1},
     [TYPE_LIMIT] = {"limit", parse_limit, NULL, 0},
     [TYPE_SIZE_LIMIT] = {"size limit", parse_limit, NULL, 0},
+    [TYPE_READY] = {"readiness", parse_ready, NULL, 1},
 };
 
 int
@@ -436,21 +480,54 @@ parse_words(const struct conf_key *key, const struct expansion *x,
 	return 0;
 }
 
+/* Unlike all else that it may be, these are words. */
+static int
+parse_ready_command(const struct expansion *x, const char *words,
+    struct ready_conf *r, struct err *e)
+{
+	char **argv = words_split_expand(x, words, e);
+
+	if (argv == NULL)
+		return -1;
+	if (check_command(argv, e) == -1) {
+		words_free(argv);
+		return -1;
+	}
+	r->kind = READY_COMMAND;
+	r->argv = argv;
+	return 0;
+}
+
+static int
+parse_expanded(const struct conf_key *key, const struct expansion *x,
+    const char *text, void *field, struct err *e)
+{
+	char *expanded = words_expand(x, text, e);
+	int rc;
+
+	if (expanded == NULL)
+		return -1;
+	rc = types[key->type].parse(key, expanded, field, e);
+	free(expanded);
+	return rc;
+}
+
 int
 value_parse(const struct conf_key *key, const struct expansion *x,
     const char *text, void *section, struct err *e)
 {
 	void *field = conf_key_field(key, section);
+	const char *command =
+	    key->type == TYPE_READY ? after_kind(text, READY_COMMAND) : NULL;
 	struct err why = {0};
-	char *expanded = NULL;
-	int rc = -1;
+	int rc;
 
-	if (types[key->type].parse == NULL) {
+	if (command != NULL)
+		rc = parse_ready_command(x, command, field, &why);
+	else if (types[key->type].parse == NULL)
 		rc = parse_words(key, x, text, field, &why);
-	} else if ((expanded = words_expand(x, text, &why)) != NULL) {
-		rc = types[key->type].parse(key, expanded, field, &why);
-	}
-	free(expanded);
+	else
+		rc = parse_expanded(key, x, text, field, &why);
 	if (rc == -1)
 		err_set(e, "%s: %s", key->name, why.text);
 	return rc;

@@ -108,6 +108,8 @@ void
 worker_conf_release(struct worker_conf *w)
 {
 	free(w->description);
+	free(w->ready.target);
+	words_free(w->ready.argv);
 	words_free(w->argv);
 	free(w->floor);
 	free(w->entry);

@@ -13,6 +13,7 @@
 
 #include "base/logline.h"
 #include "base/units.h"
+#include "core/ready.h"
 
 #define FLEET_NAME_MAX 40 /* bytes of a fleet's, worker's name */
 #define FLEET_NUMPROCS_MAX 10000
@@ -155,6 +156,9 @@ struct worker_conf {
 	            where std_out says */
 
 	enum channel_kind channel; /* that its process is given */
+
+	struct ready_conf ready;
+	int64_t start_timeout; /* until it must be, 0: for ever; not for EXEC */
 
 	/* output */
 	uint64_t log_tail; /* bytes that are kept */
