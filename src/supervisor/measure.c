@@ -1,10 +1,9 @@
 /*
  * measure: see measure.h.
  *
- * The child reads one process after the other and sends each result through a
- * pipe. If it stays silent it is killed, and another goes on behind the process
- * that it was reading. One that a hung process keeps from dying is waited for
- * in the background, by the end of its pipe.
+ * The child reads one process after the other and sends each result. If it
+ * stays silent it is killed, and another goes on behind the process that it was
+ * reading.
  */
 #include "supervisor/measure.h"
 
@@ -13,11 +12,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/procfs.h"
+#include "supervisor/helper.h"
 #include "supervisor/supervisor.h"
 
 #define SILENCE_MS 2000 /* of the child, until it is killed */
@@ -25,19 +24,11 @@
 #define READERS_MAX 8
 #define TEXT_MAX 4096 /* bytes of one file of /proc */
 
-/* A child; of no measure any more once it is killed. */
-struct reader {
-	struct supervisor *sup;
-	struct measure *measure;
-	struct loop_io io; /* of the pipe, which is ours */
-	pid_t pid;
-};
-
 struct measure {
 	struct supervisor *sup;
 	struct measured *list; /* sorted by pid */
 	size_t n, known;       /* the first so many are looked at */
-	struct reader *reader; /* or NULL */
+	struct helper *reader; /* or NULL */
 	struct loop_timer silence;
 	int64_t until;
 	void (*done)(void *arg);
@@ -52,16 +43,9 @@ static int
 read_proc(int64_t pid, const char *name, char text[TEXT_MAX])
 {
 	char path[64];
-	ssize_t n = -1;
-	int fd;
 
 	snprintf(path, sizeof(path), "/proc/%lld/%s", (long long)pid, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd != -1)
-		n = read(fd, text, TEXT_MAX - 1);
-	fd_close(&fd);
-	text[n > 0 ? n : 0] = '\0';
-	return n > 0;
+	return procfs_read(AT_FDCWD, path, text, TEXT_MAX) > 0;
 }
 
 /* The sum of all lines that begin with KEY. */
@@ -116,56 +100,35 @@ read_memory(struct measured *m)
 }
 
 static void
-child_main(const struct measure *m, int out, pid_t parent)
+read_all(int out, void *arg)
 {
+	const struct measure *m = arg;
 	struct measured one;
 	size_t i;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
-		_exit(1);
-	/* Nothing of ours is to stay open for the sake of a hung process. */
-	if (out > 0)
-		close_range(0, (unsigned int)out - 1, 0);
-	close_range((unsigned int)out + 1, ~0U, 0);
 	for (i = m->known; i < m->n; i++) {
 		one = m->list[i];
 		read_stat(&one);
 		read_memory(&one);
 		if (fd_write_all(out, &one, sizeof(one)) == -1)
-			_exit(1);
+			return;
 	}
-	_exit(0);
 }
 
 /* --- in the supervisor -----------------------------------------------------
  */
 
-/* Its pipe is at its end: it is about to be a zombie. */
 static void
-reader_free(struct reader *r)
+reader_end(struct measure *m)
 {
-	loop_io_set(&r->io, 0);
-	fd_close(&r->io.fd);
-	waitpid(r->pid, NULL, 0);
-	r->sup->measurers--;
-	free(r);
-}
-
-static void
-reader_kill(struct measure *m)
-{
-	if (m->reader == NULL)
-		return;
-	kill(m->reader->pid, SIGKILL);
-	m->reader->measure = NULL;
+	helper_end(m->reader);
 	m->reader = NULL;
 }
 
 static void
 finish(struct measure *m)
 {
-	reader_kill(m);
+	reader_end(m);
 	loop_timer_stop(&m->silence);
 	m->known = m->n;
 	m->done(m->arg);
@@ -180,7 +143,7 @@ silence_cb(struct loop_timer *t)
 	struct measure *m = t->arg;
 	struct err e;
 
-	reader_kill(m);
+	reader_end(m);
 	m->known++;
 	if (m->known >= m->n || loop_now(m->sup->loop) >= m->until ||
 	    reader_start(m, &e) == -1)
@@ -188,58 +151,38 @@ silence_cb(struct loop_timer *t)
 }
 
 /* Whole results only: the child writes each in one piece. */
-static void
-reader_cb(struct loop_io *io, int events)
+static int
+heard(int in, void *arg)
 {
-	struct reader *r = io->arg;
-	struct measure *m = r->measure;
+	struct measure *m = arg;
 	struct measured one;
-	ssize_t n;
 
-	(void)events;
-	n = read(io->fd, &one, sizeof(one));
-	if (n != (ssize_t)sizeof(one)) {
-		if (m != NULL) {
-			m->reader = NULL;
-			finish(m);
-		}
-		reader_free(r);
-		return;
+	if (read(in, &one, sizeof(one)) != (ssize_t)sizeof(one)) {
+		m->reader = NULL;
+		finish(m);
+		return -1;
 	}
-	if (m == NULL)
-		return;
 	if (m->known < m->n && m->list[m->known].pid == one.pid)
 		m->list[m->known++] = one;
 	loop_timer_start(&m->silence, SILENCE_MS);
+	return 0;
 }
 
 static int
 reader_start(struct measure *m, struct err *e)
 {
-	struct reader *r = NULL;
-	pid_t parent = getpid(), pid = -1;
-	int fds[2] = {-1, -1};
+	const struct helper_task t = {.run = read_all,
+	    .heard = heard,
+	    .arg = m,
+	    .end_signal = SIGKILL,
+	    .running = &m->sup->measurers,
+	    .max = READERS_MAX};
+	struct err why;
 
-	if (m->sup->measurers >= READERS_MAX)
-		return err_set(e, "too many measurements at once");
-	r = calloc(1, sizeof(*r));
-	if (r != NULL && pipe2(fds, O_CLOEXEC) == 0)
-		pid = fork();
-	if (pid == 0)
-		child_main(m, fds[1], parent);
-	fd_close(&fds[1]);
-	if (pid == -1) {
-		err_set(e, "cannot measure: no memory, process or descriptor");
-		fd_close(&fds[0]);
-		free(r);
-		return -1;
-	}
-	*r = (struct reader){.sup = m->sup, .measure = m, .pid = pid};
-	loop_io_init(m->sup->loop, &r->io, fds[0], reader_cb, r);
-	loop_io_set(&r->io, LOOP_READ);
+	m->reader = helper_start(m->sup, &t, &why);
+	if (m->reader == NULL)
+		return err_set(e, "cannot measure: %s", why.text);
 	loop_timer_start(&m->silence, SILENCE_MS);
-	m->reader = r;
-	m->sup->measurers++;
 	return 0;
 }
 
@@ -300,7 +243,7 @@ measure_free(struct measure *m)
 {
 	if (m == NULL)
 		return;
-	reader_kill(m);
+	reader_end(m);
 	loop_timer_stop(&m->silence);
 	free(m->list);
 	free(m);

@@ -39,7 +39,8 @@ struct supervisor {
 	struct control *control; /* NULL in init mode without -r */
 	struct events events;
 	struct bulletin bulletin;
-	int measurers; /* children that measure workers */
+	int measurers; /* children that measure workers, */
+	int dumpers;   /* and that look into them */
 	struct worker_queue spawns;
 	struct floor_list floors;
 	struct loop_timer spawn_turn;

@@ -14,6 +14,7 @@
 #include "core/backoff.h"
 #include "supervisor/adopted.h"
 #include "supervisor/channel.h"
+#include "supervisor/dump_log.h"
 #include "supervisor/recycle.h"
 #include "supervisor/worker_stop.h"
 #include "supervisor/supervisor.h"
@@ -116,6 +117,7 @@ worker_release(struct worker *w)
 {
 	loop_timer_stop(&w->deadline);
 	loop_timer_stop(&w->recycle);
+	dump_forget(w);
 	adopted_release(w);
 	output_worker_release(w);
 	fd_close(&w->input.fd);

@@ -30,6 +30,7 @@ TAILQ_HEAD(worker_queue, worker);
 struct adopted;
 struct channel;
 struct floor;
+struct last_look;
 struct line;
 struct supervisor;
 struct state;
@@ -56,11 +57,12 @@ struct worker {
 	                            taken note of */
 	struct worker_output output;
 	struct worker_input input;
-	struct floor *floor;     /* that it is a process of, or waits for */
-	struct line *line;       /* from a floor: its socket, see line.h */
-	struct channel *channel; /* of its process, or NULL */
-	int trace;               /* what it last ended of, see trace.h; or -1 */
-	int warned_private;      /* the process whose memory was warned of */
+	struct floor *floor;         /* that it is a process of, or waits for */
+	struct line *line;           /* from a floor: its socket, see line.h */
+	struct channel *channel;     /* of its process, or NULL */
+	struct last_look *last_look; /* a dump before its end, or NULL */
+	int trace;          /* what it last ended of, see trace.h; or -1 */
+	int warned_private; /* the process whose memory was warned of */
 	struct worker_queue *queue; /* that spawn_link is in, or NULL */
 	struct roster_node nodes[ROSTER_KEYS];
 	TAILQ_ENTRY(worker) spawn_link;

@@ -16,6 +16,7 @@
 #include "ipc/proto_birth.h"
 #include "supervisor/adopted.h"
 #include "supervisor/channel.h"
+#include "supervisor/dump_log.h"
 #include "supervisor/child.h"
 #include "supervisor/floor_argv.h"
 #include "supervisor/supervisor.h"
@@ -312,6 +313,7 @@ worker_ended(struct worker *w, int pid, const struct death *d)
 	}
 	if (pid != w->rec.pid)
 		return;
+	dump_forget(w);
 	line = w->line;
 	w->rec.last = *d;
 	w->rec.last.generation =

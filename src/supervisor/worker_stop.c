@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/proctree.h"
 #include "supervisor/adopted.h"
+#include "supervisor/dump_log.h"
 #include "supervisor/supervisor.h"
 
 /* What was sent in STOPPING: worker_record.told. */
@@ -110,22 +111,33 @@ start_has_hung(struct worker *w)
 	log_error("%s: %s, KILL", w->conf->name, w->rec.fault);
 }
 
-void
-worker_stop_kill(struct worker *w)
+static void
+kill_now(struct worker *w)
 {
 	struct err e;
 
-	if (w->rec.state == WS_STARTING)
-		start_has_hung(w);
-	else
-		log_warn(
-		    "%s: did not stop within its grace, KILL", w->conf->name);
 	if (w->conf->kill_mode == KILL_MODE_TREE)
 		worker_kill(w, &e);
 	else if (w->rec.pid != 0)
 		send_to(w, SIGKILL, w->conf->kill_mode == KILL_MODE_GROUP);
 	if (w->rec.stop_pid != 0)
 		proctree_kill(w->rec.stop_pid);
+}
+
+/* Why it has to be killed is to be seen in it only now; not where it was to be
+ * killed at once. */
+void
+worker_stop_kill(struct worker *w)
+{
+	if (w->rec.state == WS_STARTING)
+		start_has_hung(w);
+	else
+		log_warn(
+		    "%s: did not stop within its grace, KILL", w->conf->name);
+	if (w->rec.pid == 0 || w->conf->stop_timeout == 0)
+		kill_now(w);
+	else
+		dump_then(w, kill_now);
 }
 
 /* Without a process it was waited for in vain. */
@@ -135,7 +147,7 @@ worker_stop_resume(struct worker *w)
 	if (w->rec.told != TOLD_KILL || w->rec.pid == 0)
 		worker_stop_begin(w);
 	else
-		worker_stop_kill(w);
+		kill_now(w);
 }
 
 void

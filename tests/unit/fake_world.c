@@ -30,6 +30,7 @@
 #include "supervisor/control.h"
 #include "supervisor/supervisor.h"
 #include "fake_control.c"
+#include "fake_dump.c"
 #include "fake_log.c"
 
 #define WORLD_PROCESSES 64

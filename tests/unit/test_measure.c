@@ -185,7 +185,7 @@ START_TEST(test_there_is_a_limit)
 		m[i] = start(pids, 1);
 	more = measure_new(&sup, pids, 1, done_cb, &sup, &e);
 	ck_assert_ptr_null(more);
-	ck_assert_str_eq(e.text, "too many measurements at once");
+	ck_assert_str_eq(e.text, "cannot measure: too many at once");
 	for (i = 0; i < 8; i++)
 		measure_free(m[i]);
 	expect_no_child();

@@ -1,0 +1,199 @@
+/* dump: see dump.h. What the child does is in dump_child.c. */
+#include "supervisor/dump.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "supervisor/channel.h"
+#include "supervisor/dump_child.h"
+#include "supervisor/helper.h"
+#include "supervisor/supervisor.h"
+
+#define READ_BYTES 65536
+#define TIME_SIZE 40
+
+struct dump {
+	struct dump_job job;
+	struct helper *helper; /* or NULL */
+	struct loop_timer deadline;
+	struct buf text;
+	int64_t ms;
+	int over;
+	char cut[ERR_TEXT_MAX];
+	void (*done)(void *arg);
+	void *arg;
+};
+
+static int
+known_times(const struct worker *w, struct buf *out)
+{
+	const struct worker_record *r = &w->rec;
+	int64_t now = loop_now(w->sup->loop);
+	char since[TIME_SIZE], left[TIME_SIZE];
+
+	if (buf_addf(out,
+		"%s: %s since %s, wanted %s, process %d, generation "
+		"%llu",
+		w->conf->name, worker_state_name(r->state),
+		units_format_time(r->since_rt, since, sizeof(since)),
+		r->want_up ? "up" : "down", r->pid,
+		(unsigned long long)r->generation) == -1)
+		return -1;
+	if (r->deadline > now && buf_addf(out, ", deadline in %s",
+				     units_format_duration(r->deadline - now,
+					 left, sizeof(left))) == -1)
+		return -1;
+	return buf_addf(
+	    out, "%s%s\n", w->error[0] == '\0' ? "" : ": ", w->error);
+}
+
+int
+dump_known(const struct worker *w, struct buf *out)
+{
+	const char *channel = channel_text(w);
+
+	if (known_times(w, out) == -1)
+		return -1;
+	return channel == NULL ? 0
+	                       : buf_addf(out, "    channel: %s\n", channel);
+}
+
+static void
+finish(struct dump *d, const char *cut)
+{
+	loop_timer_stop(&d->deadline);
+	helper_end(d->helper);
+	d->helper = NULL;
+	snprintf(d->cut, sizeof(d->cut), "%s", cut);
+	if (cut[0] != '\0')
+		buf_addf(&d->text, "%s\n", cut);
+	d->over = 1;
+	d->done(d->arg);
+}
+
+/* Takes what is there. 1: there may be more later, 0: that was all, -1: it is
+ * too much. */
+static int
+take(struct dump *d, int in)
+{
+	ssize_t n;
+
+	for (;;) {
+		if (d->text.len >= DUMP_TEXT_MAX ||
+		    buf_reserve(&d->text, READ_BYTES) == -1)
+			return -1;
+		n = read(in, d->text.data + d->text.len, READ_BYTES - 1);
+		if (n <= 0)
+			return n == -1;
+		d->text.len += (size_t)n;
+		d->text.data[d->text.len] = '\0';
+	}
+}
+
+static int
+heard(int in, void *arg)
+{
+	struct dump *d = arg;
+
+	switch (take(d, in)) {
+	case 1:
+		return 0;
+	case 0:
+		d->helper = NULL;
+		finish(d, "");
+		return -1;
+	default:
+		finish(d, "cut off: it is too long");
+		return 0;
+	}
+}
+
+static void
+deadline_cb(struct loop_timer *t)
+{
+	struct dump *d = t->arg;
+	char wait[TIME_SIZE], cut[ERR_TEXT_MAX];
+
+	snprintf(cut, sizeof(cut), "cut off after %s",
+	    units_format_duration(d->ms, wait, sizeof(wait)));
+	finish(d, cut);
+}
+
+static struct dump *
+dump_new(struct worker *w, int64_t ms, void (*done)(void *arg), void *arg)
+{
+	struct dump *d = calloc(1, sizeof(*d));
+
+	if (d == NULL || dump_known(w, &d->text) == -1) {
+		dump_free(d);
+		return NULL;
+	}
+	d->job.pid = w->rec.pid;
+	d->job.until = loop_now(w->sup->loop) + ms;
+	d->ms = ms;
+	d->done = done;
+	d->arg = arg;
+	loop_timer_init(w->sup->loop, &d->deadline, deadline_cb, d);
+	return d;
+}
+
+struct dump *
+dump_begin(struct worker *w, int64_t ms, void (*done)(void *arg), void *arg,
+    struct err *e)
+{
+	struct helper_task t = {.run = dump_child,
+	    .heard = heard,
+	    .end_signal = SIGTERM,
+	    .running = &w->sup->dumpers,
+	    .max = DUMPS_MAX};
+	struct dump *d;
+
+	if (w->rec.pid == 0) {
+		err_set(e, "'%s' has no process", w->conf->name);
+		return NULL;
+	}
+	d = dump_new(w, ms, done, arg);
+	if (d == NULL) {
+		err_set(e, "out of memory");
+		return NULL;
+	}
+	t.arg = d;
+	d->helper = helper_start(w->sup, &t, e);
+	if (d->helper == NULL) {
+		dump_free(d);
+		return NULL;
+	}
+	loop_timer_start(&d->deadline, ms);
+	return d;
+}
+
+int
+dump_over(const struct dump *d)
+{
+	return d->over;
+}
+
+const char *
+dump_cut(const struct dump *d)
+{
+	return d->cut;
+}
+
+const char *
+dump_text(const struct dump *d)
+{
+	return d->text.data;
+}
+
+void
+dump_free(struct dump *d)
+{
+	if (d == NULL)
+		return;
+	if (d->done != NULL)
+		loop_timer_stop(&d->deadline);
+	helper_end(d->helper);
+	buf_release(&d->text);
+	free(d);
+}

@@ -1,0 +1,43 @@
+/*
+ * dump: what a worker and all processes of its tree are about, as text, for
+ * whoever wonders why it hangs. A forked child gathers it, the cheapest first;
+ * what has come when the time is over is the dump.
+ */
+#ifndef SVD_SUPERVISOR_DUMP_H
+#define SVD_SUPERVISOR_DUMP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+#define DUMPS_MAX 4           /* at once, in all of the fleet */
+#define DUMP_TEXT_MAX 1048576 /* bytes */
+
+struct dump;
+struct worker;
+
+/*
+ * Begins. done is called once, from the loop, when all is gathered or after
+ * ms; not once it was freed. NULL: it cannot be now, as *e says.
+ */
+struct dump *dump_begin(struct worker *w, int64_t ms, void (*done)(void *arg),
+    void *arg, struct err *e);
+/* Is there no more to come? */
+int dump_over(const struct dump *d);
+/* Why it is not whole; "": it is. */
+const char *dump_cut(const struct dump *d);
+/*
+ * What there is by now: lines, each with its newline, in which whatever a
+ * worker could choose is escaped, so that none can be forged; bytes over 0x7f
+ * may be of any encoding. Valid as long as d.
+ */
+const char *dump_text(const struct dump *d);
+/* Appends what svd itself knows of w: the first lines of each dump. -1: no
+ * memory. */
+int dump_known(const struct worker *w, struct buf *out);
+/* At any time; NULL is allowed. */
+void dump_free(struct dump *d);
+
+#endif
