@@ -332,7 +332,8 @@ SVD_TEST_ROUNDS ?= 500
 # belongs to that one, whatever comes first in PATH.
 test_env = SVD_BUILD='$(abspath $(B))' SVD_TEST_ROUNDS='$(SVD_TEST_ROUNDS)' \
 	PYTHONDONTWRITEBYTECODE=1
-pytest = $(test_env) $(PYTHON) -m pytest -p no:cacheprovider -q -rs -n 4
+# Eight at a time, as what takes long is waiting.
+pytest = $(test_env) $(PYTHON) -m pytest -p no:cacheprovider -q -rs -n 8
 
 # One after the other, also under -j: the unit suites have time limits that are
 # meant for a machine of their own.
@@ -346,6 +347,8 @@ check-unit: $(units) $(replays) | deps-check
 
 check-it: all $(B)/tests/svd-next $(B)/tests/svd-steps $(helpers) $(floor_app) \
 	$(B)/tests/keys | deps-check
+	@# What pytest makes of the tests, once and not by each of its processes.
+	@$(pytest) -q --collect-only tests/it tests/docs >/dev/null || :
 	$(pytest) tests/it tests/docs $(PYTEST_ARGS)
 
 # svd killed at each of its steps, one after the other: minutes. The check takes

@@ -14,6 +14,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent / "it"))
 
 import svdtest  # noqa: E402
 
+# What pytest makes of the tests is kept, but not beside them.
+sys.dont_write_bytecode = False
+sys.pycache_prefix = str(svdtest.BUILD / "pycache")
+
 
 _kill = os.kill
 
@@ -41,9 +45,43 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "valgrind: run by check-valgrind too")
 
 
+def is_heap(nodeid):
+    """Whether the tests of its module share what is dear to make."""
+    return nodeid.split("::")[0].endswith("/test_systemd.py")
+
+
 def pytest_collection_modifyitems(items):
-    """The slow ones first, so that nobody waits for them at the end."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    """What takes long comes early, so that nobody waits for it at the end, and
+    between the others, as most of it is waiting."""
+    def kind(item):
+        return "heap" if is_heap(item.nodeid) else \
+            "slow" if item.get_closest_marker("slow") else "rest"
+
+    heap, slow, rest = ([item for item in items if kind(item) == wanted]
+                        for wanted in ("heap", "slow", "rest"))
+    items[:] = heap
+    for item in slow:
+        items += [item, *rest[:2]]
+        del rest[:2]
+    items += rest
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    from xdist.scheduler import LoadScheduling
+
+    class Sparing(LoadScheduling):
+        """Gives nobody more tests than the next two, but heaps as a whole. Of
+        itself xdist hands out dozens, and in the end all wait for whoever has
+        got the longest ones."""
+
+        def _send_tests(self, node, num):
+            while num > 0 and self.pending and len(self.node2pending[node]) < 3:
+                heap = [i for i in self.pending if is_heap(self.collection[i])]
+                super()._send_tests(node, max(1, len(heap)))
+                num -= max(1, len(heap))
+
+    return Sparing(config, log) if config.getvalue("dist") == "load" else None
 
 
 @pytest.hookimpl(hookwrapper=True)

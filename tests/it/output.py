@@ -18,13 +18,23 @@ def numbered(name, where, pace=300, often=0):
     return shlex.join(map(str, [NUMBERED, name, where, pace, often]))
 
 
-def line(name, i, often=0):
-    fill = LONG_BYTES if often and i % often == often - 1 else i * 7919 % 113
-    return b"%s %d %s\n" % (name.encode(), i, bytes([97 + i % 26]) * fill)
+# What a line ends in is the same again after so many.
+ENDS = [bytes([97 + i % 26]) * (i * 7919 % 113) for i in range(26 * 113)]
 
 
 def expected(name, lines, often=0):
-    return b"".join(line(name, i, often) for i in range(lines))
+    """Millions of lines: so all of a period in one go."""
+    start, period = name.encode() + b" %d ", len(ENDS)
+    if often:
+        return b"".join(
+            start % i + (bytes([97 + i % 26]) * LONG_BYTES
+                         if i % often == often - 1 else ENDS[i % period]) + b"\n"
+            for i in range(lines))
+    form, whole = b"".join(start + end + b"\n" for end in ENDS), lines // period
+    rest = b"".join(start + end + b"\n" for end in ENDS[:lines % period])
+    return b"".join(form % tuple(range(i * period, (i + 1) * period))
+                    for i in range(whole)) + rest % tuple(
+                        range(whole * period, lines))
 
 
 def wrote(where, name):

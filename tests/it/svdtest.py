@@ -325,15 +325,16 @@ class Fleet:
         return self.why(name)["deaths"]
 
     def wait(self, name, timeout=10, **wanted):
-        """Waits until the worker's status has these values; callables are
-        asked."""
+        """Waits until the worker is there, and its status has these values;
+        callables are asked."""
         seen = {}
 
         def look():
             seen.clear()
-            seen.update(self.worker(name))
-            return all(w(seen[k]) if callable(w) else seen[k] == w
-                       for k, w in wanted.items()) and dict(seen)
+            seen.update(self.workers().get(name, {}))
+            return seen and all(
+                w(seen[k]) if callable(w) else seen[k] == w
+                for k, w in wanted.items()) and dict(seen)
 
         try:
             return wait_for(look, timeout, every=0.02)

@@ -256,6 +256,7 @@ BROKEN = ["torn head", "torn value", "more behind", "nothing", "noise", "http",
           "a file too many", "a file too few", "closed"]
 
 
+@pytest.mark.slow
 def test_broken_frames_end_the_channel_only(fleet):
     f = fleet(RAW + f"numprocs = {len(BROKEN)}\n")
     pids = f.running()

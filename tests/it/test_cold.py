@@ -970,6 +970,7 @@ def test_a_detached_fleets_output_is_delivered_first(fleet):
 
 # --- stops, upgrades, proofs -----------------------------------------------------------
 
+@pytest.mark.slow
 def test_a_stop_goes_on_with_its_grace(fleet):
     f = fleet(launch=False)
     term, told = f.path("term"), f.path("told")
@@ -1002,6 +1003,7 @@ stop_timeout = 3s
     wait_for(lambda: not any(is_of(p, f, "asked") for p in all_pids()))
 
 
+@pytest.mark.slow
 def test_a_fleet_that_was_going_down_comes_back_whole(fleet):
     """As when a stop took too long for whoever then sent SIGKILL."""
     f = fleet(launch=False)

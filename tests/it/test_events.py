@@ -216,6 +216,7 @@ def test_supervisors_are_killed_and_each_gap_is_marked(one):
     assert listener.gaps == 10
 
 
+@pytest.mark.slow
 def test_a_listener_that_does_not_read_costs_no_memory(one):
     """It is told of the gap once it reads again; others miss nothing."""
     supervisor = one.status()["supervisor_pid"]

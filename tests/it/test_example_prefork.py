@@ -29,6 +29,7 @@ def fetch(port):
         return ""
 
 
+@pytest.mark.slow
 def test_the_ported_script(fleet, port):
     text = (PREFORK / "fleet.ini").read_text()
     f = fleet(text, env={"PREFORK": str(PREFORK), "PREFORK_PORT": str(port),

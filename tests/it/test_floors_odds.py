@@ -148,6 +148,7 @@ def test_no_descriptors_are_left(fleet):
     assert f.status()["supervisor_pid"] == supervisor
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call, error", [
     ("memfd_create", "ENOMEM"), ("openat", "EMFILE"), ("sendmsg", "ENOBUFS")])
 def test_a_supervisor_that_is_refused_something(fleet, call, error):
@@ -244,6 +245,7 @@ def test_what_a_floor_ended_of_leaves_with_it(fleet):
     assert not [name for name in held if "svd-trace" in name], held
 
 
+@pytest.mark.slow
 def test_a_roll_gives_way_to_the_next_generation(fleet):
     f = fleet(odd(f"sleep {1500 * SLOW}") +
               f"[worker:w]\n{on_floor('pause')}\nnumprocs = 3\n")

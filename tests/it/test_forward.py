@@ -102,6 +102,7 @@ def test_the_journal(fleet):
             "MESSAGE": b"said"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("log", ["syslog", "journal"])
 def test_svds_own_log_and_what_goes_there(fleet, log):
     """Its own lines by their level, workers' by their names."""
@@ -124,6 +125,7 @@ def test_svds_own_log_and_what_goes_there(fleet, log):
     assert f.log() == ""
 
 
+@pytest.mark.slow
 def test_a_syslog_that_does_not_read_or_is_away(fleet):
     """The worker waits, the lines come later, none is missing, and twice at
     most those around a kill of the logger."""

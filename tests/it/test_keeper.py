@@ -116,6 +116,7 @@ def test_a_kill_is_answered_by_the_next_supervisor(fleet):
     f.wait("w", state="RUNNING", generation=2)
 
 
+@pytest.mark.slow
 def test_a_supervisor_that_crashes_in_a_loop_slows_down_and_term_ends_all(
         fleet):
     f = fleet(f"[worker:w]\ncommand = {act('pause')}\nnumprocs = 3\n")

@@ -114,6 +114,7 @@ def test_a_reload_is_announced_and_ends_as_ready_also_if_it_fails(
     assert set(f.workers()) == ({"w"} if wrong else {"w", "new"})
 
 
+@pytest.mark.slow
 def test_a_hung_supervisor_is_mended_before_its_time_is_up(fleet, notified):
     f = fleet(worker("w", "pause"), env={
         "NOTIFY_SOCKET": notified.address,

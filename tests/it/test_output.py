@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -85,14 +86,14 @@ def test_killed_at_any_instant_no_byte_is_lost_or_doubled(fleet, where):
         "[fleet]\nname = test\n"
         + worker("alone", numbered("alone", f.dir), stdout=f"file:{base}/alone",
                  **keys)
-        + worker("turned", numbered("turned", f.dir, 300),
+        + worker("turned", numbered("turned", f.dir, 1000),
                  stdout=f"file:{base}/turned", log_size="1M", log_keep=1000,
                  **keys)
-        + worker("one", numbered("one", f.dir), stdout=f"file:{base}/both",
+        + worker("one", numbered("one", f.dir, 1000), stdout=f"file:{base}/both",
                  **keys)
-        + worker("two", numbered("two", f.dir), stdout=f"file:{base}/both",
+        + worker("two", numbered("two", f.dir, 1000), stdout=f"file:{base}/both",
                  **keys)
-        + worker("long", numbered("long", f.dir, 300, 50),
+        + worker("long", numbered("long", f.dir, 1000, 50),
                  stdout=f"file:{base}/long", **keys))
     try:
         f.start()
@@ -116,14 +117,13 @@ def test_killed_at_any_instant_no_byte_is_lost_or_doubled(fleet, where):
 
 def check_shared(f, path, *names):
     """Whole lines of each, in its order."""
-    want = {name: wrote(f.dir, name)[1] for name in names}
-    size = sum(len(expected(name, lines)) for name, lines in want.items())
+    want = {name: expected(name, wrote(f.dir, name)[1]) for name in names}
+    size = sum(map(len, want.values()))
     wait_for(lambda: path.stat().st_size >= size, 20)
-    lines = path.read_bytes().splitlines(keepends=True)
     for name in names:
-        mine = [x for x in lines if x.startswith(name.encode() + b" ")]
-        got = b"".join(mine)
-        assert not difference(got, expected(name, want[name]))
+        got = b"".join(re.findall(rb"(?m)^%s .*\n" % name.encode(),
+                                  path.read_bytes()))
+        assert not difference(got, want[name])
     assert path.stat().st_size == size
 
 
@@ -529,6 +529,7 @@ def switches(pid):
     return int(text.split("\nvoluntary_ctxt_switches:")[1].split()[0])
 
 
+@pytest.mark.slow
 def test_it_sleeps_where_nothing_is_written(fleet):
     f = fleet("", launch=False)
     f.ini.write_text(

@@ -148,6 +148,7 @@ def test_a_logger_killed_while_an_output_leaves_for_a_full_disk(fleet):
 
 
 @needs_root
+@pytest.mark.slow
 def test_a_full_disk_is_told_again_after_a_kill(fleet):
     f = fleet("", launch=False)
     write(f, worker("web", shell("exec yes"), stdout=f"file:{f.dir}/disk/web"))
@@ -162,6 +163,7 @@ def test_a_full_disk_is_told_again_after_a_kill(fleet):
 
 
 @needs_root
+@pytest.mark.slow
 def test_that_a_disk_has_room_again_is_told_of_all(fleet):
     """Also where the supervisor does not listen for a while."""
     f = fleet("", launch=False)

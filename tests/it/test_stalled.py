@@ -43,6 +43,7 @@ def dead_file_system(path):
         libc.umount2(str(path).encode(), MNT_DETACH)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not IS_ROOT, reason="needs root to mount")
 def test_a_directory_that_hangs_holds_up_the_supervisor_for_seconds(
         fleet, tmp_path):

@@ -451,6 +451,7 @@ def test_the_journal(fleet):
 
 
 @needs_root
+@pytest.mark.slow
 def test_svds_own_log_to_syslog(fleet):
     f = fleet(f"[fleet]\nname = test\nlog = syslog\n[worker:w]\n" + TALKS,
               launch=False)

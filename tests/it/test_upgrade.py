@@ -107,6 +107,7 @@ def births(f):
 
 # --- it succeeds --------------------------------------------------------------
 
+@pytest.mark.slow
 def test_no_worker_notices_twenty_upgrades(every_state):  # noqa: F811
     f = every_state
     before, ends = lasting(f)
