@@ -149,6 +149,15 @@ check_ready(const struct group *g, const struct worker_conf *w)
 	return complain(g, "ready", "ready: this is not yet to be had");
 }
 
+static int
+check_watchdog(const struct group *g, const struct worker_conf *w)
+{
+	if (w->watchdog == 0 || w->watchdog >= FLEET_WATCHDOG_MIN)
+		return 0;
+	return complain(
+	    g, "watchdog", "watchdog: 0, for none, or at least 10ms");
+}
+
 /* What the table cannot say: one key against another. */
 static int
 check_worker(const struct group *g, struct worker_conf *w)
@@ -165,7 +174,8 @@ check_worker(const struct group *g, struct worker_conf *w)
 		return complain(g, "restart",
 		    "restart: a oneshot cannot be restarted always, use "
 		    "on-failure or no");
-	if (check_tty(g, w) == -1 || check_ready(g, w) == -1)
+	if (check_tty(g, w) == -1 || check_ready(g, w) == -1 ||
+	    check_watchdog(g, w) == -1)
 		return -1;
 	if (g->is_floor && floors_check_keys(g->s, w->as_floor, g->l->d) == -1)
 		return -1;

@@ -25,7 +25,8 @@
 #define FLEET_PATH_DEFAULT \
 	"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 #define FLEET_SPARES_MAX 1000
-#define FLOOR_SLOTS 2 /* instances of a floor */
+#define FLEET_WATCHDOG_MIN 10 /* ms, where there is one */
+#define FLOOR_SLOTS 2         /* instances of a floor */
 #define FLOOR_PYTHON_DEFAULT "python3"
 /* "floor:NAME:9999" and its NUL */
 #define WORKER_NAME_SIZE (FLEET_NAME_MAX + 12)
@@ -52,6 +53,12 @@ enum kill_mode {
 enum channel_kind {
 	CHANNEL_NONE,
 	CHANNEL_RPC
+};
+
+/* What a missing heartbeat leads to. */
+enum watchdog_mode {
+	WATCHDOG_KILL,
+	WATCHDOG_WARN
 };
 
 enum on_empty {
@@ -159,6 +166,10 @@ struct worker_conf {
 
 	struct ready_conf ready;
 	int64_t start_timeout; /* until it must be, 0: for ever; not for EXEC */
+	/* liveness */
+	int64_t watchdog; /* 0: no heartbeat is expected */
+	int watchdog_signal;
+	enum watchdog_mode watchdog_mode;
 
 	/* output */
 	uint64_t log_tail; /* bytes that are kept */

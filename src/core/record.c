@@ -81,6 +81,7 @@ static const struct field worker_fields[] = {
     FIELD("fresh", worker.fresh),
     FIELD("told", worker.told),
     FIELD("overdue", worker.overdue),
+    FIELD("watchdog", worker.watchdog),
     FIELD("since", worker.since),
     FIELD("since_rt", worker.since_rt),
     FIELD("born", worker.born),

@@ -101,6 +101,9 @@ struct worker_record {
 	int told;             /* STOPPING: 0 nothing yet, 1 its stop signal or
 	                         command, 2 KILL */
 	int overdue;          /* STOPPING: enum overdue */
+	int64_t
+	    watchdog; /* what its process has said of its heartbeats: expected
+	                 within this, in ms; 0: nothing; -1: never */
 	int64_t since, since_rt; /* of state */
 	int64_t born;            /* of the present process */
 	int64_t deadline;        /* of state's timer; 0: none */

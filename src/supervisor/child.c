@@ -54,6 +54,23 @@ fail(const struct child_job *job, enum birth_stage stage)
 	_exit(status);
 }
 
+/* Its own number, known to nobody before. */
+static void
+put_pids(const struct child_job *job)
+{
+	char digits[sizeof(CHILD_PID_ROOM)];
+	long pid = syscall(SYS_getpid);
+	size_t i, k, n = 0;
+
+	for (; pid > 0; pid /= 10)
+		digits[n++] = (char)('0' + pid % 10);
+	for (i = 0; i < CHILD_PIDS_MAX && job->pids[i] != NULL; i++) {
+		for (k = 0; k < n; k++)
+			job->pids[i][k] = digits[n - 1 - k];
+		job->pids[i][n] = '\0';
+	}
+}
+
 static _Noreturn void
 run_program(const struct child_job *job)
 {
@@ -87,6 +104,7 @@ child_run(const struct child_job *job)
 	sys_signals_default(CHILD_SIGNALS_UNDONE);
 	if (set_up_take(&job->to, say, (void *)job) == -1)
 		_exit(126);
+	put_pids(job);
 	sys_sigmask(0);
 	run_program(job);
 }

@@ -10,6 +10,10 @@
 
 #include "lib/set_up.h"
 
+/* Room for a process's number as text, in digits that it is written over. */
+#define CHILD_PID_ROOM "0000000000"
+#define CHILD_PIDS_MAX 2
+
 /* Everything a child needs, made ready before. */
 struct child_job {
 	uint64_t token;
@@ -17,6 +21,8 @@ struct child_job {
 	int notes;    /* DIR/births, or -1 */
 	char **paths; /* to be tried in turn, as PATH says */
 	char **argv, **envp;
+	char *pids[CHILD_PIDS_MAX]; /* CHILD_PID_ROOM each, in envp: they become
+	                               its own number; or NULL */
 	struct set_up to;
 };
 

@@ -204,6 +204,7 @@ line_start(struct line *l, struct err *e)
 	int fifos[OUTPUT_STREAMS], rc = -1;
 	struct spawn_request r = {.conf = w->conf,
 	    .token = l->token,
+	    .pid = l->pid,
 	    .generation = w->rec.generation};
 
 	if (channel_lend(w, &r.pass, e) == -1 ||

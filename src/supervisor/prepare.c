@@ -17,7 +17,8 @@
 #include "ipc/frame.h"
 #include "ipc/proto_floor.h"
 
-#define OWN_VARIABLES 8 /* with TERM */
+#define OWN_VARIABLES 10 /* with TERM */
+#define USEC_PER_MS 1000
 #define TERM_DEFAULT "TERM=xterm"
 
 static int
@@ -137,13 +138,39 @@ floor_variables(
 	           : 5 + (sp->socket != NULL);
 }
 
+/* NAME=its own number, which who is to be made writes there by itself. */
+static int
+add_own_pid(
+    struct preparation *p, const struct spawn_request *r, const char *name)
+{
+	struct buf *b = &p->env_text;
+
+	if (r->pid != 0)
+		return buf_addf(b, "%s=%d%c", name, (int)r->pid, 0);
+	p->pid_at[p->npids++] = b->len + strlen(name) + 1;
+	return buf_addf(b, "%s=" CHILD_PID_ROOM "%c", name, 0);
+}
+
+/* Of a worker of which heartbeats are expected. The count is returned. */
+static int
+watchdog_variables(struct preparation *p, const struct spawn_request *r)
+{
+	if (r->conf->watchdog == 0 || r->main_pid != 0)
+		return 0;
+	if (buf_addf(&p->env_text, "WATCHDOG_USEC=%lld%c",
+		(long long)r->conf->watchdog * USEC_PER_MS, 0) == -1 ||
+	    add_own_pid(p, r, "WATCHDOG_PID") == -1)
+		return -1;
+	return 2;
+}
+
 /* svd's own variables, NUL after NUL in env_text; the count is returned. */
 static int
 own_variables(struct preparation *p, const struct spawner *sp,
     const struct spawn_request *r)
 {
 	struct buf *b = &p->env_text;
-	int n = 4;
+	int n = 4, nwatchdog;
 
 	if (r->conf->as_floor != NULL)
 		return floor_variables(b, sp, r);
@@ -168,7 +195,8 @@ own_variables(struct preparation *p, const struct spawner *sp,
 		if (buf_addf(b, "SVD_MAINPID=%d%c", (int)r->main_pid, 0) == -1)
 			return -1;
 	}
-	return n;
+	nwatchdog = watchdog_variables(p, r);
+	return nwatchdog == -1 ? -1 : n + nwatchdog;
 }
 
 /* svd's own environment, then the worker's, then what svd adds. */
@@ -196,6 +224,8 @@ prepare_environment(struct preparation *p, const struct spawner *sp,
 	for (; *env != NULL; env++)
 		p->envp[n++] = *env;
 	own = p->env_text.data;
+	for (i = 0; i < (int)p->npids; i++)
+		p->job.pids[i] = own + p->pid_at[i];
 	for (i = 0; i < nown; i++, own += strlen(own) + 1)
 		p->envp[n++] = own;
 	if (r->conf->tty && !is_set_by(term, p->envp))

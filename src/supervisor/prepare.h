@@ -17,6 +17,7 @@ struct preparation {
 	char **paths, **envp; /* arrays; their strings are in the texts, in the
 	                         configuration or in environ */
 	struct buf path_text, env_text;
+	size_t pid_at[CHILD_PIDS_MAX], npids; /* of job.pids, in env_text */
 	char oom_score_adj[8];
 };
 

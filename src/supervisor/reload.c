@@ -246,6 +246,7 @@ reload_finish(struct reload *r)
 		    w->rec.state == WS_RUNNING) {
 			loop_timer_stop(&w->recycle);
 			recycle_arm(w);
+			watchdog_begin(w);
 		}
 		/* Once all is known of earlier lives it is asked again. */
 		reload_reconcile(w);

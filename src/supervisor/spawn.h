@@ -42,6 +42,8 @@ struct spawn_request {
 	int input;           /* its end of what svctl attach sends to: stdin, or
 	                        where conf->tty, all three; borrowed; 0: none */
 	uint64_t generation;
+	pid_t pid;        /* of one that was forked from a floor; 0: it is to be
+	                     made */
 	pid_t main_pid;   /* stop_command: the process to be stopped */
 	const int *fifos; /* a description for each captured stream, of
 	                     OUTPUT_STREAMS; borrowed; NULL, -1: none */

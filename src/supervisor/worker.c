@@ -107,6 +107,7 @@ worker_init(struct worker *w, struct supervisor *s, struct worker_conf *conf)
 	worker_conf_id(conf, w->rec.name);
 	loop_timer_init(s->loop, &w->deadline, deadline_cb, w);
 	recycle_init(w);
+	watchdog_init(w);
 	output_worker_init(w);
 	w->input.fd = -1;
 	w->trace = -1;
@@ -118,6 +119,7 @@ worker_release(struct worker *w)
 	loop_timer_stop(&w->deadline);
 	loop_timer_stop(&w->recycle);
 	dump_forget(w);
+	watchdog_release(w);
 	adopted_release(w);
 	output_worker_release(w);
 	fd_close(&w->input.fd);
@@ -242,20 +244,35 @@ do_spawn(struct worker *w)
 	supervisor_queue_spawn(w->sup, w);
 }
 
+/* What is watched of a process that runs. */
+static void
+watch(struct worker *w)
+{
+	recycle_arm(w);
+	watchdog_begin(w);
+}
+
+void
+worker_unwatch(struct worker *w)
+{
+	loop_timer_stop(&w->recycle);
+	watchdog_end(w);
+}
+
 static void
 do_rest(struct worker *w)
 {
 	if (w->rec.state == WS_RUNNING)
-		recycle_arm(w);
+		watch(w);
 	else
-		loop_timer_stop(&w->recycle);
+		worker_unwatch(w);
 	loop_timer_stop(&w->deadline);
 }
 
 static void
 do_backoff(struct worker *w)
 {
-	loop_timer_stop(&w->recycle);
+	worker_unwatch(w);
 	worker_arm(w);
 }
 
@@ -429,7 +446,7 @@ resume_state(struct worker *w)
 			worker_expect_end(w);
 		break;
 	case WS_RUNNING:
-		recycle_arm(w);
+		watch(w);
 		break;
 	case WS_BACKOFF:
 		worker_arm(w);

@@ -19,6 +19,7 @@
 #include "supervisor/loop.h"
 #include "supervisor/output.h"
 #include "supervisor/roster.h"
+#include "supervisor/watchdog.h"
 
 TAILQ_HEAD(worker_queue, worker);
 
@@ -51,6 +52,7 @@ struct worker {
 	                  birth sockets of that time are at their end */
 	struct loop_timer deadline; /* of rec.state */
 	struct loop_timer recycle;  /* max_age, max_memory */
+	struct watchdog watchdog;
 	struct adopted *adopted; /* its process, if an earlier svd made it and
 	                            it is watched; or NULL */
 	int lost;                /* that process is no more, which is yet to be
@@ -87,6 +89,10 @@ void worker_arm(struct worker *w);
 /* What takes longer from birth to start has hung, in ms; 0: it may take as
  * long as it likes. */
 int64_t worker_start_patience(const struct worker *w);
+
+/* It does not run any more: its age, memory and heartbeats are nobody's
+ * business. */
+void worker_unwatch(struct worker *w);
 
 /* Any event of its life; the only road to another state. */
 void worker_handle(struct worker *w, enum worker_event ev);

@@ -151,6 +151,7 @@ judge(struct worker *w)
 	w->rec.fault[0] = '\0';
 	w->rec.raised = 0;
 	w->rec.overdue = OVERDUE_NO;
+	w->rec.watchdog = 0;
 	ev = backoff_verdict(&in);
 	worker_handle(w, ev);
 	input_end(w);

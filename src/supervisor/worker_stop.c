@@ -59,13 +59,23 @@ worker_send_stop_signal(struct worker *w)
 	send_to(w, SIGCONT, group);
 }
 
+/* To whom it concerns alone: what else is there has its grace, and KILL. */
+static void
+send_watchdog_signal(struct worker *w)
+{
+	send_to(w, w->conf->watchdog_signal, 0);
+	send_to(w, SIGCONT, 0);
+}
+
 static void
 begin_stop(struct worker *w)
 {
 	if (w->rec.told != TOLD_NOTHING)
 		return;
-	if (w->rec.stop_pid == 0 &&
-	    (w->conf->stop_command == NULL || worker_spawn_stop(w) == -1))
+	if (w->rec.overdue == OVERDUE_HEARTBEAT)
+		send_watchdog_signal(w);
+	else if (w->rec.stop_pid == 0 &&
+		 (w->conf->stop_command == NULL || worker_spawn_stop(w) == -1))
 		worker_send_stop_signal(w);
 	w->rec.told = TOLD_STOP;
 	worker_record(w);
@@ -74,7 +84,7 @@ begin_stop(struct worker *w)
 void
 worker_stop_begin(struct worker *w)
 {
-	loop_timer_stop(&w->recycle);
+	worker_unwatch(w);
 	worker_arm(w);
 	if (w->rec.pid != 0) {
 		begin_stop(w);

@@ -200,6 +200,9 @@ START_TEST(defaults)
 	ck_assert_int_eq(w->stop_timeout, 15000);
 	ck_assert_ptr_null(w->stop_command);
 	ck_assert_int_eq(w->kill_mode, KILL_MODE_TREE);
+	ck_assert_int_eq(w->watchdog, 0);
+	ck_assert_int_eq(w->watchdog_signal, SIGABRT);
+	ck_assert_int_eq(w->watchdog_mode, WATCHDOG_KILL);
 	for (i = 0; i < LIMIT_COUNT; i++)
 		ck_assert_int_eq(w->limits[i].set, 0);
 	ck_assert_int_eq(w->nice_set, 0);
@@ -287,6 +290,18 @@ START_TEST(restart_keys)
 	ck_assert_int_eq(w->essential, 1);
 	ck_assert_int_eq(w->max_age, 86400000);
 	ck_assert_uint_eq(w->max_memory, 100 << 20);
+}
+END_TEST
+
+START_TEST(watchdog_keys)
+{
+	const struct worker_conf *w = worker("watchdog = 10ms\n"
+					     "watchdog_signal = QUIT\n"
+					     "watchdog_mode = warn\n");
+
+	ck_assert_int_eq(w->watchdog, 10);
+	ck_assert_int_eq(w->watchdog_signal, SIGQUIT);
+	ck_assert_int_eq(w->watchdog_mode, WATCHDOG_WARN);
 }
 END_TEST
 
@@ -528,6 +543,9 @@ static const struct {
 	"stop_signal: 'FOO' is not a signal, such as TERM, SIGUSR1 or "
 	"RTMIN+3"},
     {"kill_mode = all", "kill_mode: 'all' is not tree, group or process"},
+    {"watchdog = 9ms", "watchdog: 0, for none, or at least 10ms"},
+    {"watchdog = 25h", "watchdog: '25h' is not within 0s to 1d"},
+    {"watchdog_mode = stop", "watchdog_mode: 'stop' is not kill or warn"},
     {"nice = 20", "nice: '20' is not within -20 to 19"},
     {"oom_score_adj = -1001",
 	"oom_score_adj: '-1001' is not within -1000 to 1000"},
@@ -1412,6 +1430,7 @@ main(void)
 	tcase_add_test(t, process_keys);
 	tcase_add_test(t, restart_keys);
 	tcase_add_test(t, stop_and_limit_keys);
+	tcase_add_test(t, watchdog_keys);
 	tcase_add_test(t, instances);
 	tcase_add_test(t, fleet_keys);
 	tcase_add_test(t, fleet_name_from_file);

@@ -93,6 +93,7 @@ random_worker(struct worker_record *w)
 	w->conf = random_u64();
 	w->leaving = random_int();
 	w->overdue = random_int();
+	w->watchdog = (int64_t)random_u64();
 	random_string(w->fault, sizeof(w->fault), 0);
 	random_death(&w->last);
 }

@@ -1,0 +1,357 @@
+/* The watchdog: who is silent for too long, and who only seems so. */
+#include "fake_worker.c"
+
+#include "base/units.h"
+
+#define PERIOD 10000
+
+static struct fate
+ignores_abrt(const struct spawn_request *r)
+{
+	(void)r;
+	return (struct fate){.ignores = SIGABRT};
+}
+
+static void
+set_up_watched(void)
+{
+	set_up();
+	conf.watchdog = PERIOD;
+	say(EV_START);
+	expect_state(WS_RUNNING);
+}
+
+/* Heartbeats, as often as they should be, for so long. */
+static void
+beat_for(int64_t ms)
+{
+	for (; ms > 0; ms -= PERIOD / 2) {
+		pass(PERIOD / 2);
+		watchdog_heartbeat(&w);
+	}
+}
+
+static int
+has_timer(void)
+{
+	return loop_next(sup.loop) != NEVER;
+}
+
+START_TEST(who_is_heard_lives)
+{
+	beat_for(20 * PERIOD);
+	expect_state(WS_RUNNING);
+	ck_assert_int_eq(count("kill"), 0);
+	/* Nothing of it is worth a line in the journal. */
+	ck_assert_int_eq(count("record RUNNING"), 1);
+}
+END_TEST
+
+START_TEST(who_is_silent_is_aborted_and_that_is_a_failure)
+{
+	beat_for(3 * PERIOD);
+	pass(PERIOD - 1);
+	expect_state(WS_RUNNING);
+	pass(1);
+	ck_assert_int_eq(count("kill 5000000 6"), 1);
+	ck_assert_int_eq(count("kill 5000000 18"), 1);
+	expect_state(WS_BACKOFF);
+	ck_assert_str_eq(w.error, "killed by ABRT: no heartbeat within 10s");
+	ck_assert_int_eq(w.rec.run, 1);
+	pass(1000);
+	expect_state(WS_RUNNING);
+	/* The next one has a whole period. */
+	pass(PERIOD - 1);
+	expect_state(WS_RUNNING);
+	pass(1);
+	expect_state(WS_BACKOFF);
+}
+END_TEST
+
+START_TEST(who_ignores_the_signal_is_killed_after_the_grace)
+{
+	world_fate = ignores_abrt;
+	say(EV_RESTART);
+	pass(PERIOD);
+	expect_state(WS_STOPPING);
+	ck_assert_str_eq(w.error, "no heartbeat within 10s");
+	/* Too late. */
+	watchdog_heartbeat(&w);
+	pass(GRACE - 1);
+	expect_state(WS_STOPPING);
+	ck_assert_int_eq(count("tree"), 0);
+	pass(1);
+	ck_assert_int_eq(count("tree 5000001"), 1);
+	expect_state(WS_BACKOFF);
+	ck_assert_str_eq(w.error, "killed by KILL: no heartbeat within 10s");
+}
+END_TEST
+
+static char *stop_command[] = {(char *)"stop", NULL};
+
+START_TEST(the_signal_is_its_own_and_takes_no_stop_command)
+{
+	conf.watchdog_signal = SIGQUIT;
+	conf.stop_command = stop_command;
+	conf.kill_mode = KILL_MODE_GROUP;
+	pass(PERIOD);
+	ck_assert_int_eq(count("stop_command"), 0);
+	ck_assert_int_eq(count("kill 5000000 3"), 1);
+	ck_assert_int_eq(count("kill group 5000000 3"), 0);
+}
+END_TEST
+
+START_TEST(one_of_whom_none_is_expected_costs_no_timer)
+{
+	watchdog_set(&w, 0);
+	ck_assert(!has_timer());
+	watchdog_set(&w, 5000000);
+	ck_assert(has_timer());
+	say(EV_STOP);
+	ck_assert(!has_timer());
+	conf.watchdog = 0;
+	say(EV_START);
+	expect_state(WS_RUNNING);
+	ck_assert(!has_timer());
+	watchdog_heartbeat(&w);
+	ck_assert(!has_timer());
+}
+END_TEST
+
+START_TEST(the_process_may_say_how_long_it_may_be_silent)
+{
+	watchdog_set(&w, 3 * PERIOD * INT64_C(1000));
+	ck_assert_int_eq(
+	    world->journal[world->njournal - 1].u.worker.watchdog, 3 * PERIOD);
+	pass(3 * PERIOD - 1);
+	expect_state(WS_RUNNING);
+	pass(1);
+	ck_assert_str_eq(w.error, "killed by ABRT: no heartbeat within 30s");
+	/* The next process is as its section says. */
+	pass(1000);
+	ck_assert_int_eq(w.rec.watchdog, 0);
+	ck_assert_int_eq(watchdog_period(&w), PERIOD);
+}
+END_TEST
+
+static const struct {
+	uint64_t usec;
+	int64_t ms;
+} own[] = {{0, 0}, {UINT64_MAX, 0}, {1, FLEET_WATCHDOG_MIN},
+    {9999, FLEET_WATCHDOG_MIN}, {10001, 11}, {60000000, 60000},
+    {UINT64_MAX - 1, INT64_MAX / 1000}};
+
+START_TEST(whatever_it_says_is_a_time)
+{
+	conf.backoff_delay = conf.backoff_limit;
+	watchdog_set(&w, own[_i].usec);
+	ck_assert_int_eq(watchdog_period(&w), own[_i].ms);
+	pass(PERIOD);
+	ck_assert_int_eq(
+	    w.rec.state == WS_RUNNING, own[_i].ms == 0 || own[_i].ms > PERIOD);
+}
+END_TEST
+
+START_TEST(a_warning_is_said_once_and_so_is_its_end)
+{
+	conf.watchdog_mode = WATCHDOG_WARN;
+	pass(20 * PERIOD);
+	expect_state(WS_RUNNING);
+	ck_assert_str_eq(w.error, "no heartbeat within 10s");
+	ck_assert_int_eq(logged("no heartbeat within 10s"), 1);
+	ck_assert(!has_timer());
+	watchdog_heartbeat(&w);
+	ck_assert_str_eq(w.error, "");
+	ck_assert_int_eq(logged("a heartbeat again, after 3min20s"), 1);
+	pass(PERIOD);
+	ck_assert_int_eq(logged("no heartbeat within 10s"), 2);
+	ck_assert_int_eq(count("kill"), 0);
+}
+END_TEST
+
+START_TEST(who_flaps_does_not_fill_the_log)
+{
+	int i;
+
+	conf.watchdog_mode = WATCHDOG_WARN;
+	conf.watchdog = 100;
+	say(EV_RESTART);
+	for (i = 0; i < 100; i++) {
+		pass(100);
+		ck_assert_str_eq(w.error, "no heartbeat within 100ms");
+		watchdog_heartbeat(&w);
+		ck_assert_str_eq(w.error, "");
+	}
+	ck_assert_int_eq(logged("no heartbeat within"), 1);
+	ck_assert_int_eq(logged("a heartbeat again"), 1);
+}
+END_TEST
+
+START_TEST(a_warning_becomes_a_kill_where_the_fleet_file_says_so_now)
+{
+	conf.watchdog_mode = WATCHDOG_WARN;
+	pass(3 * PERIOD);
+	conf.watchdog_mode = WATCHDOG_KILL;
+	watchdog_begin(&w); /* as a reload does */
+	ck_assert_str_eq(w.error, "");
+	pass(PERIOD - 1);
+	expect_state(WS_RUNNING);
+	pass(1);
+	expect_state(WS_BACKOFF);
+}
+END_TEST
+
+START_TEST(who_asks_for_its_end_gets_it_at_once)
+{
+	watchdog_trigger(&w);
+	turn();
+	expect_state(WS_BACKOFF);
+	ck_assert_str_eq(
+	    w.error, "killed by ABRT: it asked to be ended (WATCHDOG=trigger)");
+	watchdog_trigger(&w);
+	ck_assert_int_eq(count("kill 5000000 6"), 1);
+}
+END_TEST
+
+START_TEST(whoever_has_warn_may_ask_in_vain)
+{
+	conf.watchdog_mode = WATCHDOG_WARN;
+	watchdog_trigger(&w);
+	watchdog_trigger(&w);
+	expect_state(WS_RUNNING);
+	ck_assert_int_eq(logged("it asked to be ended"), 1);
+	watchdog_heartbeat(&w);
+	ck_assert_str_eq(w.error, "");
+}
+END_TEST
+
+/* The time passes, and nobody looks. */
+static void
+svd_is_away(int64_t ms)
+{
+	world->now += ms;
+	turn();
+}
+
+START_TEST(the_time_in_which_svd_was_away_does_not_count)
+{
+	pass(_i * PERIOD / 8);
+	svd_is_away(3 * PERIOD);
+	expect_state(WS_RUNNING);
+	pass(PERIOD - 1);
+	expect_state(WS_RUNNING);
+	pass(1);
+	expect_state(WS_BACKOFF);
+}
+END_TEST
+
+START_TEST(svd_may_be_away_ever_again_while_the_worker_is_heard)
+{
+	int i;
+
+	for (i = 0; i < 10; i++) {
+		svd_is_away(3 * PERIOD);
+		pass(PERIOD / 2);
+		watchdog_heartbeat(&w);
+	}
+	expect_state(WS_RUNNING);
+}
+END_TEST
+
+START_TEST(a_loop_that_is_ever_late_saves_nobody_for_ever)
+{
+	int i;
+
+	for (i = 0; i < 20 && w.rec.state == WS_RUNNING; i++)
+		svd_is_away(3 * PERIOD);
+	expect_state(WS_BACKOFF);
+}
+END_TEST
+
+START_TEST(a_successor_gives_it_a_whole_period)
+{
+	pass(PERIOD - 1);
+	worker_resume(&w);
+	pass(PERIOD - 1);
+	expect_state(WS_RUNNING);
+	pass(1);
+	expect_state(WS_BACKOFF);
+}
+END_TEST
+
+START_TEST(one_of_an_earlier_svd_is_watched_once_it_was_heard)
+{
+	w.rec.adopted = 1;
+	worker_resume(&w);
+	ck_assert(!has_timer());
+	watchdog_heartbeat(&w);
+	ck_assert(has_timer());
+}
+END_TEST
+
+START_TEST(people_are_told)
+{
+	char text[WATCHDOG_TEXT_SIZE];
+
+	beat_for(PERIOD);
+	pass(4000);
+	ck_assert_str_eq(
+	    watchdog_text(&w, text), "a heartbeat 4s ago, expected within 10s");
+	watchdog_set(&w, 0);
+	ck_assert_ptr_null(watchdog_text(&w, text));
+}
+END_TEST
+
+static TCase *
+watched(void)
+{
+	TCase *t = tcase_create("watched");
+
+	tcase_add_checked_fixture(t, set_up_watched, tear_down);
+	tcase_add_test(t, who_is_heard_lives);
+	tcase_add_test(t, who_is_silent_is_aborted_and_that_is_a_failure);
+	tcase_add_test(t, who_ignores_the_signal_is_killed_after_the_grace);
+	tcase_add_test(t, the_signal_is_its_own_and_takes_no_stop_command);
+	tcase_add_test(t, one_of_whom_none_is_expected_costs_no_timer);
+	tcase_add_test(t, the_process_may_say_how_long_it_may_be_silent);
+	tcase_add_loop_test(
+	    t, whatever_it_says_is_a_time, 0, sizeof(own) / sizeof(*own));
+	tcase_add_test(t, a_warning_is_said_once_and_so_is_its_end);
+	tcase_add_test(t, who_flaps_does_not_fill_the_log);
+	tcase_add_test(
+	    t, a_warning_becomes_a_kill_where_the_fleet_file_says_so_now);
+	tcase_add_test(t, who_asks_for_its_end_gets_it_at_once);
+	tcase_add_test(t, whoever_has_warn_may_ask_in_vain);
+	tcase_add_test(t, people_are_told);
+	return t;
+}
+
+static TCase *
+absence(void)
+{
+	TCase *t = tcase_create("absence");
+
+	tcase_add_checked_fixture(t, set_up_watched, tear_down);
+	tcase_add_loop_test(
+	    t, the_time_in_which_svd_was_away_does_not_count, 0, 8);
+	tcase_add_test(t, svd_may_be_away_ever_again_while_the_worker_is_heard);
+	tcase_add_test(t, a_loop_that_is_ever_late_saves_nobody_for_ever);
+	tcase_add_test(t, a_successor_gives_it_a_whole_period);
+	tcase_add_test(t, one_of_an_earlier_svd_is_watched_once_it_was_heard);
+	return t;
+}
+
+int
+main(void)
+{
+	Suite *s = suite_create("watchdog");
+	SRunner *r = srunner_create(s);
+	int failed;
+
+	suite_add_tcase(s, watched());
+	suite_add_tcase(s, absence());
+	srunner_run_all(r, CK_ENV);
+	failed = srunner_ntests_failed(r);
+	srunner_free(r);
+	return failed != 0;
+}
