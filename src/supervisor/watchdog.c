@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "supervisor/dump_log.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/worker.h"
 
@@ -87,6 +88,7 @@ warn(struct worker *w, const char *fault)
 	wd->said_at = now;
 	wd->said = 1;
 	log_warn("%s: %s", w->conf->name, fault);
+	dump_then(w, NULL);
 }
 
 static void

@@ -284,7 +284,7 @@ static const struct {
     [ACT_SPAWN] = {plan_rest, do_spawn},
     [ACT_AWAIT] = {plan_await, worker_arm},
     [ACT_TERM] = {worker_stop_plan, worker_stop_begin},
-    [ACT_ABORT] = {worker_stop_plan, worker_stop_abort},
+    [ACT_ABORT] = {worker_stop_plan_abort, worker_stop_abort},
     [ACT_KILL] = {worker_stop_plan_kill, worker_stop_kill},
     [ACT_BACKOFF] = {plan_backoff, do_backoff},
     [ACT_SETTLE] = {plan_running, do_rest},

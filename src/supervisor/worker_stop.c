@@ -25,6 +25,14 @@ worker_stop_plan(struct worker *w)
 	w->rec.deadline = loop_now(w->sup->loop) + w->conf->stop_timeout;
 }
 
+/* With time to look at it first. */
+void
+worker_stop_plan_abort(struct worker *w)
+{
+	worker_stop_plan(w);
+	w->rec.deadline += DUMP_MS;
+}
+
 void
 worker_stop_plan_kill(struct worker *w)
 {
@@ -97,11 +105,24 @@ worker_stop_begin(struct worker *w)
 	worker_handle(w, w->rec.want_up ? EV_DIED_RESTART : EV_DIED_DONE);
 }
 
+/* Its grace begins with the signal. */
+static void
+abort_now(struct worker *w)
+{
+	if (w->rec.state != WS_STOPPING || w->rec.told != TOLD_NOTHING)
+		return;
+	worker_stop_plan(w);
+	worker_stop_begin(w);
+}
+
+/* What it is about can be seen only as long as it lives. */
 void
 worker_stop_abort(struct worker *w)
 {
 	log_warn("%s: %s, ending it", w->conf->name, w->rec.fault);
-	worker_stop_begin(w);
+	worker_unwatch(w);
+	worker_arm(w);
+	dump_then(w, abort_now);
 }
 
 static void
@@ -135,7 +156,7 @@ kill_now(struct worker *w)
 }
 
 /* Why it has to be killed is to be seen in it only now; not where it was to be
- * killed at once. */
+ * killed at once, or was looked at before. */
 void
 worker_stop_kill(struct worker *w)
 {
@@ -144,7 +165,8 @@ worker_stop_kill(struct worker *w)
 	else
 		log_warn(
 		    "%s: did not stop within its grace, KILL", w->conf->name);
-	if (w->rec.pid == 0 || w->conf->stop_timeout == 0)
+	if (w->rec.pid == 0 || w->conf->stop_timeout == 0 ||
+	    w->rec.overdue != OVERDUE_NO)
 		kill_now(w);
 	else
 		dump_then(w, kill_now);

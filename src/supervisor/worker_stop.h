@@ -12,7 +12,9 @@ struct worker;
 
 void worker_stop_plan(struct worker *w);
 void worker_stop_begin(struct worker *w);
-/* The same for one that hangs, as rec.overdue and rec.fault say. */
+/* The same for one that hangs, as rec.overdue and rec.fault say: it is dumped
+ * to the log before. */
+void worker_stop_plan_abort(struct worker *w);
 void worker_stop_abort(struct worker *w);
 /* Its grace, or the time of its start, is over. */
 void worker_stop_plan_kill(struct worker *w);

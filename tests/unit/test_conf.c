@@ -473,7 +473,7 @@ static const struct {
 	"unknown key 'Command' in [worker:web], did you mean 'command'?"},
     {"command = y",
 	"duplicate key 'command' in [worker:web], first at f.ini:2"},
-    {"watchdog = 1s", "'watchdog' is not supported by this version"},
+    {"memory_max = 1G", "'memory_max' is not supported by this version"},
     {"ready = fd\ntype = oneshot",
 	"ready: a oneshot is ready once it has ended with success, and knows "
 	"only exec"},

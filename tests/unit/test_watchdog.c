@@ -87,6 +87,60 @@ START_TEST(who_ignores_the_signal_is_killed_after_the_grace)
 }
 END_TEST
 
+START_TEST(it_is_looked_at_before_it_hears_anything)
+{
+	world_fate = ignores_abrt;
+	say(EV_RESTART);
+	dump_lasts = 1;
+	pass(PERIOD + DUMP_MS);
+	expect_state(WS_STOPPING);
+	ck_assert_int_eq(dumps, 1);
+	ck_assert_int_eq(count("kill 5000001"), 0);
+	dump_waits(&w);
+	ck_assert_int_eq(count("kill 5000001 6"), 1);
+	/* The grace begins with the signal, and nothing more is to be seen. */
+	pass(GRACE - 1);
+	ck_assert_int_eq(count("tree"), 0);
+	pass(1);
+	ck_assert_int_eq(count("tree 5000001"), 1);
+	ck_assert_int_eq(dumps, 1);
+}
+END_TEST
+
+START_TEST(a_look_that_never_ends_keeps_nobody_alive)
+{
+	dump_lasts = 1;
+	pass(PERIOD + DUMP_MS + GRACE);
+	ck_assert_int_eq(count("tree 5000000"), 1);
+	expect_state(WS_BACKOFF);
+}
+END_TEST
+
+START_TEST(who_is_told_to_stop_meanwhile_is_told_so_politely)
+{
+	dump_lasts = 1;
+	pass(PERIOD);
+	say(EV_STOP);
+	dump_waits(&w);
+	turn();
+	ck_assert_int_eq(count("kill 5000000 15"), 1);
+	expect_state(WS_STOPPED);
+	ck_assert_str_eq(w.error, "");
+}
+END_TEST
+
+START_TEST(a_look_at_one_that_has_ended_meanwhile_does_nothing)
+{
+	dump_lasts = 1;
+	pass(PERIOD);
+	die(find_process(w.rec.pid), 0, 0);
+	turn();
+	expect_state(WS_BACKOFF);
+	ck_assert_str_eq(w.error, "exit status 0: no heartbeat within 10s");
+	ck_assert_int_eq(count("kill 5000000"), 0);
+}
+END_TEST
+
 static char *stop_command[] = {(char *)"stop", NULL};
 
 START_TEST(the_signal_is_its_own_and_takes_no_stop_command)
@@ -159,6 +213,7 @@ START_TEST(a_warning_is_said_once_and_so_is_its_end)
 	expect_state(WS_RUNNING);
 	ck_assert_str_eq(w.error, "no heartbeat within 10s");
 	ck_assert_int_eq(logged("no heartbeat within 10s"), 1);
+	ck_assert_int_eq(dumps, 1);
 	ck_assert(!has_timer());
 	watchdog_heartbeat(&w);
 	ck_assert_str_eq(w.error, "");
@@ -311,6 +366,10 @@ watched(void)
 	tcase_add_test(t, who_is_heard_lives);
 	tcase_add_test(t, who_is_silent_is_aborted_and_that_is_a_failure);
 	tcase_add_test(t, who_ignores_the_signal_is_killed_after_the_grace);
+	tcase_add_test(t, it_is_looked_at_before_it_hears_anything);
+	tcase_add_test(t, a_look_that_never_ends_keeps_nobody_alive);
+	tcase_add_test(t, who_is_told_to_stop_meanwhile_is_told_so_politely);
+	tcase_add_test(t, a_look_at_one_that_has_ended_meanwhile_does_nothing);
 	tcase_add_test(t, the_signal_is_its_own_and_takes_no_stop_command);
 	tcase_add_test(t, one_of_whom_none_is_expected_costs_no_timer);
 	tcase_add_test(t, the_process_may_say_how_long_it_may_be_silent);
