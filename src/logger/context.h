@@ -33,7 +33,8 @@ struct ring {
 	unsigned char is_uncopied, stalls, leaving, table;
 	uint64_t trouble; /* as last told */
 	uint64_t emptied; /* its pages were given back at this position */
-	int64_t partial;  /* since then a line waits for its end; 0: none */
+	int64_t partial;  /* since then a line waits for its end; 0: none. In
+	                     a file's ring that others wait for, too */
 };
 
 /*
@@ -48,11 +49,14 @@ struct stream {
 	int fd;               /* -1: not handed over yet */
 	unsigned char queued; /* enum queue */
 	unsigned char table;  /* of the table it was last seen in */
-	unsigned char leaving, complained;
-	unsigned char replaced; /* another FIFO is held for it by now */
-	unsigned char untold;   /* its problem, or that there is none now */
-	unsigned char has_terminals;
-	unsigned int undrained; /* bytes still to be taken, at the end */
+	unsigned int leaving : 1, complained : 1;
+	unsigned int replaced : 1; /* another FIFO is held for it by now */
+	unsigned int untold : 1;   /* its problem, or that there is none now */
+	unsigned int has_terminals : 1;
+	unsigned int gave_up : 1;   /* others do not wait for its line's end */
+	unsigned int has_piece : 1; /* of a line: it waits for its end */
+	unsigned int signals : 1;   /* its FIFO does, when it is written to */
+	unsigned int undrained;     /* bytes still to be taken, at the end */
 	char key[CURSOR_KEY_SIZE];
 };
 
@@ -60,8 +64,9 @@ struct stream {
 
 enum queue {
 	QUEUE_NONE,
-	QUEUE_READY,  /* there may be something in it */
-	QUEUE_BLOCKED /* its ring is full */
+	QUEUE_READY,   /* there may be something in it */
+	QUEUE_BLOCKED, /* its ring is full, or it is another's turn */
+	QUEUE_PIECE    /* there is something in it, but not a line's end yet */
 };
 
 TAILQ_HEAD(ring_list, ring);
@@ -116,7 +121,7 @@ struct logger {
 	struct names held;    /* name -> descriptor not in use yet */
 	struct names rings, streams;
 	struct ring_list all_rings, uncopied;
-	struct stream_list all_streams, ready, blocked, unused_streams;
+	struct stream_list all_streams, ready, blocked, pieces, unused_streams;
 	struct stream_block *stream_blocks;
 	struct terminal_list terminals;
 	struct outputs outputs; /* once it is applied, without its list */
@@ -131,6 +136,7 @@ struct logger {
 	struct reader readers[CURSORS_READERS];
 	uint64_t troubles;  /* as far as looked at */
 	int64_t partial_at; /* a line has waited for its end; 0: none does */
+	int64_t open_at;    /* so has one that others wait for */
 	int64_t check_at;   /* who is behind? 0: nobody */
 	int64_t again_at;   /* capturing has failed; 0: not */
 	int64_t copy_at;    /* so has copying lines; 0: not */

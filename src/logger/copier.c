@@ -222,7 +222,7 @@ copier_end_lines(struct logger *lg, int64_t now)
 		return;
 	lg->partial_at = 0;
 	TAILQ_FOREACH (r, &lg->all_rings, all) {
-		if (r->partial == 0)
+		if (r->partial == 0 || r->kind == OUTPUT_FILE)
 			continue;
 		if (now - r->partial >= LINE_END_MS) {
 			r->partial = 0;

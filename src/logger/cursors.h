@@ -61,8 +61,8 @@ struct cursor {
 	/*
 	 * What main is about to do, where one system call may be cut short by
 	 * a kill. 0 in from: nothing. Lines of this ring go into another one:
-	 * next is delivered once that one's position is from - 1 + len. Or
-	 * lines go from the stream of hash next into this ring.
+	 * next is delivered once that one's position is from - 1 + len. Of a
+	 * file's ring next is the hash of the stream that was moved last.
 	 */
 	cursor_u64 from, len, next;
 };

@@ -29,6 +29,7 @@
 #include "logger/ring.h"
 #include "logger/rings.h"
 #include "logger/streams.h"
+#include "logger/table.h"
 #include "logger/terminals.h"
 #include "logger/writers.h"
 
@@ -54,14 +55,14 @@ take_handed(struct logger *lg, int64_t now)
 
 		l->held[i].fd = -1;
 		if (fd != -1 && !terminals_handed(lg, l->held[i].name, fd))
-			streams_handed(lg, l->held[i].name, fd, now);
+			streams_handed(lg, l->held[i].name, fd);
 	}
 	/* Thousands at the start, a few later. */
 	free(l->held);
 	l->held = NULL;
 	l->nheld = l->held_cap = 0;
 	peer_open(lg);
-	streams_update(lg, now);
+	table_update(lg, now);
 }
 
 static void
@@ -107,14 +108,15 @@ obey_keeper(struct logger *lg, int64_t now)
 /* --- the loop ------------------------------------------------------------- */
 
 static void
-reap(struct logger *lg, int64_t now)
+obey_signals(struct logger *lg, int64_t now)
 {
 	struct signalfd_siginfo si;
 	int status;
 	pid_t pid;
 
 	while (read(lg->signal_fd, &si, sizeof(si)) > 0)
-		;
+		if (si.ssi_signo == SIGIO)
+			streams_look_at_pieces(lg);
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
 		if (!writers_reaped(lg, pid, status, now))
 			readers_reaped(lg, pid);
@@ -139,7 +141,7 @@ dispatch(struct logger *lg, void *what, int64_t now)
 	else if (what == &lg->wake_fd)
 		eventfd_read(lg->wake_fd, &count);
 	else if (what == &lg->signal_fd)
-		reap(lg, now);
+		obey_signals(lg, now);
 	else if (what == lg->readers)
 		readers_look(lg);
 }
@@ -171,7 +173,7 @@ time_to_wait(const struct logger *lg, int more, int64_t now)
 	int64_t d = earlier(lg->check_at, lg->partial_at);
 
 	d = earlier(earlier(d, lg->again_at), lg->copy_at);
-	d = earlier(d, lg->early_until);
+	d = earlier(earlier(d, lg->early_until), lg->open_at);
 	d = earlier(earlier(d, lg->quit_at), writers_deadline(lg));
 	if (more)
 		return 0;
@@ -277,6 +279,7 @@ turn(struct logger *lg)
 	peer_go_on(lg, now);
 	copier_go_on(lg, now);
 	copier_end_lines(lg, now);
+	streams_end_lines(lg, now);
 	more = streams_turn(lg, now);
 	/* Said before looking: who gets on after that wakes us. */
 	if (is_waiting_for_writers(lg)) {
@@ -313,7 +316,7 @@ make_descriptors(struct logger *lg, struct err *e)
 {
 	lg->epoll = epoll_create1(EPOLL_CLOEXEC);
 	lg->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	lg->signal_fd = sys_signalfd(SIG_BIT(SIGCHLD));
+	lg->signal_fd = sys_signalfd(SIG_BIT(SIGCHLD) | SIG_BIT(SIGIO));
 	if (lg->epoll == -1 || lg->wake_fd == -1 || lg->signal_fd == -1 ||
 	    pipe2(lg->scratch, O_CLOEXEC | O_NONBLOCK) == -1 ||
 	    watch(lg, lg->link.sock, &lg->link) == -1 ||
@@ -402,6 +405,7 @@ init(struct logger *lg, const struct logger_options *o, struct err *e)
 	TAILQ_INIT(&lg->terminals);
 	TAILQ_INIT(&lg->ready);
 	TAILQ_INIT(&lg->blocked);
+	TAILQ_INIT(&lg->pieces);
 	if (link_open(&lg->link, o->keeper_fd, e) == -1)
 		return -1;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -421,7 +425,7 @@ init(struct logger *lg, const struct logger_options *o, struct err *e)
 	if (open_cursors(lg, e) == -1)
 		return -1;
 	take_handed(lg, now);
-	streams_adopt_left_over(lg, now);
+	table_adopt_left_over(lg, now);
 	terminals_drop_left_over(lg);
 	/* Of troubles that last from an earlier life nobody tells anew. */
 	lg->check_at = now + CHECK_MS;
@@ -441,7 +445,7 @@ logger_main(const struct logger_options *o)
 			   SIG_BIT(SIGHUP) | SIG_BIT(SIGTSTP) |
 			   SIG_BIT(SIGTTIN) | SIG_BIT(SIGTTOU) |
 			   SIG_BIT(SIGPIPE) | SIG_BIT(SIGXFSZ));
-	sys_sigmask(SIG_BIT(SIGCHLD));
+	sys_sigmask(SIG_BIT(SIGCHLD) | SIG_BIT(SIGIO));
 	/* What is large is had for a moment: it is to be given back. */
 	mallopt(M_MMAP_THRESHOLD, 32 * 1024);
 	/* A pause of 100 us is to be no longer. */

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define CHUNK (1024 * 1024) /* all that a pipe may hold as a rule */
@@ -90,25 +91,55 @@ is_full(int fifo)
 	return poll(&p, 1, 0) != 1 || !(p.revents & POLLOUT);
 }
 
-/* *lines: how long the whole ones are that are there; *seen: how much was
- * looked at. -1 and errno: it could not be. */
+/* Bytes. */
+static size_t
+holds(int fifo)
+{
+	int n;
+
+	return ioctl(fifo, FIONREAD, &n) == -1 || n < 0 ? 0 : (size_t)n;
+}
+
+struct look {
+	size_t seen;  /* bytes that were looked at */
+	size_t lines; /* of these are whole lines */
+};
+
+/* -1 and errno: it could not be looked at. */
 static int
-whole_lines(int fifo, const int scratch[2], size_t *lines, size_t *seen)
+look(int fifo, const int scratch[2], struct look *l)
 {
 	char buf[16384];
-	ssize_t n = tee(fifo, scratch[1], RING_PIECE, SPLICE_F_NONBLOCK), m, i;
+	ssize_t n, m, i;
 
-	*lines = *seen = 0;
+	*l = (struct look){0};
+	do
+		n = tee(fifo, scratch[1], RING_PIECE, SPLICE_F_NONBLOCK);
+	while (n == -1 && errno == EINTR);
 	if (n == -1)
-		return errno == EAGAIN || errno == EINTR ? 0 : -1;
+		return errno == EAGAIN ? 0 : -1;
 	while (n > 0 && (m = read(scratch[0], buf, sizeof(buf))) > 0) {
 		for (i = m; i > 0 && buf[i - 1] != '\n'; i--)
 			;
 		if (i > 0)
-			*lines = *seen + (size_t)i;
-		*seen += (size_t)m;
+			l->lines = l->seen + (size_t)i;
+		l->seen += (size_t)m;
 	}
 	return 0;
+}
+
+/* Of a piece of a line: is it longer than can be waited for? Looks again: its
+ * end may have come just now. */
+static int
+is_too_long(int fifo, const int scratch[2], struct look *l)
+{
+	size_t first = l->seen;
+
+	if (!is_full(fifo) && holds(fifo) <= first)
+		return 0;
+	if (look(fifo, scratch, l) == -1)
+		return 0;
+	return l->lines > 0 || l->seen == first || is_full(fifo);
 }
 
 /* -1 and errno if nothing could be moved. */
@@ -131,41 +162,22 @@ move(struct cursor *c, int fifo, int ring, size_t len)
 
 ssize_t
 ring_capture_lines(struct cursor *c, int fifo, int ring, const int scratch[2],
-    uint64_t who, int all)
+    int all, int *is_open)
 {
-	size_t seen, lines;
+	struct look l;
 	ssize_t n;
 
-	if (whole_lines(fifo, scratch, &lines, &seen) == -1)
+	*is_open = 0;
+	if (look(fifo, scratch, &l) == -1)
 		return -1;
-	if (seen == 0)
+	if (l.seen == 0)
 		return 0;
-	if (lines == 0 && (all || is_full(fifo)))
-		lines = seen;
-	if (lines == 0)
+	*is_open = 1;
+	if (l.lines == 0 && !all && !is_too_long(fifo, scratch, &l))
 		return 0;
-	c->len = lines;
-	c->next = who;
-	c->from = c->pos + 1;
-	n = move(c, fifo, ring, lines);
-	c->from = 0;
+	n = move(c, fifo, ring, l.lines > 0 ? l.lines : l.seen);
+	*is_open = n != (ssize_t)l.lines;
 	return n;
-}
-
-void
-ring_recover_lines(struct cursor *c, int fifo, int ring, uint64_t who)
-{
-	uint64_t end = c->from - 1 + c->len;
-	ssize_t n;
-
-	if (c->from == 0 || c->next != who)
-		return;
-	if (c->pos >= c->from && c->pos < end) {
-		n = move(c, fifo, ring, (size_t)(end - c->pos));
-		if (n > 0)
-			c->pos += (uint64_t)n;
-	}
-	c->from = 0;
 }
 
 void

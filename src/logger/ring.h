@@ -39,14 +39,12 @@ int64_t ring_position(const struct cursor *c);
 ssize_t ring_capture(struct cursor *c, int fifo, int ring);
 /*
  * The same for a ring that several FIFOs end in: no more than whole lines,
- * unless all is asked for, or a line is longer than the FIFO. scratch: an empty
- * non-blocking pipe. who: tells the FIFO from others, not 0.
+ * unless all is asked for, or a line is longer than the FIFO, or than can be
+ * looked at. scratch: an empty non-blocking pipe. *is_open: what was moved does
+ * not end with a line's end; or, if nothing was, a piece of one is there.
  */
 ssize_t ring_capture_lines(struct cursor *c, int fifo, int ring,
-    const int scratch[2], uint64_t who, int all);
-/* After a restart, before anything is captured: what a killed one had begun to
- * move of this FIFO is moved. */
-void ring_recover_lines(struct cursor *c, int fifo, int ring, uint64_t who);
+    const int scratch[2], int all, int *is_open);
 /*
  * Gives back what is delivered and further than keep bytes from the end, if
  * that is `worth` bytes at least: it keeps out who writes to the ring.

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,14 +12,14 @@
 
 #include "base/fd.h"
 #include "base/log.h"
-#include "logger/copier.h"
 #include "logger/problems.h"
 #include "logger/ring.h"
 #include "logger/rings.h"
+#include "logger/shared.h"
+#include "logger/table.h"
 #include "logger/terminals.h"
 #include "logger/writers.h"
 
-#define OWN "own"
 #define AGAIN_MS 1000         /* until what failed is tried again */
 #define DRAIN_BYTES (1 << 20) /* more than that no FIFO holds, as a rule */
 
@@ -29,21 +28,23 @@
 static void
 enqueue(struct logger *lg, struct stream *s, enum queue to)
 {
-	if (s->queued == QUEUE_READY)
-		TAILQ_REMOVE(&lg->ready, s, queue);
-	else if (s->queued == QUEUE_BLOCKED)
-		TAILQ_REMOVE(&lg->blocked, s, queue);
+	struct stream_list *const lists[] = {
+	    [QUEUE_READY] = &lg->ready,
+	    [QUEUE_BLOCKED] = &lg->blocked,
+	    [QUEUE_PIECE] = &lg->pieces,
+	};
+
+	if (s->queued != QUEUE_NONE)
+		TAILQ_REMOVE(lists[s->queued], s, queue);
 	s->queued = (unsigned char)to;
-	if (to == QUEUE_READY)
-		TAILQ_INSERT_TAIL(&lg->ready, s, queue);
-	else if (to == QUEUE_BLOCKED)
-		TAILQ_INSERT_TAIL(&lg->blocked, s, queue);
+	if (to != QUEUE_NONE)
+		TAILQ_INSERT_TAIL(lists[to], s, queue);
 }
 
 void
 streams_ready(struct logger *lg, struct stream *s)
 {
-	if (s->queued == QUEUE_NONE)
+	if (s->queued == QUEUE_NONE || s->queued == QUEUE_PIECE)
 		enqueue(lg, s, QUEUE_READY);
 }
 
@@ -80,8 +81,8 @@ streams_leave(struct logger *lg)
 	}
 }
 
-static struct stream *
-get(struct logger *lg, const char *key)
+struct stream *
+streams_get(struct logger *lg, const char *key)
 {
 	struct stream *s = names_pointer(&lg->streams, key);
 
@@ -112,17 +113,15 @@ watch(struct logger *lg, struct stream *s)
 	if (s->fd == -1)
 		return;
 	fcntl(s->fd, F_SETFL, O_NONBLOCK);
-	if (s->ring != NULL && s->ring->kind == OUTPUT_FILE)
-		ring_recover_lines(
-		    s->ring->c, s->fd, s->ring->fd, names_hash(s->key));
+	s->signals = 0;
 	if (epoll_ctl(lg->epoll, EPOLL_CTL_ADD, s->fd, &ev) == -1)
 		log_error("cannot watch '%s': %s", s->key, strerror(errno));
 	terminals_join(lg, s);
 	streams_ready(lg, s);
 }
 
-static void
-direct(struct logger *lg, struct stream *s, struct ring *r, int64_t now)
+void
+streams_direct(struct logger *lg, struct stream *s, struct ring *r, int64_t now)
 {
 	int hindered;
 
@@ -131,8 +130,11 @@ direct(struct logger *lg, struct stream *s, struct ring *r, int64_t now)
 	if (s->ring != r) {
 		if (r != NULL)
 			rings_attach(lg, r);
+		shared_ended(s);
 		if (s->ring != NULL)
 			rings_detach(lg, s->ring, now);
+		if (r != NULL)
+			shared_joined(lg, r, now);
 		hindered = problems_hinder(lg, s);
 		s->ring = r;
 		if (hindered || problems_hinder(lg, s))
@@ -158,234 +160,11 @@ forget(struct logger *lg, struct stream *s, int64_t now)
 	names_take(&lg->streams, s->key, 0);
 	TAILQ_REMOVE(&lg->all_streams, s, all);
 	terminals_part(lg, s);
+	shared_ended(s);
 	if (s->ring != NULL)
 		rings_detach(lg, s->ring, now);
 	unwatch(lg, s);
 	TAILQ_INSERT_HEAD(&lg->unused_streams, s, all);
-}
-
-/* --- the table ------------------------------------------------------------ */
-
-static void
-own_ring(struct logger *lg)
-{
-	const struct outputs *o = &lg->outputs;
-	struct ring_conf conf = {
-	    .name = "svd", .path = o->log_path, .kind = (unsigned char)o->log};
-	const char *old = lg->own == NULL ? NULL : lg->own->path;
-	int moved =
-	    old != NULL && o->log_path != NULL && strcmp(old, o->log_path) != 0;
-	int is_new = lg->own == NULL;
-
-	lg->own = rings_get(lg, OWN, &conf);
-	if (is_new && lg->own != NULL)
-		rings_attach(lg, lg->own);
-	if (moved)
-		lg->cursors.head->reopen++;
-}
-
-/* To svd's own log as lines with a name in front; but syslog and the journal
- * have names of their own, so there it is as if it were asked for. */
-static unsigned char
-kind_of(const struct logger *lg, const struct output *o)
-{
-	if (o->kind != OUTPUT_LOG)
-		return o->kind;
-	return lg->outputs.log == OUTPUT_SYSLOG ||
-	               lg->outputs.log == OUTPUT_JOURNAL
-	           ? (unsigned char)lg->outputs.log
-	           : OUTPUT_LOG;
-}
-
-/* Several may write to one file: the ring is the path's. */
-static void
-apply_output(struct logger *lg, const struct output *o, int64_t now)
-{
-	struct ring_conf conf = {.name = o->name,
-	    .path = o->path,
-	    .tail = o->tail,
-	    .size = o->size,
-	    .keep = o->keep,
-	    .kind = kind_of(lg, o),
-	    .is_stderr = o->is_stderr};
-	char key[CURSOR_KEY_SIZE], ring_key[CURSOR_KEY_SIZE];
-	struct stream *s;
-	struct ring *r;
-
-	snprintf(key, sizeof(key), "%s:%.*s", o->is_stderr ? "err" : "out",
-	    OUTPUT_ID_MAX, o->id);
-	snprintf(ring_key, sizeof(ring_key), "%s", key);
-	if (o->kind == OUTPUT_FILE) {
-		snprintf(ring_key, sizeof(ring_key), "file:%016" PRIx64,
-		    names_hash(o->path));
-		/* What is not one worker's is not said to be. */
-		conf.name = NULL;
-		conf.is_stderr = 0;
-	}
-	s = get(lg, key);
-	r = s == NULL ? NULL : rings_get(lg, ring_key, &conf);
-	if (r != NULL) {
-		direct(lg, s, r, now);
-		if (r->kind == OUTPUT_LOG && lg->own != NULL)
-			copier_recover(lg, r);
-	}
-}
-
-static int
-load_table(struct logger *lg)
-{
-	int fd = (int)names_take(&lg->held, "outputs", -1);
-	struct outputs o;
-	struct err e;
-	int rc;
-
-	if (fd == -1)
-		return 0;
-	rc = outputs_load(&o, fd, &e);
-	if (rc == -1) {
-		log_error("%s", e.text);
-		fd_close(&fd);
-		return 0;
-	}
-	outputs_release(&lg->outputs);
-	lg->outputs = o;
-	fd_close(&lg->outputs_fd);
-	lg->outputs_fd = fd;
-	return 1;
-}
-
-static void
-apply_table(struct logger *lg, int64_t now)
-{
-	struct stream *s;
-	size_t i;
-
-	lg->table++;
-	own_ring(lg);
-	for (i = 0; i < lg->outputs.n; i++)
-		apply_output(lg, &lg->outputs.list[i], now);
-	/* Those that have left: what they hold still goes where it belongs. */
-	TAILQ_FOREACH (s, &lg->all_streams, all)
-		if (s->table != lg->table && strcmp(s->key, OWN) != 0 &&
-		    s->ring != NULL) {
-			s->leaving = 1;
-			streams_ready(lg, s);
-		}
-	if (outputs_forget_list(&lg->outputs) == -1)
-		log_debug("no memory to have less in memory");
-}
-
-/*
- * Held, but not in the table: they left while nobody was there who could have
- * seen to them. Where they belong is not known any more but by their keys.
- */
-static void
-adopt_ring(struct logger *lg, const char *key, int64_t now)
-{
-	struct ring_conf conf = {.name = key,
-	    .kind = strncmp(key, "file:", 5) == 0 ? OUTPUT_FILE : OUTPUT_LOG};
-	struct ring *r;
-
-	if (names_pointer(&lg->rings, key) != NULL)
-		return;
-	r = rings_get(lg, key, &conf);
-	if (r == NULL)
-		return;
-	if (r->kind == OUTPUT_LOG && lg->own != NULL)
-		copier_recover(lg, r);
-	rings_detach(lg, r, now);
-}
-
-static void
-adopt_stream(struct logger *lg, const char *key, int64_t now)
-{
-	struct ring_conf conf = {
-	    .name = key + 4, .kind = OUTPUT_LOG, .is_stderr = key[0] == 'e'};
-	struct stream *s = get(lg, key);
-	struct ring *r = s == NULL ? NULL : rings_get(lg, key, &conf);
-
-	if (r == NULL)
-		return;
-	direct(lg, s, r, now);
-	s->leaving = 1;
-}
-
-/* A writer has given it to hold while main let go of the ring. */
-static int
-is_lost_sink(const struct logger *lg, const char *name)
-{
-	return strncmp(name, "sink:", 5) == 0 &&
-	       names_pointer(&lg->rings, name + 5) == NULL;
-}
-
-static void
-drop_sink(struct logger *lg, const char *name, int64_t now)
-{
-	(void)now;
-	link_drop(&lg->link, name);
-}
-
-/* The first held name that begins so and is of no use. */
-static int
-find_held(const struct logger *lg, const char *prefix, char *name, size_t size)
-{
-	const struct name *n;
-	size_t i;
-
-	for (i = 0; i < lg->held.nbuckets; i++)
-		for (n = lg->held.buckets[i]; n != NULL; n = n->next)
-			if (strncmp(n->text, prefix, strlen(prefix)) == 0 &&
-			    (strcmp(prefix, "sink:") != 0 ||
-				is_lost_sink(lg, n->text))) {
-				snprintf(name, size, "%s", n->text);
-				return 1;
-			}
-	return 0;
-}
-
-/* Only at the start: later ones are known, or will be in the next table. */
-void
-streams_adopt_left_over(struct logger *lg, int64_t now)
-{
-	static const struct {
-		const char *prefix;
-		size_t skip;
-		void (*adopt)(struct logger *lg, const char *key, int64_t now);
-	} kinds[] = {{"out:", 0, adopt_stream}, {"err:", 0, adopt_stream},
-	    {"ring:", 5, adopt_ring}, {"sink:", 0, drop_sink}};
-	char name[KEEPER_NAME_MAX + 1];
-	size_t k;
-	int fd;
-
-	if (lg->outputs.fleet == NULL)
-		return;
-	for (k = 0; k < sizeof(kinds) / sizeof(*kinds); k++)
-		while (find_held(lg, kinds[k].prefix, name, sizeof(name))) {
-			kinds[k].adopt(lg, name + kinds[k].skip, now);
-			/* If it could not be. */
-			fd = (int)names_take(&lg->held, name, -1);
-			fd_close(&fd);
-		}
-}
-
-static void
-watch_own(struct logger *lg, int64_t now)
-{
-	struct stream *s;
-
-	if (lg->own == NULL || names_get(&lg->held, OWN, -1) == -1)
-		return;
-	s = get(lg, OWN);
-	if (s != NULL)
-		direct(lg, s, lg->own, now);
-}
-
-void
-streams_update(struct logger *lg, int64_t now)
-{
-	if (load_table(lg))
-		apply_table(lg, now);
-	watch_own(lg, now);
 }
 
 /* --- moving --------------------------------------------------------------- */
@@ -398,9 +177,11 @@ capture(struct logger *lg, struct stream *s, int all, int64_t now)
 	size_t shown = s->has_terminals ? terminals_pump(lg, s) : 0;
 	ssize_t n;
 
-	if (s->ring->nstreams > 1 && s->ring != lg->own)
-		n = ring_capture_lines(s->ring->c, s->fd, s->ring->fd,
-		    lg->scratch, names_hash(s->key), all);
+	if (s->ring->kind == OUTPUT_FILE)
+		shared_begin(s);
+	s->has_piece = 0;
+	if (shared_is(lg, s->ring))
+		n = shared_capture(lg, s, all, now);
 	else
 		n = ring_capture(s->ring->c, s->fd, s->ring->fd);
 	if (n == -1) {
@@ -429,17 +210,12 @@ is_echo(const char *name)
 }
 
 void
-streams_handed(struct logger *lg, const char *name, int fd, int64_t now)
+streams_handed(struct logger *lg, const char *name, int fd)
 {
 	struct stream *s;
 	int old;
 
-	if (is_lost_sink(lg, name)) {
-		drop_sink(lg, name, now);
-		fd_close(&fd);
-		return;
-	}
-	if (is_echo(name)) {
+	if (is_echo(name) || table_drops(lg, name)) {
 		fd_close(&fd);
 		return;
 	}
@@ -461,13 +237,26 @@ streams_handed(struct logger *lg, const char *name, int fd, int64_t now)
 	watch(lg, s);
 }
 
+/* Now, or after it was blocked? */
+static int
+can_take(const struct logger *lg, const struct stream *s)
+{
+	return rings_have_room(s->ring) && !shared_waits(lg, s);
+}
+
+static int
+can_go_on(const struct logger *lg, const struct stream *s)
+{
+	return rings_can_go_on(s->ring) && !shared_waits(lg, s);
+}
+
 int
 streams_can_go_on(const struct logger *lg)
 {
 	const struct stream *s;
 
 	TAILQ_FOREACH (s, &lg->blocked, queue)
-		if (rings_can_go_on(s->ring))
+		if (can_go_on(lg, s))
 			return 1;
 	return 0;
 }
@@ -479,7 +268,7 @@ go_on_with_blocked(struct logger *lg)
 
 	for (s = TAILQ_FIRST(&lg->blocked); s != NULL; s = next) {
 		next = TAILQ_NEXT(s, queue);
-		if (rings_can_go_on(s->ring))
+		if (can_go_on(lg, s))
 			enqueue(lg, s, QUEUE_READY);
 	}
 }
@@ -507,6 +296,21 @@ go_on_with_next(struct logger *lg, struct stream *s)
 	watch(lg, s);
 }
 
+/* Some of it is moved. */
+static int
+take(struct logger *lg, struct stream *s, int64_t now)
+{
+	int was_open = shared_is_open(s),
+	    rc = capture(lg, s, s->leaving || s->replaced, now);
+
+	/* Those who have waited for its line's end come before its next. */
+	if (rc == 1 && was_open && !shared_is_open(s)) {
+		go_on_with_blocked(lg);
+		enqueue(lg, s, QUEUE_READY);
+	}
+	return rc;
+}
+
 static void
 serve(struct logger *lg, struct stream *s, int64_t now)
 {
@@ -516,10 +320,11 @@ serve(struct logger *lg, struct stream *s, int64_t now)
 		enqueue(lg, s, QUEUE_NONE);
 		if (s->leaving)
 			forget(lg, s, now);
-	} else if (!rings_have_room(s->ring)) {
+	} else if (!can_take(lg, s)) {
 		enqueue(lg, s, QUEUE_BLOCKED);
-	} else if ((rc = capture(lg, s, s->leaving || s->replaced, now)) != 1) {
-		enqueue(lg, s, QUEUE_NONE);
+	} else if ((rc = take(lg, s, now)) != 1) {
+		enqueue(
+		    lg, s, rc == 0 && s->has_piece ? QUEUE_PIECE : QUEUE_NONE);
 		if (rc == -1)
 			return;
 		if (s->replaced)
@@ -548,14 +353,57 @@ streams_turn(struct logger *lg, int64_t now)
 	return !TAILQ_EMPTY(&lg->ready);
 }
 
+/* Not told apart: a signal says no more than that. */
+void
+streams_look_at_pieces(struct logger *lg)
+{
+	struct stream *s;
+
+	while ((s = TAILQ_FIRST(&lg->pieces)) != NULL)
+		enqueue(lg, s, QUEUE_READY);
+}
+
 void
 streams_look_at_all(struct logger *lg, int64_t now)
 {
 	struct stream *s;
 
 	TAILQ_FOREACH (s, &lg->all_streams, all)
-		if (s->fd != -1 && s->ring != NULL && rings_have_room(s->ring))
+		if (s->fd != -1 && s->ring != NULL && can_take(lg, s))
 			capture(lg, s, 0, now);
+}
+
+/* Whose line is open in it. NULL: he is gone. */
+static struct stream *
+find_owner(const struct logger *lg, const struct ring *r)
+{
+	struct stream *s;
+
+	TAILQ_FOREACH (s, &lg->all_streams, all)
+		if (s->ring == r && shared_is_open(s))
+			return s;
+	return NULL;
+}
+
+/* Looked at once more: it may be us who are late. */
+void
+streams_end_lines(struct logger *lg, int64_t now)
+{
+	struct stream *s;
+	struct ring *r;
+
+	if (lg->open_at == 0 || now < lg->open_at)
+		return;
+	lg->open_at = 0;
+	TAILQ_FOREACH (r, &lg->all_rings, all) {
+		if (!shared_is_late(lg, r, now))
+			continue;
+		s = find_owner(lg, r);
+		if (s != NULL && s->fd != -1)
+			capture(lg, s, 0, now);
+		if (r->partial != 0)
+			shared_give_up(r, s);
+	}
 }
 
 /* 0: it has more, for which there is no room now. */
@@ -565,7 +413,7 @@ drain(struct logger *lg, struct stream *s, int64_t now)
 	uint64_t before;
 
 	while (s->undrained > 0 && s->fd != -1 && s->ring != NULL) {
-		if (s->ring->c->window > 0 && !rings_have_room(s->ring))
+		if (s->ring->c->window > 0 && !can_take(lg, s))
 			return 0;
 		before = s->ring->c->pos;
 		if (capture(lg, s, 1, now) != 1)
@@ -582,10 +430,14 @@ int
 streams_drain(struct logger *lg, int64_t now)
 {
 	struct stream *s;
-	int drained = 1;
+	int drained = 0, i;
 
-	TAILQ_FOREACH (s, &lg->all_streams, all)
-		drained &= drain(lg, s, now);
+	/* Twice: others may wait for a line that comes to its end later. */
+	for (i = 0; i < 2 && !drained; i++) {
+		drained = 1;
+		TAILQ_FOREACH (s, &lg->all_streams, all)
+			drained &= drain(lg, s, now);
+	}
 	return drained;
 }
 

@@ -21,7 +21,7 @@ class Steps:
     """What tests/steps/steps.c reads and writes: struct steps."""
 
     def __init__(self, path):
-        size = len(ROLES) * (4 + 4 + NAME_SIZE) + 4
+        size = len(ROLES) * (4 + 4 + 4 + NAME_SIZE) + 4
         path.write_bytes(bytes(size))
         with open(path, "r+b") as file:
             self.map = mmap.mmap(file.fileno(), size)
@@ -39,8 +39,10 @@ class Steps:
     def left(self, role):
         return self._number(1, role)
 
-    def arm(self, role, n):
-        """It dies at its n-th step from now; 0: it does not."""
+    def arm(self, role, n, then=0):
+        """It dies at its n-th step from now; 0: it does not. Then its successor
+        dies at its step of that number."""
+        self._number(2, role, then)
         self._number(1, role, n)
         (self.armed.add if n > 0 else self.armed.discard)(role)
 
@@ -50,7 +52,7 @@ class Steps:
 
     def at(self, role):
         """The call before which it died last."""
-        offset = 8 * len(ROLES) + NAME_SIZE * ROLES.index(role)
+        offset = 12 * len(ROLES) + NAME_SIZE * ROLES.index(role)
         text = self.map[offset:offset + NAME_SIZE]
         return text[:text.index(b"\0")].decode()
 

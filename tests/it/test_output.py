@@ -427,6 +427,28 @@ def test_workers_that_leave_and_come_back_lose_nothing(fleet, kills):
         check_file(f, f"web{i}", f.dir / f"web{i}")
 
 
+def test_long_writes_of_two_to_one_file_come_through_line_by_line(fleet):
+    """More at once than there is room for in a FIFO, which then holds a piece
+    of a line, and is written to by who is asleep."""
+    f = fleet("", launch=False)
+    names = ("one", "two")
+    lines = {name: [f"{name} {i} {'x' * (i * 7919 % 20000 + 30000)}\n"
+                    for i in range(40)] for name in names}
+    for name in names:
+        (f.dir / f"{name}.in").write_text("".join(lines[name]))
+    f.ini.write_text("[fleet]\nname = test\n" + "".join(
+        worker(name, f"/bin/cat {f.dir}/{name}.in", type="oneshot",
+               stdout=f"file:{f.dir}/both") for name in names))
+    f.start()
+    for name in names:
+        f.wait(name, state="EXITED")
+    size = sum(len("".join(lines[name])) for name in names)
+    wait_for(lambda: (f.dir / "both").stat().st_size == size)
+    got = (f.dir / "both").read_text().splitlines(keepends=True)
+    for name in names:
+        assert [x for x in got if x.startswith(name)] == lines[name]
+
+
 def two_ways(fleet, stderr):
     """One worker to a standard error, and one to a file."""
     f = fleet("", launch=False, stderr=stderr)

@@ -465,12 +465,62 @@ class ToLog(Output):
         return f.log().count(" 29\n") * len(self.lines)
 
 
-OUTPUTS = [ToFile, ToRotated, ToLog]
+class ToShared(ToFile):
+    """w and v write to one file: the lines of each are whole."""
+    names = ("w", "v")
+    others = ("v",)
+
+    def text_of(self, name):
+        """They end in the midst of a FIFO, and of the ring."""
+        return "".join(f"{name} {i} {'x' * (i * 7919 % 20000 + 30000)}\n"
+                       for i in range(6))
+
+    def stanza(self, f):
+        for name in self.names:
+            f.path(name).write_text(self.text_of(name))
+        return "".join(stanza(name, f"command = /bin/cat {f.path(name)}",
+                              "autostart = no", f"stdout = {self.to(f)}",
+                              *self.keys) for name in self.names)
+
+    def act(self, f, was):
+        """Those that have not heard it yet."""
+        names = [name for name in self.names if not self.has_run(f, was, name)]
+        return not names or call(f, self.method, names=names)
+
+    def has_run(self, f, was, name):
+        return f.worker(name)["generation"] > was[name]["generation"]
+
+    def is_done(self, f, was):
+        return all(self.has_run(f, was, name) for name in self.names)
+
+    def happened(self, f, was):
+        return self.kept(f, was) >= self.size(was["w"]["generation"] + 1)
+
+    def settled(self, f, was):
+        super().settled(f, was)
+        f.wait("v", state="EXITED", generation=was["v"]["generation"] + 1)
+
+    def size(self, times):
+        return times * sum(len(self.text_of(name)) for name in self.names)
+
+    def compare_births(self, f, was, now):
+        times = now["w"]["generation"]
+        with contextlib.suppress(AssertionError):
+            wait_for(lambda: self.kept(f, was) >= self.size(times))
+        lines = self.text(f).splitlines(keepends=True)
+        for name in self.names:
+            mine = "".join(x for x in lines if x.startswith(f"{name} "))
+            assert not difference(mine.encode(),
+                                  (self.text_of(name) * times).encode())
+        assert self.kept(f, was) == self.size(times)
 
 
-def one_round(f, steps, change, role, n):
-    """The change, with the role killed before its n-th step. How many it made,
-    if it was not."""
+OUTPUTS = [ToFile, ToRotated, ToShared, ToLog]
+
+
+def one_round(f, steps, change, role, n, then=0):
+    """The change, with the role killed before its n-th step, and its successor
+    before its own step of the number `then`. How many it made, if it was not."""
     change.before(f)
     if not isinstance(change, Output):
         for name in ("w", "w:0", "w:1", "standing"):
@@ -479,12 +529,13 @@ def one_round(f, steps, change, role, n):
     was = look(f)
     steps.quiet(role)
     made = steps.made(role)
-    steps.arm(role, n)
+    steps.arm(role, n, then)
     change.act(f, was)
     died = steps.quiet(role, lambda: change.happened(f, was))
     steps.arm(role, 0)
     made = steps.made(role) - made
-    where = f"killed before step {n}, {steps.at(role)}" if died else "not killed"
+    where = f"killed before step {n}{f' and {then}' if then else ''}, " \
+        f"{steps.at(role)}" if died else "not killed"
     if died and change.cold:
         f.end()
         f.launch()
@@ -544,6 +595,24 @@ def test_logger_killed_at_each_step(fleet, role, change):
         deaths = rounds(f, steps, change, role)
         print(f"{deaths} deaths")
         assert deaths > 0
+    finally:
+        end(f)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("role", ["logger", "writer"])
+def test_logger_killed_and_its_successor_too(fleet, role):
+    """One after the other, each at any of its steps."""
+    print(f"SVD_TEST_SEED={SEED}")
+    rng = random.Random(SEED)
+    f = fleet("", launch=False)
+    change = ToShared()
+    try:
+        steps = start(f, change.stanza(f))
+        total = one_round(f, steps, change, role, 0)
+        for _ in range(20 * SOME if ALL else SOME):
+            n, then = rng.randint(1, total), rng.randint(1, 2 * total)
+            one_round(f, steps, change, role, n, then)
     finally:
         end(f)
 

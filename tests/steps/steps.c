@@ -29,10 +29,11 @@ enum role {
 
 #define NAME_SIZE 32
 
-/* Little-endian, as the tests read it: 4 numbers, 4 more, 4 names, a number. */
+/* Little-endian, as the tests read it: 3 times 4 numbers, 4 names, a number. */
 struct steps {
 	uint32_t made[ROLES]; /* steps so far, by all processes of the role */
 	uint32_t left[ROLES]; /* so many more and it dies; 0: it lives */
+	uint32_t then[ROLES]; /* left of the one that comes after it */
 	char at[ROLES][NAME_SIZE]; /* the call before which it died */
 	uint32_t all; /* the keeper dies with it, and so all of svd */
 };
@@ -92,6 +93,9 @@ step(const char *call)
 	    __atomic_sub_fetch(&steps->left[r], 1, __ATOMIC_RELAXED) != 0)
 		return;
 	memcpy(steps->at[r], call, strlen(call) + 1);
+	__atomic_store_n(&steps->left[r],
+	    __atomic_exchange_n(&steps->then[r], 0, __ATOMIC_RELAXED),
+	    __ATOMIC_RELAXED);
 	if (steps->all && (r == SUPERVISOR || r == LOGGER))
 		__real_kill(getppid(), SIGKILL);
 	__real_kill(getpid(), SIGKILL);
