@@ -113,7 +113,7 @@ def clean_up(fleet, failed):
     # What was killed by the kernel with its namespace takes a moment.
     try:
         svdtest.wait_for(
-            lambda: not svdtest.marked(fleet.id, fleet.run), 2)
+            lambda: not svdtest.marked(fleet.id, fleet.run), 5)
     except AssertionError:
         for pid in svdtest.marked(fleet.id, fleet.run):
             leaks.append(f"left: {pid} {svdtest.command_line(pid)}")

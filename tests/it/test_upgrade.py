@@ -21,7 +21,7 @@ from svdtest import (ACT, BUILD, ROUNDS, SANITIZED, SLOW, SVCTL, SVD, act,
                      wait_for, zombies)
 from test_init import BASH, terminal  # noqa: F401 (a fixture)
 from test_logs import Following
-from test_warm import every_state, lasting  # noqa: F401 (a fixture)
+from test_warm import every_state, lasting, same_time  # noqa: F401 (a fixture)
 
 NEXT = str(BUILD / "tests" / "svd-next")
 STANDIN = str(BUILD / "tests" / "standin")
@@ -118,7 +118,7 @@ def test_no_worker_notices_twenty_upgrades(every_state):  # noqa: F811
         seen.add(f.status()["supervisor_pid"])
         after, later = lasting(f)
         assert after == before
-        assert abs(ends["waiting"] - later["waiting"]) < 0.3 * SLOW
+        assert same_time(ends["waiting"], later["waiting"])
         counts.add(tuple(f.descriptors()))
     assert len(seen) == 20
     assert f.ctl("-j", "version").json["upgrades"] == 20
@@ -442,7 +442,7 @@ def test_a_supervisor_that_is_never_ready_is_waited_for_10_seconds(own):
     install(f, STANDIN, NEXT, "supervisor hang")
     start = time.monotonic()
     is_refused(f, f"its supervisor was not ready within {STEP} s")
-    assert STEP <= time.monotonic() - start < STEP + 3 * SLOW
+    assert STEP <= time.monotonic() - start < STEP + 8 * SLOW
 
 
 def test_the_version_before_is_refused_by_name(own):
@@ -516,7 +516,7 @@ def test_a_stop_ends_it_and_the_fleet_in_order(own, does):
     assert alive(pid)
     os.kill(pid, signal.SIGKILL)
     assert f.end() == 0
-    assert time.monotonic() - start < 5 * SLOW
+    assert time.monotonic() - start < 9 * SLOW
     assert "did not confirm" not in f.log()
     assert svctl.wait(20 * SLOW) in (1, 4)
     svctl.stderr.close()
