@@ -50,7 +50,9 @@ go_to_end(struct delivery *d)
 static int
 open_path(const char *path)
 {
-	int flags = O_RDWR | O_CREAT | O_NOCTTY | O_NONBLOCK | O_CLOEXEC, fd;
+	int flags =
+		O_RDWR | O_APPEND | O_CREAT | O_NOCTTY | O_NONBLOCK | O_CLOEXEC,
+	    fd;
 	struct stat st;
 
 	fd = open(path, flags | O_NOFOLLOW, 0644);
@@ -88,6 +90,9 @@ look_at_file(struct delivery *d, struct stat *st)
 		return delivery_failed(d, TROUBLE_OPEN, errno);
 	d->regular = S_ISREG(st->st_mode) && d->r->kind == OUTPUT_FILE;
 	d->chunk = S_ISREG(st->st_mode) ? CHUNK : PIPE_BUF;
+	/* One of an older svd's, too. */
+	if (d->regular)
+		fcntl(d->fd, F_SETFL, O_APPEND | O_NONBLOCK);
 	return 0;
 }
 
@@ -157,6 +162,44 @@ find_sink(struct delivery *d)
 	d->fd = fd;
 }
 
+/* Is what begins at from in the file what comes next of the ring? No, if there
+ * are other bytes; where it cannot be read we do not know better. */
+static int
+is_next(const struct delivery *d, uint64_t from, uint64_t len)
+{
+	static char file[CHUNK], ring[CHUNK];
+	uint64_t done = 0;
+	ssize_t n;
+
+	if (len > CHUNK || len > d->c->pos - d->at)
+		return 0;
+	n = pread(d->fd, file, len, (off_t)from);
+	if (n < (ssize_t)len)
+		len = n < 0 ? 0 : (uint64_t)n;
+	while (done < len) {
+		n = ring_read(d->r->fd, d->c->window, d->at + done, ring + done,
+		    len - done);
+		if (n <= 0)
+			return 0;
+		done += (uint64_t)n;
+	}
+	return memcmp(file, ring, len) == 0;
+}
+
+/*
+ * What was written and not noted: a file's position has come further by as
+ * much. But all that is before it, if somebody has cut the file just before.
+ */
+static uint64_t
+find_unnoted(const struct delivery *d, uint64_t pos)
+{
+	uint64_t noted = d->at - (uint64_t)d->c->base;
+
+	if (pos >= noted && is_next(d, noted, pos - noted))
+		return pos - noted;
+	return is_next(d, 0, pos) ? pos : 0;
+}
+
 /* Goes on with the file that the one before us had open. */
 static int
 resume(struct delivery *d)
@@ -181,11 +224,11 @@ resume(struct delivery *d)
 	pos = lseek(d->fd, 0, SEEK_CUR);
 	if (pos == -1)
 		return delivery_failed(d, TROUBLE_OPEN, errno);
-	/* Somebody has written to it while there was no svd. */
-	if ((uint64_t)(d->c->base + pos) > d->c->pos)
-		return go_to_end(d);
-	d->file_pos = (uint64_t)pos;
-	d->at = (uint64_t)(d->c->base + pos);
+	d->at += find_unnoted(d, (uint64_t)pos);
+	/* Somebody has cut it, or written to it while there was no svd. */
+	if (d->at != (uint64_t)(d->c->base + pos) && go_to_end(d) == -1)
+		return -1;
+	d->file_pos = d->at - (uint64_t)d->c->base;
 	d->c->done = d->at;
 	look_for_line_end(d);
 	return 0;
@@ -338,6 +381,10 @@ step(struct delivery *d)
 		    d, TROUBLE_WRITE, n == 0 ? ENOSPC : errno);
 	d->file_pos += (uint64_t)n;
 	delivery_done(d, (uint64_t)n);
+	/* Or has done so just now. */
+	if (d->regular && lseek(d->fd, 0, SEEK_CUR) != (off_t)d->file_pos &&
+	    go_to_end(d) == -1)
+		return -1;
 	return 1;
 }
 

@@ -457,6 +457,106 @@ START_TEST(a_file_that_was_cut_goes_on_at_its_new_end)
 }
 END_TEST
 
+/* Before the next write to it, somebody else ... */
+static const char *put_before; /* ... makes this of the file */
+
+/* In the place of glibc's. */
+ssize_t
+write(int fd, const void *data, size_t len)
+{
+	const char *text = put_before;
+
+	put_before = NULL;
+	if (text != NULL)
+		put_file("", text);
+	return syscall(SYS_write, fd, data, len);
+}
+
+/* After it was looked at: no hole, and nothing of anybody is written over. */
+START_TEST(a_file_that_is_cut_just_before_a_write_has_no_hole)
+{
+	struct delivery d = begin(0);
+
+	capture("one\ntwo\n");
+	deliver(&d);
+	put_before = "";
+	capture("three\n");
+	deliver(&d);
+	expect("", "three\n");
+	capture("four\n");
+	deliver(&d);
+	expect("", "three\nfour\n");
+	ck_assert_int_eq(c->base, 8);
+	put_before = "one\n";
+	capture("five\n");
+	deliver(&d);
+	put_before = "one\nand more, of somebody else\n";
+	capture("six\n");
+	deliver(&d);
+	capture("seven\n");
+	deliver(&d);
+	expect("", "one\nand more, of somebody else\nsix\nseven\n");
+	end(&d);
+}
+END_TEST
+
+/* And killed just after it: what was written is found in what is there. */
+START_TEST(killed_between_write_and_note_of_a_file_that_was_cut)
+{
+	static const char *const first[] = {"one\n", "one\ntwo\nthree\n"};
+	struct delivery d;
+	uint64_t done;
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		d = begin(0);
+		capture(first[i]);
+		deliver(&d);
+		/* Longer than what was there before, and shorter. */
+		done = c->done;
+		put_before = "";
+		capture("and 4 it is\n");
+		ck_assert_int_eq(sink_step(&d), 1);
+		c->base = 0;
+		c->done = done;
+		end(&d);
+		d = begin(0);
+		capture("five\n");
+		deliver(&d);
+		expect("", "and 4 it is\nfive\n");
+		end(&d);
+		tear_down();
+		set_up();
+	}
+}
+END_TEST
+
+/* By an editor that was told to, while nobody wrote. */
+START_TEST(a_file_that_was_cut_between_two_writers)
+{
+	struct delivery d = begin(0);
+
+	capture("one\ntwo\n");
+	deliver(&d);
+	end(&d);
+	put_file("", "");
+	fd_close(&held);
+	d = begin(0);
+	capture("three\n");
+	deliver(&d);
+	expect("", "three\n");
+	/* Or written to, by as much as there is to write. */
+	end(&d);
+	put_file("", "three\nalien\n");
+	fd_close(&held);
+	capture("four4\n");
+	d = begin(0);
+	deliver(&d);
+	expect("", "three\nalien\nfour4\n");
+	end(&d);
+}
+END_TEST
+
 START_TEST(rotated_once_full_at_the_end_of_a_line)
 {
 	struct delivery d = begin(10);
@@ -682,6 +782,9 @@ main(void)
 	tcase_add_test(t, killed_between_write_and_note);
 	tcase_add_test(t, killed_while_the_file_is_exchanged);
 	tcase_add_test(t, a_file_that_was_cut_goes_on_at_its_new_end);
+	tcase_add_test(t, a_file_that_is_cut_just_before_a_write_has_no_hole);
+	tcase_add_test(t, killed_between_write_and_note_of_a_file_that_was_cut);
+	tcase_add_test(t, a_file_that_was_cut_between_two_writers);
 	tcase_add_test(t, rotated_once_full_at_the_end_of_a_line);
 	tcase_add_test(
 	    t, a_full_file_in_mid_line_is_not_rotated_by_a_successor);
