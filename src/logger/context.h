@@ -33,8 +33,8 @@ struct ring {
 	unsigned char is_uncopied, stalls, leaving, table;
 	uint64_t trouble; /* as last told */
 	uint64_t emptied; /* its pages were given back at this position */
-	int64_t partial;  /* since then a line waits for its end; 0: none. In
-	                     a file's ring that others wait for, too */
+	int64_t partial;  /* since then a line waits for its end; of a file's,
+	                     until then one that others wait for. 0: none */
 };
 
 /*
@@ -54,6 +54,7 @@ struct stream {
 	unsigned int untold : 1;   /* its problem, or that there is none now */
 	unsigned int has_terminals : 1;
 	unsigned int gave_up : 1;   /* others do not wait for its line's end */
+	unsigned int sloppy : 3;    /* how often that was */
 	unsigned int has_piece : 1; /* of a line: it waits for its end */
 	unsigned int signals : 1;   /* its FIFO does, when it is written to */
 	unsigned int undrained;     /* bytes still to be taken, at the end */

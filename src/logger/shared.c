@@ -10,9 +10,10 @@
 #include "logger/ring.h"
 #include "logger/rings.h"
 
-/* Whoever writes one has it in hand; so long the others wait for it at most,
- * and not for one that has been given up before. */
-#define OPEN_MS 100
+/* Whoever writes one has it in hand; so long the others wait for it at most.
+ * Each time that it was in vain, half as long for the same stream. */
+#define OPEN_MS 1000
+#define SLOPPY_MAX 7
 
 static uint64_t
 owner(const struct stream *s)
@@ -27,12 +28,11 @@ shared_is(const struct logger *lg, const struct ring *r)
 }
 
 static void
-open_line(struct logger *lg, struct ring *r, int64_t now)
+wait_until(struct logger *lg, struct ring *r, int64_t at)
 {
-	if (r->partial == 0)
-		r->partial = now;
-	if (lg->open_at == 0 || lg->open_at > r->partial + OPEN_MS)
-		lg->open_at = r->partial + OPEN_MS;
+	r->partial = at;
+	if (lg->open_at == 0 || lg->open_at > at)
+		lg->open_at = at;
 }
 
 void
@@ -48,7 +48,7 @@ shared_joined(struct logger *lg, struct ring *r, int64_t now)
 		return;
 	if (ring_read(r->fd, c->window, c->pos - 1, &last, 1) == 1 &&
 	    last != '\n')
-		open_line(lg, r, now);
+		wait_until(lg, r, now + OPEN_MS);
 }
 
 int
@@ -107,8 +107,8 @@ shared_capture(struct logger *lg, struct stream *s, int all, int64_t now)
 	if (n > 0 && !is_open) {
 		r->partial = 0;
 		s->gave_up = 0;
-	} else if (n > 0 && !s->gave_up) {
-		open_line(lg, r, now);
+	} else if (n > 0 && !s->gave_up && r->partial == 0) {
+		wait_until(lg, r, now + (OPEN_MS >> s->sloppy));
 	} else if (n == 0 && all) {
 		shared_ended(s);
 	}
@@ -127,11 +127,9 @@ shared_is_late(struct logger *lg, struct ring *r, int64_t now)
 {
 	if (!shared_is(lg, r) || r->partial == 0)
 		return 0;
-	if (!rings_have_room(r))
-		r->partial = now;
-	if (now - r->partial >= OPEN_MS)
+	if (now >= r->partial && rings_have_room(r))
 		return 1;
-	open_line(lg, r, now);
+	wait_until(lg, r, now < r->partial ? r->partial : now + OPEN_MS);
 	return 0;
 }
 
@@ -139,6 +137,9 @@ void
 shared_give_up(struct ring *r, struct stream *s)
 {
 	r->partial = 0;
-	if (s != NULL)
-		s->gave_up = 1;
+	if (s == NULL)
+		return;
+	s->gave_up = 1;
+	if (s->sloppy < SLOPPY_MAX)
+		s->sloppy++;
 }

@@ -326,3 +326,57 @@ def test_cursors_of_thousands_of_outputs(fleet):
         c.send("Logs", {"names": ["web"], "since": since}, more=True)
         assert c.receive()["parameters"]["line"] == "here"
         assert not c.receive().get("continues")
+
+
+# --- pipes that are small -----------------------------------------------------
+
+HOLD = """
+import fcntl, os, time
+pipes = []
+while not pipes or fcntl.fcntl(pipes[-1][1], fcntl.F_GETPIPE_SZ) > 8192:
+    pipes.append(os.pipe())
+    try:
+        fcntl.fcntl(pipes[-1][1], fcntl.F_SETPIPE_SZ, 1 << 20)
+    except PermissionError:
+        pass
+print("small from now on", flush=True)
+input()
+"""
+PIECES = """
+import os, time
+for i in range(60):
+    line = b"%s %d %s\\n" % (os.environb[b"SVD_WORKER"], i, b"x" * (i * 797 % 9000))
+    for at in range(0, len(line), 5000):
+        os.write(1, line[at:at + 5000])
+        time.sleep(0.002)
+"""
+
+
+@needs_root
+def test_lines_are_whole_where_a_user_has_so_many_pipes_that_new_ones_are_small(
+        fleet):
+    """Of two pages: a line is more than one holds, or than can be seen of it."""
+    uid = 60000 + os.getpid() % 5000
+    user = {"user": uid, "group": uid, "extra_groups": []}
+    f = fleet("", launch=False, **user)
+    os.chown(f.dir, uid, uid)
+    os.chown(f.ini, uid, uid)
+    (f.dir / "pieces").write_text(PIECES)
+    names = ("one", "two")
+    write(f, *(worker(name, f"/usr/bin/python3 -S {f.dir}/pieces",
+                      type="oneshot", autostart="no",
+                      stdout=f"file:{f.dir}/both") for name in names))
+    with subprocess.Popen(["/usr/bin/python3", "-S", "-c", HOLD], **user,
+                          stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as hold:
+        assert hold.stdout.readline() == b"small from now on\n"
+        f.start()
+        f.ctl("start", *names)
+        hold.stdin.close()
+    want = {name: [f"{name} {i} {'x' * (i * 797 % 9000)}\n" for i in range(60)]
+            for name in names}
+    size = sum(len("".join(lines)) for lines in want.values())
+    wait_for(lambda: (f.dir / "both").stat().st_size >= size)
+    lines = (f.dir / "both").read_text().splitlines(keepends=True)
+    for name in names:
+        assert [x for x in lines if x.startswith(name)] == want[name]

@@ -20,7 +20,7 @@
 
 #define RING_KEY "file:1"
 #define LONG 150000 /* more than a FIFO holds */
-#define LATE_MS 100
+#define LATE_MS 1000
 #define NAMES 3
 
 static const char *const keys[NAMES] = {"out:a:0", "out:b:0", "out:c:0"};
@@ -397,6 +397,31 @@ START_TEST(a_flood_without_lines_holds_up_nobody)
 }
 END_TEST
 
+/* Nor does one that ends a line only to begin another. */
+START_TEST(who_dawdles_again_and_again_is_waited_for_ever_less)
+{
+	int64_t start;
+	int i;
+
+	join(0);
+	ck_assert_int_eq(fcntl(fifos[0], F_SETPIPE_SZ, 4096), 4096);
+	join(1);
+	put(0, "\nfull");
+	for (i = 0; i < 10; i++) {
+		put(1, "b\n");
+		for (start = now; strstr(look(), "b\n") == NULL; now++) {
+			streams_ready(lg, streams[0]);
+			turns(2);
+		}
+		ck_assert_int_le(now - start, i == 0 ? 1 : LATE_MS >> (i - 1));
+		if (i > 0 && i < 8)
+			ck_assert_int_ge(now - start, LATE_MS >> i);
+		put(0, "\nfull");
+	}
+	ck_assert_int_lt(now - start, 10);
+}
+END_TEST
+
 /* A full disk: for the end of the line there is no room. */
 START_TEST(a_line_is_not_given_up_while_there_is_no_room)
 {
@@ -476,6 +501,7 @@ main(void)
 	tcase_add_test(t, who_does_not_end_its_line_is_not_waited_for_long);
 	tcase_add_test(t, a_line_that_has_come_while_nobody_looked_is_whole);
 	tcase_add_test(t, a_flood_without_lines_holds_up_nobody);
+	tcase_add_test(t, who_dawdles_again_and_again_is_waited_for_ever_less);
 	tcase_add_test(t, a_line_is_not_given_up_while_there_is_no_room);
 	tcase_add_test(t, who_leaves_is_waited_for_no_more);
 	tcase_add_test(t, at_the_end_all_is_moved_line_by_line);
