@@ -14,6 +14,7 @@
 #include "supervisor/births.h"
 #include "supervisor/events.h"
 #include "supervisor/floor.h"
+#include "supervisor/hang_sample.h"
 #include "ipc/link.h"
 #include "supervisor/loop.h"
 #include "supervisor/bulletin.h"
@@ -54,6 +55,7 @@ struct supervisor {
 	int withheld[KEEPER_EXITS_MAX];
 	int nwithheld;
 	struct sweep sweep;
+	struct hang_machine machine; /* as it was looked at last */
 	int program; /* a memfd: where svd was started from; -1: not taken */
 	int lock; /* the keeper's, copied: with it, those that are being set up
 	             hold off an svd to come */

@@ -54,10 +54,18 @@ arm(struct worker *w, int64_t due)
 	loop_timer_start(&wd->timer, wait > 0 ? wait : 0);
 }
 
+static void
+forget_sample(struct worker *w)
+{
+	hang_sample_free(w->watchdog.since);
+	w->watchdog.since = NULL;
+}
+
 /* A whole period from now on. */
 static void
 begin_period(struct worker *w)
 {
+	forget_sample(w);
 	w->watchdog.from = loop_now(w->sup->loop);
 	arm(w, w->watchdog.from + patience(watchdog_period(w)));
 }
@@ -73,41 +81,83 @@ extend(struct worker *w)
 	return 1;
 }
 
-/* It lives, and what is wrong with it is to be seen. */
-static void
-warn(struct worker *w, const char *fault)
+/* It lives, and what is wrong with it is to be seen; in the log, lest it is
+ * filled by who flaps, not too often: 1. */
+static int
+show(struct worker *w, const char *error, const char *why)
 {
 	struct watchdog *wd = &w->watchdog;
 	int64_t now = loop_now(w->sup->loop);
 
-	wd->missed = 1;
-	snprintf(w->error, sizeof(w->error), "%s", fault);
-	/* Who flaps does not fill the log. */
+	wd->shown = 1;
+	snprintf(w->error, sizeof(w->error), "%s", error);
 	if (wd->said_at != 0 && now - wd->said_at < SAY_MS)
-		return;
+		return 0;
 	wd->said_at = now;
 	wd->said = 1;
-	log_warn("%s: %s", w->conf->name, fault);
-	dump_then(w, NULL);
+	log_warn("%s: %s (%s)", w->conf->name, error, why);
+	return 1;
 }
 
 static void
-miss(struct worker *w, const char *fault)
+miss(struct worker *w, const char *fault, const char *why)
 {
-	if (w->conf->watchdog_mode == WATCHDOG_WARN)
-		warn(w, fault);
-	else
+	if (w->conf->watchdog_mode == WATCHDOG_KILL) {
+		log_warn("%s: %s (%s)", w->conf->name, fault, why);
 		worker_overdue(w, OVERDUE_HEARTBEAT, fault);
+		return;
+	}
+	w->watchdog.warned = 1;
+	if (show(w, fault, why))
+		dump_then(w, NULL);
+}
+
+/* Whether it had a chance, and that in words. */
+static enum hang_verdict
+examine(struct worker *w, char text[HANG_TEXT_SIZE])
+{
+	struct hang_sample *now = hang_sample_take(w);
+	struct hang_span span;
+
+	hang_sample_compare(w->watchdog.since, now, &span);
+	hang_sample_free(now);
+	forget_sample(w);
+	return hang_judge(&span, text);
+}
+
+/* Who had no chance has as long again. */
+static int
+is_spared(struct worker *w, const char *period, const char *why)
+{
+	char error[RECORD_FAULT_MAX];
+
+	if (!extend(w))
+		return 0;
+	snprintf(error, sizeof(error),
+	    "no heartbeat within %s: starved of CPU, it has as long again",
+	    period);
+	show(w, error, why);
+	return 1;
 }
 
 static void
 judge(struct worker *w)
 {
-	char fault[RECORD_FAULT_MAX], period[TIME_SIZE];
+	char fault[RECORD_FAULT_MAX], why[HANG_TEXT_SIZE], period[TIME_SIZE];
+	int is_starved = examine(w, why) == HANG_STARVED;
 
 	units_format_duration(watchdog_period(w), period, sizeof(period));
-	snprintf(fault, sizeof(fault), "no heartbeat within %s", period);
-	miss(w, fault);
+	if (is_starved && is_spared(w, period, why))
+		return;
+	if (is_starved)
+		snprintf(fault, sizeof(fault),
+		    "no heartbeat within %s, nor in %d times that, starved "
+		    "of CPU",
+		    period, WATCHDOG_EXTENSIONS);
+	else
+		snprintf(
+		    fault, sizeof(fault), "no heartbeat within %s", period);
+	miss(w, fault, why);
 }
 
 static int
@@ -127,11 +177,14 @@ look(struct worker *w)
 	if (now - wd->from >= patience(period) && was_away(wd, period, now) &&
 	    extend(w))
 		return;
+	if (now - wd->from < period)
+		forget_sample(w);
 	if (now - wd->from < patience(period))
 		arm(w, wd->from + patience(period));
-	else if (now - wd->from < period)
+	else if (now - wd->from < period) {
+		wd->since = hang_sample_take(w);
 		arm(w, wd->from + period);
-	else
+	} else
 		judge(w);
 }
 
@@ -157,6 +210,7 @@ void
 watchdog_release(struct worker *w)
 {
 	loop_timer_stop(&w->watchdog.timer);
+	forget_sample(w);
 }
 
 void
@@ -177,11 +231,12 @@ watchdog_end(struct worker *w)
 {
 	struct watchdog *wd = &w->watchdog;
 
-	loop_timer_stop(&wd->timer);
+	watchdog_release(w);
 	wd->extended = 0;
 	wd->said = 0;
-	if (wd->missed) {
-		wd->missed = 0;
+	wd->warned = 0;
+	if (wd->shown) {
+		wd->shown = 0;
 		worker_explain(w);
 	}
 }
@@ -205,7 +260,7 @@ watchdog_heartbeat(struct worker *w)
 {
 	struct watchdog *wd = &w->watchdog;
 
-	if (wd->missed)
+	if (wd->shown)
 		is_back(w);
 	wd->heard = wd->from = loop_now(w->sup->loop);
 	wd->extended = 0;
@@ -237,8 +292,8 @@ void
 watchdog_trigger(struct worker *w)
 {
 	if (fsm_step(w->rec.state, EV_OVERDUE)->kind == FSM_GO &&
-	    w->rec.pid != 0 && !w->watchdog.missed)
-		miss(w, "it asked to be ended (WATCHDOG=trigger)");
+	    w->rec.pid != 0 && !w->watchdog.warned)
+		miss(w, "it asked to be ended", "WATCHDOG=trigger");
 }
 
 const char *

@@ -17,6 +17,7 @@
 #define WATCHDOG_EXTENSIONS 3
 #define WATCHDOG_TEXT_SIZE 160
 
+struct hang_sample;
 struct worker;
 
 /* Of one worker, embedded there. */
@@ -26,9 +27,11 @@ struct watchdog {
 	int64_t heard;   /* the last heartbeat; until then, when it was ready */
 	int64_t from;    /* when the present period began */
 	int extended;    /* periods it was given without a heartbeat */
-	int missed;      /* it hangs, and is let live */
-	int said;        /* which the log was told */
+	int shown;       /* its error is of the watchdog's */
+	int warned;      /* it hangs, and is let live */
+	int said;        /* the log was told of either */
 	int64_t said_at; /* the last time; 0: never */
+	struct hang_sample *since; /* taken when it was late, or NULL */
 };
 
 void watchdog_init(struct worker *w);

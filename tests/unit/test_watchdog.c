@@ -4,6 +4,46 @@
 #include "base/units.h"
 
 #define PERIOD 10000
+#define LATE (PERIOD - PERIOD / 3) /* when it is looked at first */
+
+/* --- what would be measured --- */
+
+struct hang_sample {
+	int taken;
+};
+
+static int samples, samples_held;
+static struct hang_span measured = {.state = 'S'};
+
+struct hang_sample *
+hang_sample_take(const struct worker *of)
+{
+	(void)of;
+	samples++;
+	samples_held++;
+	return calloc(1, sizeof(struct hang_sample));
+}
+
+void
+hang_sample_free(struct hang_sample *s)
+{
+	samples_held -= s != NULL;
+	free(s);
+}
+
+void
+hang_sample_compare(const struct hang_sample *from,
+    const struct hang_sample *to, struct hang_span *h)
+{
+	*h = measured;
+	ck_assert_ptr_nonnull(to);
+	if (from == NULL)
+		h->ran = HANG_UNKNOWN_TIME;
+	else
+		h->span = 1000;
+}
+
+/* --- the tests --- */
 
 static struct fate
 ignores_abrt(const struct spawn_request *r)
@@ -262,7 +302,7 @@ START_TEST(who_asks_for_its_end_gets_it_at_once)
 	turn();
 	expect_state(WS_BACKOFF);
 	ck_assert_str_eq(
-	    w.error, "killed by ABRT: it asked to be ended (WATCHDOG=trigger)");
+	    w.error, "killed by ABRT: it asked to be ended");
 	watchdog_trigger(&w);
 	ck_assert_int_eq(count("kill 5000000 6"), 1);
 }
@@ -357,6 +397,92 @@ START_TEST(people_are_told)
 }
 END_TEST
 
+static void
+starve(void)
+{
+	measured = (struct hang_span){.state = 'R', .waited = 1000};
+}
+
+START_TEST(who_had_no_chance_has_as_long_again)
+{
+	starve();
+	pass(PERIOD);
+	expect_state(WS_RUNNING);
+	ck_assert_str_eq(w.error,
+	    "no heartbeat within 10s: starved of CPU, it has as long again");
+	ck_assert_int_eq(logged("waited 1s for a processor in the last 1s"), 1);
+	watchdog_heartbeat(&w);
+	ck_assert_str_eq(w.error, "");
+	ck_assert_int_eq(logged("a heartbeat again, after 10s"), 1);
+	beat_for(PERIOD);
+	ck_assert_int_eq(count("kill"), 0);
+	/* It has all of it again the next time. */
+	pass(3 * PERIOD);
+	expect_state(WS_RUNNING);
+}
+END_TEST
+
+START_TEST(who_never_has_a_chance_is_ended_at_last)
+{
+	starve();
+	pass((1 + WATCHDOG_EXTENSIONS) * PERIOD - 1);
+	expect_state(WS_RUNNING);
+	pass(1);
+	expect_state(WS_BACKOFF);
+	ck_assert_str_eq(w.error,
+	    "killed by ABRT: no heartbeat within 10s, nor in 3 times that, "
+	    "starved of CPU");
+}
+END_TEST
+
+START_TEST(who_hangs_once_it_has_a_chance_is_ended)
+{
+	starve();
+	pass(PERIOD);
+	measured = (struct hang_span){.state = 'S'};
+	pass(PERIOD);
+	expect_state(WS_BACKOFF);
+	ck_assert_str_eq(w.error, "killed by ABRT: no heartbeat within 10s");
+	ck_assert_int_eq(logged("asleep, ran 0s and waited 0s"), 1);
+}
+END_TEST
+
+START_TEST(who_starves_may_ask_for_its_end)
+{
+	starve();
+	pass(PERIOD);
+	watchdog_trigger(&w);
+	turn();
+	expect_state(WS_BACKOFF);
+}
+END_TEST
+
+START_TEST(only_who_is_late_is_measured)
+{
+	beat_for(10 * PERIOD);
+	pass(LATE - 1);
+	ck_assert_int_eq(samples, 0);
+	pass(1);
+	ck_assert_int_eq(samples, 1);
+	watchdog_heartbeat(&w);
+	beat_for(10 * PERIOD);
+	ck_assert_int_eq(samples, 1);
+	ck_assert_int_eq(samples_held, 0);
+	pass(PERIOD);
+	ck_assert_int_eq(samples, 3);
+	ck_assert_int_eq(samples_held, 0);
+}
+END_TEST
+
+START_TEST(what_was_measured_goes_with_the_worker)
+{
+	pass(LATE);
+	ck_assert_int_eq(samples_held, 1);
+	say(EV_STOP);
+	ck_assert_int_eq(samples_held, 0);
+}
+END_TEST
+
 static TCase *
 watched(void)
 {
@@ -386,6 +512,21 @@ watched(void)
 }
 
 static TCase *
+starved(void)
+{
+	TCase *t = tcase_create("starved");
+
+	tcase_add_checked_fixture(t, set_up_watched, tear_down);
+	tcase_add_test(t, who_had_no_chance_has_as_long_again);
+	tcase_add_test(t, who_never_has_a_chance_is_ended_at_last);
+	tcase_add_test(t, who_hangs_once_it_has_a_chance_is_ended);
+	tcase_add_test(t, who_starves_may_ask_for_its_end);
+	tcase_add_test(t, only_who_is_late_is_measured);
+	tcase_add_test(t, what_was_measured_goes_with_the_worker);
+	return t;
+}
+
+static TCase *
 absence(void)
 {
 	TCase *t = tcase_create("absence");
@@ -408,6 +549,7 @@ main(void)
 	int failed;
 
 	suite_add_tcase(s, watched());
+	suite_add_tcase(s, starved());
 	suite_add_tcase(s, absence());
 	srunner_run_all(r, CK_ENV);
 	failed = srunner_ntests_failed(r);
