@@ -301,8 +301,7 @@ START_TEST(who_asks_for_its_end_gets_it_at_once)
 	watchdog_trigger(&w);
 	turn();
 	expect_state(WS_BACKOFF);
-	ck_assert_str_eq(
-	    w.error, "killed by ABRT: it asked to be ended");
+	ck_assert_str_eq(w.error, "killed by ABRT: it asked to be ended");
 	watchdog_trigger(&w);
 	ck_assert_int_eq(count("kill 5000000 6"), 1);
 }
