@@ -68,6 +68,9 @@ class Machine:
     def read(self, name):
         return self.path(name).read_text()
 
+    def lives(self, pid):
+        return self.path(f"/proc/{pid}").exists()
+
     def run(self, *words, rc=0, timeout=30):
         """Runs a program in there; rc: what it is to exit with, None: any."""
         done = Done(subprocess.run(
