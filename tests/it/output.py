@@ -79,7 +79,7 @@ def logger(fleet):
 
 def comm(pid):
     try:
-        with open(f"/proc/{pid}/comm", encoding="utf-8") as f:
+        with open(f"/proc/{pid}/comm", errors="replace") as f:
             return f.read().strip()
     except (FileNotFoundError, ProcessLookupError):
         return ""

@@ -74,9 +74,11 @@ def on_floor(*words, name="f"):
 # --- processes ---------------------------------------------------------------
 
 def stat_fields(pid):
-    """/proc/PID/stat from the third field (state) on; None if it is gone."""
+    """/proc/PID/stat from the third field (state) on; None if it is gone. A
+    process may have any bytes for a name."""
     try:
-        text = pathlib.Path(f"/proc/{pid}/stat").read_text()
+        with open(f"/proc/{pid}/stat", errors="replace") as stat:
+            text = stat.read()
     except (FileNotFoundError, ProcessLookupError):
         return None
     return text[text.rindex(")") + 2:].split()
@@ -116,17 +118,29 @@ def cpu_seconds(pid):
 def marked(test_id, run=None):
     """Every live process whose environment carries the mark of a test, or
     says that it is a worker of the svd that runs there."""
-    marks = {f"SVD_TEST_ID={test_id}".encode(),
-             f"SVD_SOCKET={run}/control.sock".encode()}
+    marks = [f"SVD_TEST_ID={test_id}".encode(),
+             f"SVD_SOCKET={run}/control.sock".encode()]
     found = []
     for entry in os.listdir("/proc"):
         if not entry.isdigit() or int(entry) == os.getpid():
             continue
         with contextlib.suppress(OSError):
-            environ = pathlib.Path(f"/proc/{entry}/environ").read_bytes()
-            if marks & set(environ.split(b"\0")) and alive(int(entry)):
+            environ = all_of(f"/proc/{entry}/environ")
+            if any(mark in environ for mark in marks) and \
+                    set(marks) & set(environ.split(b"\0")) and \
+                    alive(int(entry)):
                 found.append(int(entry))
     return found
+
+
+def all_of(path):
+    """As read_bytes() of pathlib, at a fifth of its price: each fleet that ends
+    asks so for all that run."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return b"".join(iter(lambda: os.read(fd, 1 << 20), b""))
+    finally:
+        os.close(fd)
 
 
 def rss_kb(pid):
@@ -141,6 +155,10 @@ class VarlinkError(Exception):
         super().__init__(reply.get("error"))
         self.name = reply.get("error")
         self.parameters = reply.get("parameters", {})
+
+
+class NoAnswer(ConnectionError):
+    """The connection was closed instead."""
 
 
 class Varlink:
@@ -176,7 +194,7 @@ class Varlink:
         self.send(method, parameters)
         reply = self.receive()
         if reply is None:
-            raise ConnectionError("closed without a reply")
+            raise NoAnswer("closed without a reply")
         if "error" in reply:
             raise VarlinkError(reply)
         return reply.get("parameters", {})
@@ -280,7 +298,10 @@ class Fleet:
 
     def answers(self):
         assert self.proc.poll() is None, f"svd ended: {self.proc.returncode}"
-        return self.svctl("ping").rc == 0
+        try:
+            return self.ask("Ping") == {}
+        except OSError:
+            return False
 
     def log(self):
         return self.log_path.read_text(errors="replace")
@@ -305,10 +326,22 @@ class Fleet:
     def varlink(self, **kwargs):
         return Varlink(self.run / "control.sock", **kwargs)
 
+    def ask(self, method, timeout=20):
+        """What svctl would be told, without a process for it: asks again
+        where the supervisor dies over it, as svctl does."""
+        deadline = time.monotonic() + timeout * SLOW
+        while True:
+            try:
+                with self.varlink(timeout=timeout) as v:
+                    return v.call(method)
+            except (ConnectionResetError, BrokenPipeError, NoAnswer,
+                    BlockingIOError):
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(0.01)
+
     def status(self):
-        result = self.svctl("-j", "status")
-        assert result.rc in (0, 3), result
-        return result.json
+        return self.ask("Status")
 
     def workers(self):
         return {w["name"]: w for w in self.status()["workers"]}
@@ -381,10 +414,10 @@ class Fleet:
         return {slot: pid for slot, pid in found.items() if pid}
 
     def new_supervisor(self, old):
-        result = self.svctl("-j", "status")
-        if result.rc not in (0, 3):
+        try:
+            pid = self.status()["supervisor_pid"]
+        except OSError:
             return 0
-        pid = result.json["supervisor_pid"]
         return pid if pid != old else 0
 
     def descriptors(self):

@@ -294,7 +294,7 @@ def test_what_nobody_has_read_of_the_dead_is_with_systemd(machine):
     wait_for(lambda: not any(map(machine.lives, ours)), what="svd is gone")
     machine.run("kill", "-TERM", pid)
     wait_for(lambda: not machine.lives(pid))
-    assert u.show("ActiveState") == "activating"
+    wait_for(lambda: u.show("ActiveState") == "activating")
     assert machine.read("/run/dying.log") == ""
     u.ctl("start")
     wait_for(lambda: machine.read("/run/dying.log").endswith("1000\n"))
