@@ -170,7 +170,8 @@ end
 
 def set_up(line, fields, ios)
   step = STREAMS
-  channel = ios.delete("3")
+  passed = { "SVD_CHANNEL_FD" => ios.delete("3"),
+             "SVD_READY_FD" => ios.delete("4") }.compact
   ios.each { |number, io| [STDIN, STDOUT, STDERR][number.to_i].reopen(io) }
   ios.each_value(&:close)
   STDOUT.sync = true
@@ -180,7 +181,7 @@ def set_up(line, fields, ios)
   step = DIRECTORY
   Dir.chdir(fields["directory"].first)
   ENV.replace(fields["env"].to_h { |word| word.split("=", 2) })
-  keep_channel(channel) if channel
+  passed.each { |name, io| keep(name, io) }
   $PROGRAM_NAME = fields["name"].first
 rescue SystemCallError => e
   line.send("STARTFAIL", stage: step, detail: 0, errno: e.errno)
@@ -188,9 +189,9 @@ rescue SystemCallError => e
 end
 
 # The number may be any, as long as the variable says it.
-def keep_channel(io)
+def keep(name, io)
   io.autoclose = io.close_on_exec = false
-  ENV["SVD_CHANNEL_FD"] = io.fileno.to_s
+  ENV[name] = io.fileno.to_s
 end
 
 def change_user(fields)

@@ -9,7 +9,9 @@
 
 #define READY_TARGET_MAX 1000   /* bytes of a target as it is written */
 #define READY_UNIX_PATH_MAX 107 /* bytes: what an address has room for */
-#define READY_HOST_SIZE 46      /* of any numeric address, and its NUL */
+#define READY_FD_ENV "SVD_READY_FD"
+#define READY_FD_NUMBER 4
+#define READY_HOST_SIZE 46 /* of any numeric address, and its NUL */
 
 enum ready_kind {
 	READY_EXEC,    /* its program runs, its entry is called */

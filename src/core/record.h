@@ -90,6 +90,8 @@ struct worker_record {
 	struct identity id;
 	uint64_t stop_token; /* the same for a running stop_command */
 	int stop_pid;
+	uint64_t ready_token; /* and for the command of `ready` */
+	int ready_pid;
 	uint64_t generation; /* births so far; the intended one's number
 	                        while token is set and pid is 0 */
 	uint64_t restarts;   /* automatic ones */
@@ -100,6 +102,8 @@ struct worker_record {
 	uint32_t fresh;       /* deaths since the last start by hand */
 	int told;             /* STOPPING: 0 nothing yet, 1 its stop signal or
 	                         command, 2 KILL */
+	int started;          /* its program runs, its entry was called: what is
+	                         left of STARTING is to be ready */
 	int overdue;          /* STOPPING: enum overdue */
 	int64_t
 	    watchdog; /* what its process has said of its heartbeats: expected

@@ -18,7 +18,7 @@
  *	RETIRE    svd     it ends, and no worker does
  *
  *	on a line, one pair for each worker
- *	START     svd     fd=fields [fd=0] [fd=1] [fd=2]
+ *	START     svd     fd=fields [fd=0] [fd=1] [fd=2] [fd=3] [fd=4]
  *	STARTED   worker  it is set up, its entry is called
  *	STARTFAIL worker  stage= (enum birth_stage) detail= errno=; it then ends
  *	EXCEPTION worker  what= [traceback=]: what it will end of

@@ -168,7 +168,7 @@ static void
 take_streams(const struct floor_msg *start, const int *fds, size_t nfds,
     struct set_up *s)
 {
-	static const char *const names[SET_UP_FDS] = {"0", "1", "2", "3"};
+	static const char *const names[SET_UP_FDS] = {"0", "1", "2", "3", "4"};
 	int i, at;
 
 	for (i = 0; i < SET_UP_FDS; i++) {

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/sys.h"
 #include "ipc/proto_birth.h"
+#include "supervisor/aside.h"
 #include "supervisor/supervisor.h"
 
 /* A predecessor was ended by the keeper after as long: what is not through
@@ -34,8 +35,8 @@ births_describe(
     const struct birth *b, const struct worker *w, char *out, size_t size)
 {
 	const struct worker_conf *c = w->conf;
-	/* It may be a reload that has taken the stop_command away. */
-	char **argv = b->token == w->rec.stop_token ? c->stop_command : c->argv;
+	enum aside a = aside_by_token(w, b->token);
+	char **argv = a == ASIDE_NONE ? c->argv : aside_argv(w, a);
 	const char *subject = "";
 	struct err e;
 
@@ -134,6 +135,8 @@ end_set_up(struct births *b, const struct elder *el)
 		uint64_t token =
 		    r->token > r->stop_token ? r->token : r->stop_token;
 
+		if (r->ready_token > token)
+			token = r->ready_token;
 		if (token >> 32 == life && token > newest) {
 			newest = token;
 			last = w;

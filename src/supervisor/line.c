@@ -21,6 +21,7 @@
 #include "supervisor/channel.h"
 #include "supervisor/prepare.h"
 #include "supervisor/privilege.h"
+#include "supervisor/readiness.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/trace.h"
 
@@ -46,7 +47,7 @@ read_cb(struct loop_io *io, int events)
 	(void)events;
 	/* What it says later is only read once it is dead. */
 	if (line_read(l) == -1 || l->worker == NULL ||
-	    l->worker->rec.state != WS_STARTING)
+	    l->worker->rec.state != WS_STARTING || l->worker->rec.started)
 		loop_io_set(&l->io, 0);
 }
 
@@ -168,7 +169,7 @@ make_fields(const struct line *l, const struct preparation *p)
 static int
 send_start(struct line *l, const struct preparation *p, struct err *e)
 {
-	static const char *const names[] = {"0", "1", "2", "3"};
+	static const char *const names[SET_UP_FDS] = {"0", "1", "2", "3", "4"};
 	struct floor_packet packet;
 	char data[PACKET_MAX];
 	int fds[1 + SET_UP_FDS], i, n = 1, rc = 0;
@@ -183,10 +184,11 @@ send_start(struct line *l, const struct preparation *p, struct err *e)
 		fds[n++] = p->job.to.fds[i] == -1 ? i : p->job.to.fds[i];
 		floor_add(&packet, "fd", names[i]);
 	}
-	if (p->job.to.fds[i] != -1) {
-		fds[n++] = p->job.to.fds[i];
-		floor_add(&packet, "fd", names[i]);
-	}
+	for (; i < SET_UP_FDS; i++)
+		if (p->job.to.fds[i] != -1) {
+			fds[n++] = p->job.to.fds[i];
+			floor_add(&packet, "fd", names[i]);
+		}
 	/* Whoever has ended meanwhile is heard of otherwise. */
 	if (chan_send(l->fd, data, packet.len, fds, (size_t)n, MSG_DONTWAIT) ==
 		-1 &&
@@ -208,19 +210,20 @@ line_start(struct line *l, struct err *e)
 	    .generation = w->rec.generation};
 
 	if (channel_lend(w, &r.pass, e) == -1 ||
+	    readiness_prepare(w, &r.ready, e) == -1 ||
 	    input_open(w, &r.input, e) == -1)
-		return -1;
-	if (output_open(w, fifos, e) == -1) {
-		input_close(&r.input);
-		return -1;
-	}
+		goto out;
+	if (output_open(w, fifos, e) == -1)
+		goto out;
 	r.fifos = fifos;
 	if (prepare(&p, &w->sup->spawner, &r, e) == 0 &&
 	    privilege_give(w->conf, &p.job.to, l->pid, e) == 0)
 		rc = send_start(l, &p, e);
 	prepare_release(&p);
 	output_close(fifos);
+out:
 	input_close(&r.input);
+	input_close(&r.ready);
 	return rc;
 }
 
@@ -230,12 +233,18 @@ line_watch(struct line *l)
 	loop_io_set(&l->io, LOOP_READ);
 }
 
+static int
+is_being_set_up(const struct worker *w)
+{
+	return w->rec.state == WS_STARTING && !w->rec.started;
+}
+
 static void
 on_started(struct worker *w, const struct floor_msg *m)
 {
 	(void)m;
-	if (w->rec.state == WS_STARTING && w->rec.fault[0] == '\0')
-		worker_handle(w, EV_READY);
+	if (is_being_set_up(w) && w->rec.fault[0] == '\0')
+		readiness_begin(w);
 	channel_lent(w);
 }
 
@@ -261,7 +270,7 @@ on_exception(struct worker *w, const struct floor_msg *m)
 {
 	const char *what = floor_get(m, "what");
 
-	if (w->rec.fault[0] != '\0' || w->rec.state == WS_STARTING)
+	if (w->rec.fault[0] != '\0' || is_being_set_up(w))
 		return;
 	snprintf(w->rec.fault, sizeof(w->rec.fault), "%s",
 	    what == NULL ? "an exception" : what);

@@ -18,6 +18,7 @@
 #include "supervisor/channel.h"
 #include "supervisor/child.h"
 #include "supervisor/control.h"
+#include "supervisor/readiness.h"
 #include "supervisor/reattach.h"
 #include "supervisor/reload.h"
 #include "supervisor/supervisor.h"
@@ -475,6 +476,7 @@ init(struct supervisor *s, const struct supervisor_options *o, struct err *e)
 	floors_adopt(s);
 	trace_adopt(s);
 	channels_adopt(s);
+	readiness_adopt(s);
 	output_init(s);
 	input_init(s);
 	/* Who is on trial leaves all as the one before would have it. */
@@ -493,6 +495,8 @@ report_for_duty(struct supervisor *s)
 			link_born(&s->link, w->rec.pid);
 		if (w->rec.stop_pid != 0)
 			link_born(&s->link, w->rec.stop_pid);
+		if (w->rec.ready_pid != 0)
+			link_born(&s->link, w->rec.ready_pid);
 	}
 	supervisor_send_limits(s);
 	link_send(&s->link, &ready, -1);

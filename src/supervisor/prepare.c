@@ -17,7 +17,7 @@
 #include "ipc/frame.h"
 #include "ipc/proto_floor.h"
 
-#define OWN_VARIABLES 10 /* with TERM */
+#define OWN_VARIABLES 12 /* at most, with TERM */
 #define USEC_PER_MS 1000
 #define TERM_DEFAULT "TERM=xterm"
 
@@ -188,6 +188,11 @@ own_variables(struct preparation *p, const struct spawner *sp,
 	if (r->pass > 2) {
 		n++;
 		if (buf_addf(b, FRAME_ENV "=3%c", 0) == -1)
+			return -1;
+	}
+	if (r->ready > 2) {
+		n++;
+		if (buf_addf(b, READY_FD_ENV "=%d%c", READY_FD_NUMBER, 0) == -1)
 			return -1;
 	}
 	if (r->main_pid != 0) {
@@ -418,6 +423,15 @@ prepare_session(struct preparation *p, const struct spawner *sp,
 		p->job.to.die_with = sp->keeper;
 }
 
+static void
+lend_fd(struct preparation *p, int number, int fd)
+{
+	if (fd <= 2)
+		return;
+	p->job.to.fds[number] = fd;
+	p->borrowed[number] = 1;
+}
+
 int
 prepare(struct preparation *p, const struct spawner *sp,
     const struct spawn_request *r, struct err *e)
@@ -428,10 +442,8 @@ prepare(struct preparation *p, const struct spawner *sp,
 	memset(p, 0, sizeof(*p));
 	for (i = 0; i < SET_UP_FDS; i++)
 		fds[i] = -1;
-	if (r->pass > 2) {
-		fds[3] = r->pass;
-		p->borrowed[3] = 1;
-	}
+	lend_fd(p, 3, r->pass);
+	lend_fd(p, READY_FD_NUMBER, r->ready);
 	p->job.token = r->token;
 	p->job.birth_write = sp->birth_write;
 	p->job.notes = sp->notes;

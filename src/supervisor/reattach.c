@@ -10,6 +10,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/proctree.h"
 #include "base/runtime.h"
 #include "base/sys.h"
 #include "ipc/proto_birth.h"
@@ -109,6 +110,22 @@ rest_slot(struct worker *w)
 	}
 }
 
+/* It is begun anew. */
+static void
+end_ready_command(struct worker *w, const struct notes *n)
+{
+	struct worker_record *r = &w->rec;
+	int pid =
+	    r->ready_pid != 0 ? r->ready_pid : notes_find(n, r->ready_token);
+	int pidfd = pid == 0 ? -1 : sys_pidfd_open(pid);
+
+	if (pidfd != -1 && sweep_is_of(w, pid))
+		proctree_kill_proven(pid, pidfd);
+	fd_close(&pidfd);
+	r->ready_token = 0;
+	r->ready_pid = 0;
+}
+
 /* From a record of theirs to one of ours. */
 static void
 take_record(struct worker *w, const struct notes *n)
@@ -126,6 +143,7 @@ take_record(struct worker *w, const struct notes *n)
 		adopted_keep_stop(w);
 	r->stop_token = 0;
 	r->stop_pid = 0;
+	end_ready_command(w, n);
 	if (w->conf->as_floor != NULL) {
 		rest_slot(w);
 	} else if (r->pid == 0 && r->token != 0) {

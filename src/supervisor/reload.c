@@ -377,7 +377,7 @@ static int
 at_rest(const struct worker *w)
 {
 	return !worker_alive(w) && w->rec.pid == 0 && w->rec.stop_pid == 0 &&
-	       w->queue == NULL;
+	       w->rec.ready_pid == 0 && w->queue == NULL;
 }
 
 static void

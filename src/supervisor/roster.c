@@ -165,8 +165,10 @@ roster_note(struct roster *r, struct worker *w)
 		return;
 	set_key(r, &w->nodes[ROSTER_PID], (uint64_t)w->rec.pid);
 	set_key(r, &w->nodes[ROSTER_STOP_PID], (uint64_t)w->rec.stop_pid);
+	set_key(r, &w->nodes[ROSTER_READY_PID], (uint64_t)w->rec.ready_pid);
 	set_key(r, &w->nodes[ROSTER_TOKEN], w->rec.token);
 	set_key(r, &w->nodes[ROSTER_STOP_TOKEN], w->rec.stop_token);
+	set_key(r, &w->nodes[ROSTER_READY_TOKEN], w->rec.ready_token);
 }
 
 static const struct roster_node *
@@ -198,7 +200,8 @@ roster_by_pid(const struct roster *r, int pid)
 	for (node = first_node(r, (uint64_t)pid); node != NULL;
 	     node = node->next)
 		if (node->worker->rec.pid == pid ||
-		    node->worker->rec.stop_pid == pid)
+		    node->worker->rec.stop_pid == pid ||
+		    node->worker->rec.ready_pid == pid)
 			return node->worker;
 	return NULL;
 }
@@ -210,7 +213,8 @@ roster_by_token(const struct roster *r, uint64_t token)
 
 	for (node = first_node(r, token); node != NULL; node = node->next)
 		if (node->worker->rec.token == token ||
-		    node->worker->rec.stop_token == token)
+		    node->worker->rec.stop_token == token ||
+		    node->worker->rec.ready_token == token)
 			return node->worker;
 	return NULL;
 }

@@ -35,16 +35,17 @@ struct spawner {
 struct spawn_request {
 	uint64_t token;
 	const struct worker_conf *conf;
-	char **argv; /* conf->argv, or conf->stop_command; NULL: nothing is
-	                executed */
+	char **argv; /* conf->argv, or that of what runs aside; NULL: nothing
+	                is executed */
 	const char *program; /* NULL: argv[0], along PATH */
 	int pass;            /* becomes descriptor 3; 0: none */
+	int ready;           /* becomes descriptor 4; 0: none */
 	int input;           /* its end of what svctl attach sends to: stdin, or
 	                        where conf->tty, all three; borrowed; 0: none */
 	uint64_t generation;
 	pid_t pid;        /* of one that was forked from a floor; 0: it is to be
 	                     made */
-	pid_t main_pid;   /* stop_command: the process to be stopped */
+	pid_t main_pid;   /* of what runs aside: the worker's */
 	const int *fifos; /* a description for each captured stream, of
 	                     OUTPUT_STREAMS; borrowed; NULL, -1: none */
 };

@@ -9,6 +9,7 @@
 #include "ipc/varlink.h"
 #include "supervisor/channel.h"
 #include "supervisor/pick.h"
+#include "supervisor/readiness.h"
 #include "supervisor/floor_rows.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/trace.h"
@@ -211,6 +212,20 @@ time_left(const struct worker *w, int64_t now)
 	return w->rec.deadline > now ? w->rec.deadline - now : 0;
 }
 
+static void
+starting_text(const struct worker *w, char *out)
+{
+	if (floor_waits(w))
+		floor_waiting_text(w, out, TEXT_SIZE);
+	else if (w->rec.pid == 0)
+		snprintf(out, TEXT_SIZE, "its process to be made");
+	else if (w->rec.started)
+		readiness_text(w, out, TEXT_SIZE);
+	else
+		snprintf(
+		    out, TEXT_SIZE, "its process %d to be ready", w->rec.pid);
+}
+
 /* What it waits for, as a sentence's end; "" for nothing. left: how long its
  * deadline is away. */
 static void
@@ -224,13 +239,7 @@ waiting_text(const struct worker *w, const char *left, char *out)
 		snprintf(out, TEXT_SIZE, "the workers that it requires");
 		break;
 	case WS_STARTING:
-		if (floor_waits(w))
-			floor_waiting_text(w, out, TEXT_SIZE);
-		else if (r->pid == 0)
-			snprintf(out, TEXT_SIZE, "its process to be made");
-		else
-			snprintf(out, TEXT_SIZE, "its process %d to be ready",
-			    r->pid);
+		starting_text(w, out);
 		break;
 	case WS_BACKOFF:
 		snprintf(out, TEXT_SIZE, "its next start in %s", left);

@@ -13,8 +13,10 @@
 #include "base/sys.h"
 #include "core/backoff.h"
 #include "supervisor/adopted.h"
+#include "supervisor/aside.h"
 #include "supervisor/channel.h"
 #include "supervisor/dump_log.h"
+#include "supervisor/readiness.h"
 #include "supervisor/recycle.h"
 #include "supervisor/worker_stop.h"
 #include "supervisor/supervisor.h"
@@ -31,7 +33,11 @@ deadline_cb(struct loop_timer *t)
 	/* It may be we who were held up: what it has said may be there. */
 	if (before == WS_STARTING)
 		worker_listen(w);
-	if (w->rec.state == before && !t->active)
+	if (w->rec.state != before || t->active)
+		return;
+	if (before == WS_STARTING && w->rec.started)
+		readiness_overdue(w);
+	else
 		worker_handle(w, EV_TIMER);
 }
 
@@ -68,11 +74,14 @@ worker_free(struct worker *w)
 void
 worker_take_conf(struct worker *w, struct worker_conf *conf)
 {
+	int64_t was = w->conf->start_timeout;
+
 	/* Of a process of before there were fingerprints. */
 	if (w->rec.conf == 0 && w->rec.pid != 0)
 		w->rec.conf = w->conf->print;
 	free_conf(w->conf);
 	w->conf = conf;
+	readiness_take_timeout(w, was);
 }
 
 void
@@ -120,6 +129,7 @@ worker_release(struct worker *w)
 	loop_timer_stop(&w->recycle);
 	dump_forget(w);
 	watchdog_release(w);
+	readiness_end(w);
 	adopted_release(w);
 	output_worker_release(w);
 	fd_close(&w->input.fd);
@@ -211,8 +221,13 @@ static void
 plan_await(struct worker *w)
 {
 	int64_t patience = worker_start_patience(w);
+	int64_t from = loop_now(w->sup->loop);
 
-	w->rec.deadline = patience == 0 ? 0 : loop_now(w->sup->loop) + patience;
+	if (w->rec.started) {
+		patience = w->conf->start_timeout;
+		from = w->rec.born;
+	}
+	w->rec.deadline = patience == 0 ? 0 : from + patience;
 }
 
 static void
@@ -370,6 +385,8 @@ worker_handle(struct worker *w, enum worker_event ev)
 	actions[step->action].plan(w);
 	worker_explain(w);
 	worker_record(w);
+	if (from == WS_STARTING && step->next != WS_STARTING)
+		readiness_end(w);
 	if (from != step->next) {
 		say_step(w, from);
 		/* Floors have a list of their own, no events. */
@@ -412,12 +429,12 @@ worker_command(struct worker *w, enum worker_event ev)
 static void
 resume_start(struct worker *w)
 {
-	if (w->conf->as_floor == NULL && w->rec.line == 0) {
-		worker_handle(w, EV_READY);
+	if (w->rec.started || (w->conf->as_floor == NULL && w->rec.line == 0)) {
+		readiness_begin(w);
 		return;
 	}
 	worker_listen(w);
-	if (w->rec.state != WS_STARTING)
+	if (w->rec.state != WS_STARTING || w->rec.started)
 		return;
 	if (w->line != NULL && w->rec.fault[0] == '\0') {
 		plan_await(w);
@@ -440,7 +457,7 @@ resume_state(struct worker *w)
 	case WS_STARTING:
 		if (w->rec.pid == 0)
 			supervisor_queue_spawn(w->sup, w);
-		else if (w->rec.fault[0] == '\0')
+		else if (w->rec.fault[0] == '\0' || w->rec.started)
 			resume_start(w);
 		else
 			worker_expect_end(w);
@@ -466,6 +483,10 @@ worker_resume(struct worker *w)
 	worker_explain(w);
 	if (w->rec.stop_pid == 0)
 		w->rec.stop_token = 0;
+	if (w->rec.ready_pid == 0)
+		w->rec.ready_token = 0;
+	if (w->rec.state != WS_STARTING)
+		aside_kill(w, ASIDE_READY);
 	if (w->rec.state == WS_STARTING && w->rec.pid == 0 &&
 	    w->rec.token != 0 && w->sup->link.predecessor != OBITUARY_NONE)
 		worker_count_interruption(w);

@@ -9,6 +9,7 @@
 #define SVD_SUPERVISOR_WORKER_H
 
 #include <sys/queue.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 #include "core/fleet.h"
@@ -33,6 +34,8 @@ struct channel;
 struct floor;
 struct last_look;
 struct line;
+struct readiness;
+struct spawn_request;
 struct supervisor;
 struct state;
 
@@ -63,6 +66,7 @@ struct worker {
 	struct line *line;           /* from a floor: its socket, see line.h */
 	struct channel *channel;     /* of its process, or NULL */
 	struct last_look *last_look; /* a dump before its end, or NULL */
+	struct readiness *readiness; /* how it comes to be ready, or NULL */
 	int trace;          /* what it last ended of, see trace.h; or -1 */
 	int warned_private; /* the process whose memory was warned of */
 	struct worker_queue *queue; /* that spawn_link is in, or NULL */
@@ -109,7 +113,7 @@ int worker_signal(struct worker *w, int sig, struct err *e);
 /* KILL to the whole tree. -1: there is no process. */
 int worker_kill(struct worker *w, struct err *e);
 
-/* One process of w (main or stop_command) was born, failed to be set up, or
+/* One process of w (main or aside) was born, failed to be set up, or
  * ended; told again, they do nothing. id NULL: to be found out. */
 void worker_born(
     struct worker *w, uint64_t token, int pid, const struct identity *id);
@@ -127,8 +131,11 @@ void worker_listen(struct worker *w);
 void worker_expect_end(struct worker *w);
 /* There will be no process this time, and why. */
 void worker_unborn(struct worker *w, const char *fault);
-/* Starts its stop_command. -1: it could not be. */
-int worker_spawn_stop(struct worker *w);
+/* Makes a process of its: the main one, or one aside. -1: there is none. */
+int worker_make_process(struct worker *w, struct spawn_request *r, pid_t *pid,
+    struct identity *id, struct err *e);
+/* What this process of its leaves behind as it ends. */
+void worker_end_left_over(struct worker *w, int pid);
 void worker_send_stop_signal(struct worker *w);
 /* A birth that was intended and did not take place. */
 void worker_forget_intent(struct worker *w);

@@ -15,10 +15,12 @@
 #include "core/backoff.h"
 #include "ipc/proto_birth.h"
 #include "supervisor/adopted.h"
+#include "supervisor/aside.h"
 #include "supervisor/channel.h"
 #include "supervisor/dump_log.h"
 #include "supervisor/child.h"
 #include "supervisor/floor_argv.h"
+#include "supervisor/readiness.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/trace.h"
 #include "supervisor/worker.h"
@@ -65,6 +67,7 @@ note_birth(struct worker *w, int pid, const struct identity *id)
 {
 	w->rec.pid = pid;
 	w->rec.adopted = 0;
+	w->rec.started = 0;
 	w->rec.born = loop_now(w->sup->loop);
 	w->rec.restarts += w->rec.automatic ? 1 : 0;
 	w->rec.automatic = 0;
@@ -78,11 +81,11 @@ void
 worker_born(
     struct worker *w, uint64_t token, int pid, const struct identity *id)
 {
-	if (token == w->rec.stop_token) {
-		if (w->rec.stop_pid != 0)
+	enum aside a = aside_by_token(w, token);
+
+	if (a != ASIDE_NONE) {
+		if (!aside_born(w, a, pid))
 			return;
-		w->rec.stop_pid = pid;
-		worker_record(w);
 	} else {
 		if (token != w->rec.token || w->rec.pid != 0)
 			return;
@@ -96,8 +99,10 @@ worker_born(
 void
 worker_set_up_failed(struct worker *w, uint64_t token, const char *fault)
 {
-	if (token == w->rec.stop_token) {
-		log_error("%s: stop_command: %s", w->conf->name, fault);
+	enum aside a = aside_by_token(w, token);
+
+	if (a != ASIDE_NONE) {
+		aside_set_up_failed(w, a, fault);
 		return;
 	}
 	if (token != w->rec.token)
@@ -150,6 +155,7 @@ judge(struct worker *w)
 	w->rec.id = (struct identity){0};
 	w->rec.fault[0] = '\0';
 	w->rec.raised = 0;
+	w->rec.started = 0;
 	w->rec.overdue = OVERDUE_NO;
 	w->rec.watchdog = 0;
 	ev = backoff_verdict(&in);
@@ -183,14 +189,14 @@ worker_unborn(struct worker *w, const char *fault)
 void
 worker_set_up_hung(struct worker *w, uint64_t token)
 {
-	int of_stop = token != 0 && token == w->rec.stop_token;
-	int pid = of_stop ? w->rec.stop_pid : w->rec.pid;
+	enum aside a = aside_by_token(w, token);
+	int pid = a != ASIDE_NONE ? aside_pid(w, a) : w->rec.pid;
 
 	if (pid == 0)
 		return;
 	log_error("%s: pid %d hangs in its set-up (%s), ending it",
 	    w->conf->name, pid, w->stage);
-	if (of_stop) {
+	if (a != ASIDE_NONE) {
 		kill(pid, SIGKILL);
 		return;
 	}
@@ -217,8 +223,8 @@ worker_count_interruption(struct worker *w)
 /* What the dead leader leaves: its group at once, while its pid is still its
  * own; the rest before the next birth. A stop_command's main process may live
  * on: of its orphans only the session's are meant. */
-static void
-end_left_over(struct worker *w, int pid)
+void
+worker_end_left_over(struct worker *w, int pid)
 {
 	int adopted = pid == w->rec.pid && w->rec.adopted;
 
@@ -241,24 +247,6 @@ end_left_over(struct worker *w, int pid)
 		sweep_add(w->sup, pid, pid == w->rec.stop_pid ? NULL : w);
 }
 
-static void
-stop_command_ended(struct worker *w, const struct death *d)
-{
-	char text[RECORD_FAULT_MAX];
-
-	/* Then the ordinary way. Sent before it is recorded: twice does less
-	 * harm than never. */
-	if (d->code != 0) {
-		log_warn("%s: stop_command: %s", w->conf->name,
-		    death_describe(d, text, sizeof(text)));
-		if (w->rec.state == WS_STOPPING && w->rec.pid != 0)
-			worker_send_stop_signal(w);
-	}
-	w->rec.stop_pid = 0;
-	w->rec.stop_token = 0;
-	worker_record(w);
-}
-
 void
 worker_listen(struct worker *w)
 {
@@ -269,6 +257,7 @@ worker_listen(struct worker *w)
 		floor_socket_read(fs);
 	if (w->line != NULL)
 		line_finish(w->line);
+	readiness_listen(w);
 }
 
 /* What it ended of may still be in its socket. */
@@ -307,9 +296,8 @@ worker_ended(struct worker *w, int pid, const struct death *d)
 {
 	struct line *line;
 
-	if (pid == w->rec.stop_pid) {
-		end_left_over(w, pid);
-		stop_command_ended(w, d);
+	if (aside_by_pid(w, pid) != ASIDE_NONE) {
+		aside_ended(w, aside_by_pid(w, pid), d);
 		return;
 	}
 	if (pid != w->rec.pid)
@@ -325,7 +313,7 @@ worker_ended(struct worker *w, int pid, const struct death *d)
 	memcpy(w->rec.last.fault, w->rec.fault, sizeof(w->rec.last.fault));
 	channel_finish(w);
 	add_stage(w);
-	end_left_over(w, pid);
+	worker_end_left_over(w, pid);
 	if (w->rec.stop_pid != 0)
 		proctree_kill(w->rec.stop_pid);
 	w->rec.channel = CHANNEL_CLOSED;
@@ -349,8 +337,10 @@ attend_birth(struct worker *w, int pid, const struct identity *id, int hung)
 	if (!hung && births_unread_bytes(&s->births) == BIRTH_PACKET_BYTES) {
 		note_birth(w, pid, id);
 		/* A floor is ready once it is loaded. */
-		worker_handle(
-		    w, w->conf->as_floor == NULL ? EV_READY : EV_BORN);
+		if (w->conf->as_floor != NULL)
+			worker_handle(w, EV_BORN);
+		else
+			readiness_begin(w);
 		births_take(&s->births);
 		link_born(&s->link, pid);
 		supervisor_wake(s);
@@ -365,7 +355,7 @@ attend_birth(struct worker *w, int pid, const struct identity *id, int hung)
 	}
 	if (w->rec.fault[0] == '\0' && w->rec.pid == pid &&
 	    w->conf->as_floor == NULL)
-		worker_handle(w, EV_READY);
+		readiness_begin(w);
 }
 
 void
@@ -406,14 +396,16 @@ worker_take_line(struct worker *w, struct line *l)
 	worker_start_line(w);
 }
 
-/* What a process has at descriptor 3: a floor its socket, a worker its
- * channel. */
+/* What a process has beside its streams: a floor its socket, a worker its
+ * channel and what it says that it is ready by. */
 static int
 prepare_pass(struct worker *w, struct spawn_request *r, struct floor_argv *a,
     struct err *e)
 {
 	if (w->conf->as_floor == NULL)
-		return r->main_pid != 0 ? 0 : channel_lend(w, &r->pass, e);
+		return channel_lend(w, &r->pass, e) == -1
+		           ? -1
+		           : readiness_prepare(w, &r->ready, e);
 	if (floor_argv_make(a, w->conf, e) == -1 ||
 	    floor_socket_make(w, &r->pass, e) == -1)
 		return -1;
@@ -422,25 +414,25 @@ prepare_pass(struct worker *w, struct spawn_request *r, struct floor_argv *a,
 	return 0;
 }
 
-static int
-spawn(struct worker *w, struct spawn_request *r, pid_t *pid,
+int
+worker_make_process(struct worker *w, struct spawn_request *r, pid_t *pid,
     struct identity *id, struct err *e)
 {
-	int fds[OUTPUT_STREAMS], rc = -1;
+	int fds[OUTPUT_STREAMS], rc = -1, is_main = r->main_pid == 0;
 	struct floor_argv argv = {0};
 
-	/* A stop_command has none. */
-	if (r->main_pid == 0 && input_open(w, &r->input, e) == -1)
+	if (is_main && input_open(w, &r->input, e) == -1)
 		return -1;
 	if (output_open(w, fds, e) == -1) {
 		input_close(&r->input);
 		return -1;
 	}
 	r->fifos = fds;
-	if (prepare_pass(w, r, &argv, e) == 0)
+	if (!is_main || prepare_pass(w, r, &argv, e) == 0)
 		rc = spawn_process(&w->sup->spawner, r, pid, id, e);
 	output_close(fds);
 	input_close(&r->input);
+	input_close(&r->ready);
 	floor_argv_release(&argv);
 	if (w->conf->as_floor == NULL)
 		channel_lent(w);
@@ -484,38 +476,9 @@ worker_spawn(struct worker *w)
 	worker_record(w);
 	r.token = w->rec.token;
 	r.generation = w->rec.generation;
-	if (spawn(w, &r, &pid, &id, &e) == -1) {
+	if (worker_make_process(w, &r, &pid, &id, &e) == -1) {
 		worker_unborn(w, e.text);
 		return;
 	}
 	attend_birth(w, pid, &id, loop_now(w->sup->loop) - begun >= SET_UP_MS);
-}
-
-int
-worker_spawn_stop(struct worker *w)
-{
-	struct spawn_request r = {.conf = w->conf,
-	    .argv = w->conf->stop_command,
-	    .generation = w->rec.generation,
-	    .main_pid = w->rec.pid};
-	struct identity id;
-	struct err e;
-	pid_t pid;
-
-	if (state_reserve(&w->sup->state) == -1) {
-		log_error("%s: stop_command: cannot record its birth: %s",
-		    w->conf->name, strerror(errno));
-		return -1;
-	}
-	w->rec.stop_token = supervisor_new_token(w->sup);
-	worker_record(w);
-	r.token = w->rec.stop_token;
-	if (spawn(w, &r, &pid, &id, &e) == -1) {
-		log_error("%s: stop_command: %s", w->conf->name, e.text);
-		w->rec.stop_token = 0;
-		return -1;
-	}
-	worker_born(w, w->rec.stop_token, pid, &id);
-	births_read(&w->sup->births);
-	return 0;
 }

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/proctree.h"
 #include "supervisor/adopted.h"
+#include "supervisor/aside.h"
 #include "supervisor/dump_log.h"
 #include "supervisor/supervisor.h"
 
@@ -75,6 +76,17 @@ send_watchdog_signal(struct worker *w)
 	send_to(w, SIGCONT, 0);
 }
 
+static int
+spawn_stop(struct worker *w)
+{
+	struct err e;
+
+	if (aside_spawn(w, ASIDE_STOP, &e) == 0)
+		return 0;
+	log_error("%s: stop_command: %s", w->conf->name, e.text);
+	return -1;
+}
+
 static void
 begin_stop(struct worker *w)
 {
@@ -83,7 +95,7 @@ begin_stop(struct worker *w)
 	if (w->rec.overdue == OVERDUE_HEARTBEAT)
 		send_watchdog_signal(w);
 	else if (w->rec.stop_pid == 0 &&
-		 (w->conf->stop_command == NULL || worker_spawn_stop(w) == -1))
+		 (w->conf->stop_command == NULL || spawn_stop(w) == -1))
 		worker_send_stop_signal(w);
 	w->rec.told = TOLD_STOP;
 	worker_record(w);

@@ -27,6 +27,7 @@
 #include "supervisor/reattach.h"
 #include "supervisor/supervisor.h"
 #include "fake_channel.c"
+#include "fake_readiness.c"
 
 #define DEADLINE_MS 20000
 #define CLIENTS_MAX 256 /* as control.c has it */

@@ -315,15 +315,16 @@ def _start_deadline():
 
 
 def _set_streams(fields, given):
-    """And 3, the channel. All that was received is closed afterwards, but for
-    what has that number now."""
-    numbers = [name for name in (b"0", b"1", b"2", b"3") if name in given]
+    """And 3, the channel, and 4, SVD_READY_FD. All that was received is closed
+    afterwards, but for what has that number now."""
+    numbers = [name for name in (b"0", b"1", b"2", b"3", b"4")
+               if name in given]
     used = {int(name) for name in numbers}
     done = set(given.values())
     for name in numbers:
         # One may itself be in the way of another: out first.
-        if given[name] <= 3:
-            given[name] = fcntl.fcntl(given[name], fcntl.F_DUPFD_CLOEXEC, 4)
+        if given[name] <= 4:
+            given[name] = fcntl.fcntl(given[name], fcntl.F_DUPFD_CLOEXEC, 5)
             done.add(given[name])
     for name in numbers:
         os.dup2(given[name], int(name))
