@@ -121,6 +121,9 @@ set_fds(const struct set_up *s, unsigned int *detail)
 		if (moved[i] == i ? fcntl(i, F_SETFD, 0) == -1
 				  : dup2(moved[i], i) == -1)
 			return -1;
+		/* Where nothing is executed it would stay. */
+		if (moved[i] != s->fds[i])
+			close(moved[i]);
 	}
 	return 0;
 }
