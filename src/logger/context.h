@@ -141,6 +141,7 @@ struct logger {
 	int64_t check_at;   /* who is behind? 0: nobody */
 	int64_t again_at;   /* capturing has failed; 0: not */
 	int64_t copy_at;    /* so has copying lines; 0: not */
+	int64_t table_at;   /* so has reading the table; 0: not */
 	int64_t quit_at;    /* the fleet has ended; give up then. 0: no */
 	size_t moved;       /* bytes, in this turn */
 	int drained; /* at the end: nothing is left in a FIFO that was there */

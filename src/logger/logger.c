@@ -174,6 +174,7 @@ time_to_wait(const struct logger *lg, int more, int64_t now)
 
 	d = earlier(earlier(d, lg->again_at), lg->copy_at);
 	d = earlier(earlier(d, lg->early_until), lg->open_at);
+	d = earlier(d, lg->table_at);
 	d = earlier(earlier(d, lg->quit_at), writers_deadline(lg));
 	if (more)
 		return 0;
@@ -276,6 +277,8 @@ turn(struct logger *lg)
 	int more, n;
 
 	lg->moved = 0;
+	if (lg->table_at != 0 && now >= lg->table_at)
+		table_update(lg, now);
 	peer_go_on(lg, now);
 	copier_go_on(lg, now);
 	copier_end_lines(lg, now);
@@ -392,10 +395,23 @@ open_cursors(struct logger *lg, struct err *e)
 
 /* Before the table is looked at, all that is held must be known. */
 static int
+keep_held(struct logger *lg)
+{
+	const struct link *l = &lg->link;
+	size_t i;
+
+	for (i = 0; i < l->nheld; i++)
+		if (!terminals_handed(lg, l->held[i].name, l->held[i].fd) &&
+		    names_put(&lg->held, l->held[i].name, l->held[i].fd) == -1)
+			return -1;
+	lg->link.nheld = 0;
+	return 0;
+}
+
+static int
 init(struct logger *lg, const struct logger_options *o, struct err *e)
 {
 	int64_t now = sys_now_ms();
-	size_t i;
 
 	lg->pair = lg->outputs_fd = -1;
 	TAILQ_INIT(&lg->all_rings);
@@ -414,17 +430,15 @@ init(struct logger *lg, const struct logger_options *o, struct err *e)
 	raise_limits();
 	if (make_descriptors(lg, e) == -1)
 		return -1;
-	for (i = 0; i < lg->link.nheld; i++)
-		if (!terminals_handed(
-			lg, lg->link.held[i].name, lg->link.held[i].fd) &&
-		    names_put(&lg->held, lg->link.held[i].name,
-			lg->link.held[i].fd) == -1)
-			return err_sys(e, ENOMEM, "held descriptors");
-	lg->link.nheld = 0;
+	if (keep_held(lg) == -1)
+		return err_sys(e, ENOMEM, "held descriptors");
 	store_open(&lg->store, o->runtime_dir);
 	if (open_cursors(lg, e) == -1)
 		return -1;
 	take_handed(lg, now);
+	/* Only who knows it can tell what has left: rather begin anew. */
+	if (lg->table_at != 0)
+		return err_set(e, "cannot begin without the table of outputs");
 	table_adopt_left_over(lg, now);
 	terminals_drop_left_over(lg);
 	/* Of troubles that last from an earlier life nobody tells anew. */

@@ -218,24 +218,23 @@ outputs_parse(struct outputs *o, char *text, size_t len, struct err *e)
 	return err_set(e, "the table of outputs names no fleet");
 }
 
-/* Read by pread: its position is shared with whoever wrote it. */
+/* Read by pread: its position is shared with whoever wrote it. NULL: it cannot
+ * be had now, errno says why. */
 static char *
-read_text(int fd, size_t *len)
+read_text(int fd, size_t size, size_t *len)
 {
-	off_t size = lseek(fd, 0, SEEK_END);
-	char *text;
-	size_t n;
-	ssize_t got;
+	char *text = malloc(size + 1);
+	ssize_t got = 1;
+	size_t n = 0;
 
-	if (size < 0 || size > OUTPUTS_MAX_BYTES)
+	while (text != NULL && n < size && got > 0) {
+		got = ring_read(fd, 0, n, text + n, size - n);
+		n += got > 0 ? (size_t)got : 0;
+	}
+	if (text == NULL || got == -1) {
+		free(text);
 		return NULL;
-	text = malloc((size_t)size + 1);
-	for (n = 0; text != NULL && n < (size_t)size; n += (size_t)got)
-		if ((got = ring_read(fd, 0, n, text + n, (size_t)size - n)) <=
-		    0)
-			break;
-	if (text == NULL)
-		return NULL;
+	}
 	text[n] = '\0';
 	*len = n;
 	return text;
@@ -244,11 +243,17 @@ read_text(int fd, size_t *len)
 int
 outputs_load(struct outputs *o, int fd, struct err *e)
 {
+	off_t size = lseek(fd, 0, SEEK_END);
 	size_t len;
-	char *text = read_text(fd, &len);
+	char *text;
 
-	if (text == NULL)
-		return err_set(e, "cannot read the table of outputs");
+	if (size < 0 || size > OUTPUTS_MAX_BYTES)
+		return err_set(e, "the table of outputs is none");
+	text = read_text(fd, (size_t)size, &len);
+	if (text == NULL) {
+		err_sys(e, errno, "cannot read the table of outputs");
+		return 1;
+	}
 	return outputs_parse(o, text, len, e);
 }
 

@@ -50,7 +50,7 @@ struct outputs {
  */
 int
 outputs_parse(struct outputs *o, char *text, size_t len_bytes, struct err *e);
-/* What fd holds, whatever its position. */
+/* What fd holds, whatever its position. 1: it cannot be read now. */
 int outputs_load(struct outputs *o, int fd, struct err *e);
 /* Frees the list, but keeps what is said of the fleet. -1: no memory. */
 int outputs_forget_list(struct outputs *o);

@@ -13,6 +13,7 @@
 #include "logger/streams.h"
 
 #define OWN "own"
+#define AGAIN_MS 1000
 
 static void
 own_ring(struct logger *lg)
@@ -80,7 +81,7 @@ apply_output(struct logger *lg, const struct output *o, int64_t now)
 }
 
 static int
-load_table(struct logger *lg)
+load_table(struct logger *lg, int64_t now)
 {
 	int fd = (int)names_take(&lg->held, "outputs", -1);
 	struct outputs o;
@@ -90,8 +91,14 @@ load_table(struct logger *lg)
 	if (fd == -1)
 		return 0;
 	rc = outputs_load(&o, fd, &e);
-	if (rc == -1) {
+	if (rc != 0 && lg->table_at == 0)
 		log_error("%s", e.text);
+	lg->table_at = 0;
+	if (rc == 1 && names_put(&lg->held, "outputs", fd) == 0) {
+		lg->table_at = now + AGAIN_MS;
+		return 0;
+	}
+	if (rc != 0) {
 		fd_close(&fd);
 		return 0;
 	}
@@ -240,7 +247,7 @@ watch_own(struct logger *lg, int64_t now)
 void
 table_update(struct logger *lg, int64_t now)
 {
-	if (load_table(lg))
+	if (load_table(lg, now))
 		apply_table(lg, now);
 	watch_own(lg, now);
 }

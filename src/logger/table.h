@@ -7,7 +7,8 @@
 
 #include "logger/context.h"
 
-/* After descriptors were handed over; reads the table if there is a new one. */
+/* After descriptors were handed over, and at table_at; reads the table if there
+ * is a new one. */
 void table_update(struct logger *lg, int64_t now);
 /* Once, at the start: what left while nobody was there is seen to. */
 void table_adopt_left_over(struct logger *lg, int64_t now);

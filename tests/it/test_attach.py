@@ -151,6 +151,10 @@ def test_a_shell_on_a_terminal(fleet):
         t.expect("$ ")
         t.type("fg\n")
         t.expect("fg\r\ncat")
+        # It says so before it has given cat the terminal.
+        t.type("again\n")
+        t.expect("again")
+        t.expect("again")
         t.type(b"\x03")
         t.expect("^C")
         wait_for(lambda: not children(shell))

@@ -271,13 +271,27 @@ def test_memory_is_short_while_output_is_taken(fleet):
 
 
 @needs_root
+def test_memory_is_short_while_the_table_of_outputs_is_read(fleet):
+    """It is read again."""
+    f = fleet("", launch=False)
+    write(f, worker("web", shell("echo hello; exec sleep 1000")))
+    f.start()
+    wait_for(lambda: " web: hello" in f.log())
+    with failing(logger(f), "pread64", "ENOMEM", "1+"):
+        f.ctl("scale", "web", 2)
+        wait_for(lambda: "cannot read the table of outputs: Cannot allocate"
+                 in f.log())
+    wait_for(lambda: " web:1: hello" in f.log())
+
+
+@needs_root
 def test_memory_is_short_while_lines_are_kept(fleet):
     f = fleet("", launch=False)
     write(f, worker("web", shell(
-        f"until test -e {f.dir}/go; do sleep 0.01; done; echo hello; "
+        f"echo up; until test -e {f.dir}/go; do sleep 0.01; done; echo hello; "
         "exec sleep 1000")))
     f.start()
-    f.running("web")
+    wait_for(lambda: " web: up" in f.log())
     pid = wait_for(lambda: logger(f))
     with failing(pid, "pread64", "ENOMEM", "1+"):
         (f.dir / "go").write_text("")

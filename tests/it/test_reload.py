@@ -835,7 +835,7 @@ def settled(f):
         return False
     with contextlib.suppress(ProcessLookupError):
         return all(w["state"] == "RUNNING" and
-                   nice_of(w["pid"]) == (wanted[n] or "0")
+                   nice_of(w["pid"]) == (wanted[n] or nice_of(0))
                    for n, w in workers.items())
     return False
 
