@@ -85,7 +85,7 @@ python  := $(python_src:src/lib/python/%=$(B)/libexec/%)
 .SUFFIXES:
 .PHONY: all demo check check-unit check-it check-asan check-steps check-valgrind \
 	check-varlink fuzz \
-	chaos bench bench-peers bench-floors bench-channel lint install uninstall clean dist deps \
+	chaos bench bench-peers bench-floors bench-channel bench-storm lint install uninstall clean dist deps \
 	deps-build deps-check help
 
 all: $(B)/svd $(B)/svctl $(B)/libexec/libsvdfloor.so $(B)/libsvdworker.a \
@@ -414,6 +414,9 @@ bench-floors: all $(B)/tests/stamp $(B)/tests/bare
 bench-channel: all $(B)/tests/channel $(B)/tests/served
 	@$(test_env) $(PYTHON) tests/bench/channels.py
 
+bench-storm: all $(B)/tests/stamp $(B)/tests/storm
+	@$(test_env) $(PYTHON) tests/bench/storm.py
+
 lint: all
 	@contrib/deps lint
 	@B=$(B) PYTHON=$(PYTHON) tests/lint/run
@@ -504,6 +507,7 @@ help:
 	@echo 'bench-peers     the same of runit, s6 and supervisor, which it installs'
 	@echo 'bench-floors    Python floors, beside forkserver, gunicorn and others'
 	@echo 'bench-channel   requests to workers, beside a bare relay and a bare pipe'
+	@echo 'bench-storm     kills while 1000 workers crash, others flood, and 100 clients ask'
 	@echo 'lint            layering, analysers, format, man pages, scripts'
 	@echo 'install         to $$(DESTDIR)$$(PREFIX), by default $(PREFIX); uninstall'
 	@echo 'deps            install what the targets above need (root or sudo)'

@@ -192,22 +192,19 @@ kill_without_daemon(struct ctl *ctl)
 	return status;
 }
 
-/* Sends Kill and waits, asking once a second on another connection whether the
- * daemon still lives. */
+/* Sends Kill and waits; where that takes long, asks once a second on another
+ * connection whether the daemon still lives. */
 static enum client_result
 kill_and_wait(struct ctl *ctl, json_t *parameters, json_t *again, json_t **msg,
     struct err *e)
 {
 	enum client_result r;
+	int sent = 0;
 
 	for (;;) {
-		r = ping(ctl, e);
-		if (r != CLIENT_REPLY)
-			return r;
-		r = CLIENT_REPLY;
-		if (ctl->client.fd == -1)
-			r = client_send(&ctl->client, ctl->command->method,
-			    parameters, within(ctl, ALIVE_MS), e);
+		r = sent ? CLIENT_REPLY
+		         : client_send(&ctl->client, ctl->command->method,
+			       parameters, within(ctl, ALIVE_MS), e);
 		if (r == CLIENT_REPLY)
 			r = client_receive(
 			    &ctl->client, within(ctl, ALIVE_MS), msg, e);
@@ -215,6 +212,11 @@ kill_and_wait(struct ctl *ctl, json_t *parameters, json_t *again, json_t **msg,
 			return r;
 		if (sys_now_ms() >= ctl->deadline)
 			return CLIENT_TIMEOUT;
+		r = ping(ctl, e);
+		if (r != CLIENT_REPLY)
+			return r;
+		/* Half a call, or none, ends its connection. */
+		sent = ctl->client.fd != -1;
 		json_object_update(parameters, again);
 	}
 }
@@ -235,8 +237,6 @@ kill_by_daemon(struct ctl *ctl, json_t *parameters, json_t **msg, struct err *e)
 		return r;
 	again = generations_of(reply.parameters);
 	json_decref(*msg);
-	/* On a connection of its own, there is one if it was sent. */
-	client_close(&ctl->client);
 	r = kill_and_wait(ctl, parameters, again, msg, e);
 	json_decref(again);
 	return r;

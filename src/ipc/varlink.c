@@ -23,6 +23,14 @@ varlink_pending(struct varlink_in *in)
 	return 0;
 }
 
+struct json_slice
+varlink_method(struct varlink_in *in)
+{
+	if (!varlink_pending(in))
+		return (struct json_slice){.at = NULL};
+	return json_scan_member(in->buf.data, strlen(in->buf.data), "method");
+}
+
 static void
 consume(struct varlink_in *in, size_t len)
 {

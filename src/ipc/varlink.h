@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "ipc/json_scan.h"
 
 #define VARLINK_CALL_MAX (1024 * 1024) /* bytes of a call, its NUL included */
 #define VARLINK_REPLY_MAX (64 * 1024 * 1024)
@@ -27,6 +28,9 @@ struct varlink_in {
 
 /* Is a whole message there? */
 int varlink_pending(struct varlink_in *in);
+/* The method that the next message calls, with its quotes, if the message is
+ * whole and writes that in the ordinary way. */
+struct json_slice varlink_method(struct varlink_in *in);
 /*
  * Takes the next message: 1 and a new reference in *msg; 0 if it is not yet
  * whole; -1 if it is over max_bytes, no JSON, or no object. After -1 the stream

@@ -83,6 +83,12 @@ loop_io_init(
 }
 
 void
+loop_io_first(struct loop_io *io)
+{
+	ev_set_priority((ev_io *)io->watcher, EV_MAXPRI);
+}
+
+void
 loop_io_set(struct loop_io *io, int events)
 {
 	ev_io *w = (ev_io *)io->watcher;
@@ -122,6 +128,18 @@ loop_timer_init(
 	*t = (struct loop_timer){.loop = l, .fn = fn, .arg = arg};
 	ev_timer_init(w, timer_cb, 0., 0.);
 	w->data = t;
+}
+
+void
+loop_timer_first(struct loop_timer *t)
+{
+	ev_set_priority((ev_timer *)t->watcher, EV_MAXPRI);
+}
+
+void
+loop_timer_last(struct loop_timer *t)
+{
+	ev_set_priority((ev_timer *)t->watcher, EV_MINPRI);
 }
 
 void

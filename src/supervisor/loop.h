@@ -49,11 +49,16 @@ int64_t loop_realtime(const struct loop *l);
 
 void loop_io_init(
     struct loop *l, struct loop_io *io, int fd, loop_io_fn *fn, void *arg);
+/* In a turn of the loop, before all that is not; before it is watched. */
+void loop_io_first(struct loop_io *io);
 /* Watches exactly these events from now on; 0 stops. */
 void loop_io_set(struct loop_io *io, int events);
 
 void loop_timer_init(
     struct loop *l, struct loop_timer *t, loop_timer_fn *fn, void *arg);
+/* In a turn of the loop, before or behind all others; before it is started. */
+void loop_timer_first(struct loop_timer *t);
+void loop_timer_last(struct loop_timer *t);
 /* Fires once, delay_ms from now (0: in the next turn); replaces what was. */
 void loop_timer_start(struct loop_timer *t, int64_t delay_ms);
 void loop_timer_stop(struct loop_timer *t);

@@ -13,7 +13,8 @@
 #include "supervisor/reload.h"
 
 #define SWEEP_AGAIN_MS 1
-#define SPAWN_BATCH 16 /* births in one turn of the loop */
+#define SPAWN_BATCH 16 /* births in one turn of the loop, */
+#define SPAWN_MS 4     /* for which it has so long */
 #define EXIT_NO_STATUS 10
 
 /* Never one of an earlier supervisor's, whose births may still be unread. */
@@ -58,6 +59,7 @@ void
 supervisor_spawn_turn(struct supervisor *s)
 {
 	int swept = s->sweep.n > 0, blocked = 0, i;
+	int64_t begun;
 	struct worker *w;
 
 	if (sweep_run(s)) {
@@ -65,7 +67,10 @@ supervisor_spawn_turn(struct supervisor *s)
 		loop_timer_start(&s->spawn_turn, SWEEP_AGAIN_MS);
 		return;
 	}
+	begun = loop_now(s->loop);
 	for (i = 0; i < SPAWN_BATCH; i++) {
+		if (loop_now(s->loop) - begun >= SPAWN_MS)
+			break;
 		w = TAILQ_FIRST(&s->spawns);
 		if (w == NULL)
 			break;

@@ -22,6 +22,7 @@
 #include "supervisor/roster.h"
 #include "supervisor/snapshot.h"
 #include "supervisor/spawn.h"
+#include "supervisor/status.h"
 #include "supervisor/state.h"
 #include "supervisor/sweep.h"
 #include "supervisor/worker.h"
@@ -39,6 +40,7 @@ struct supervisor {
 	struct output output;
 	struct control *control; /* NULL in init mode without -r */
 	struct events events;
+	struct statuses statuses;
 	struct bulletin bulletin;
 	int measurers; /* children that measure workers, */
 	int dumpers;   /* and that look into them */

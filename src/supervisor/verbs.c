@@ -184,6 +184,26 @@ find_verb(struct call *c, const char *method, int *rc)
 	return NULL;
 }
 
+int
+verbs_act_by(const char *method, size_t len)
+{
+	static const char prefix[] = "\"" FLEET_INTERFACE ".";
+	const size_t before = sizeof(prefix) - 1;
+	char name[32];
+	const struct verb *v = NULL;
+	size_t i;
+
+	if (len <= before + 1 || len - before > sizeof(name) ||
+	    memcmp(method, prefix, before) != 0)
+		return 0;
+	memcpy(name, method + before, len - before - 1);
+	name[len - before - 1] = '\0';
+	for (i = 0; i < NGROUPS && v == NULL; i++)
+		if (strcmp(groups[i].interface, FLEET_INTERFACE) == 0)
+			v = find_in_group(&groups[i], name);
+	return v != NULL && v->needs > ACCESS_READ;
+}
+
 static int
 run_verb(struct call *c, const struct varlink_call *vc, const struct peer *peer)
 {

@@ -20,6 +20,9 @@ struct call_extra {
 	                     by setting it to -1 */
 };
 
+/* Does this method, a JSON string with its quotes, do more than look? */
+int verbs_act_by(const char *method, size_t len);
+
 struct answer;
 struct peer;
 struct supervisor;

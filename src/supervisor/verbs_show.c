@@ -6,6 +6,7 @@
 #include "supervisor/events.h"
 #include "supervisor/floor_rows.h"
 #include "supervisor/pick.h"
+#include "supervisor/status.h"
 #include "supervisor/usage.h"
 #include "supervisor/verbs.h"
 #include "supervisor/view.h"
@@ -20,6 +21,8 @@ verb_status(struct call *c)
 		return rc;
 	if (json_is_true(json_object_get(c->parameters, "long")))
 		rc = usage_answer(c, pick);
+	else if (json_object_size(pick) == 0)
+		rc = status_answer(c);
 	else if (varlink_begin_reply(c->out) == -1 ||
 		 view_status(c->sup, pick, NULL, NULL, c->out) == -1)
 		rc = -1;

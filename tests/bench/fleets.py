@@ -186,7 +186,8 @@ class Fleet:
                 [STAMP, str(self.stamps.path), *map(str, self.command())],
                 stdin=popen.get("stdin", subprocess.DEVNULL),
                 stdout=popen.get("stdout", log), stderr=log, text=True,
-                env=self.environment(), cwd=self.dir)
+                env=self.environment(), cwd=self.dir,
+                start_new_session=popen.get("session", False))
 
     def start(self):
         """From before the first program until every worker runs; ns."""

@@ -910,6 +910,12 @@ loop_io_init(
 }
 
 void
+loop_io_first(struct loop_io *io)
+{
+	(void)io;
+}
+
+void
 loop_io_set(struct loop_io *io, int events)
 {
 	io->events = events;
@@ -921,6 +927,18 @@ loop_timer_init(
     struct loop *l, struct loop_timer *t, loop_timer_fn *fn, void *arg)
 {
 	*t = (struct loop_timer){.loop = l, .fn = fn, .arg = arg};
+}
+
+void
+loop_timer_first(struct loop_timer *t)
+{
+	(void)t;
+}
+
+void
+loop_timer_last(struct loop_timer *t)
+{
+	(void)t;
 }
 
 static int64_t *
