@@ -18,6 +18,7 @@
 #include "ipc/proto_floor.h"
 #include "lib/dispositions.h"
 #include "lib/floor_arena.h"
+#include "lib/floor_data.h"
 #include "lib/floor_files.h"
 #include "lib/floor_fork.h"
 #include "lib/floor_huge.h"
@@ -159,8 +160,10 @@ svd_floor_loaded(unsigned int ms, const char *const *modules, size_t n)
 	settle_heap();
 	floor_arena_close();
 	floor_huge_pages();
-	if (floor_fork_threads() == 1)
+	if (floor_fork_threads() == 1) {
+		floor_data_share();
 		floor_files_leave();
+	}
 	/* Without it nobody sees what workers load, and that is all. */
 	late = floor_late_make();
 	floor_begin(&p, self.packet, sizeof(self.packet), "LOADED");

@@ -138,3 +138,43 @@ def test_what_was_read_of_files_to_load_them_is_left(tmp_path, more, least,
         assert least <= now["Rss"] - now["Anonymous"] <= most, now
         for _ in range(2):
             assert svd.run("libraries:check")[0] == 0
+
+
+DATA = '''
+import ctypes
+{more}
+
+library = ctypes.CDLL({library!r})
+number = ctypes.c_int.in_dll(library, "data_number")
+words = (ctypes.c_char_p * 2).in_dll(library, "data_words")
+number.value += 1  # when it was relocated
+
+def where(address):
+    with open("/proc/self/maps") as maps:
+        for line in maps:
+            begin, end = (int(a, 16) for a in line.split()[0].split("-"))
+            if begin <= address < end:
+                return line.split()[1], "memfd:svd-data" in line
+
+def check():
+    """What is written to it is the worker's own."""
+    assert list(words) == [b"one", b"two"]
+    assert number.value == 42
+    number.value += 1
+    assert number.value == 43
+    print(where(ctypes.addressof(number)), where(ctypes.addressof(words)))
+'''
+
+
+@pytest.mark.parametrize("more, shared", [("", True), (THREAD, False)])
+def test_data_of_libraries_is_a_files_again(tmp_path, more, shared):
+    """As long as nobody else can be writing to it."""
+    (tmp_path / "data.py").write_text(DATA.format(
+        more=more, library=str(BUILD / "tests" / "libapp.so")))
+    argv = [sys.executable, BUILD / "libexec" / "floor.py", "--path", tmp_path,
+            "--", "data"]
+    with FakeSvd(argv, env={"PYTHONDONTWRITEBYTECODE": "1"}) as svd:
+        svd.loaded(timeout=30)
+        for _ in range(2):
+            assert svd.run("data:check") == (
+                0, f"('rw-p', {shared}) ('r--p', {shared})\n")

@@ -29,6 +29,12 @@ static int prepared, in_parent, in_child, stop;
 static pthread_t thread;
 static int has_thread;
 
+/* For who loads it by itself: written to, and not, since it was relocated. */
+extern int data_number;
+int data_number = 41;
+extern const char *const data_words[2];
+const char *const data_words[2] = {"one", "two"};
+
 /* --- what the floor does while it loads --- */
 
 static void *

@@ -1,0 +1,212 @@
+/* floor_data: see floor_data.h. */
+#include "lib/floor_data.h"
+
+#include <elf.h>
+#include <inttypes.h>
+#include <link.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/sys.h"
+
+#define LINE_BYTES 256
+#define ROOM_MIN 256
+/* Of what a library only reads: to have it in memory a second time is worth a
+ * mapping that is not needed any more. */
+#define CONSTANTS_MAX ((uintptr_t)128 << 10)
+
+struct piece {
+	uintptr_t begin, end; /* end 0: it is none of ours */
+	uint64_t inode;
+	int protection;
+};
+
+struct pieces {
+	struct piece *at;
+	size_t n, room;
+};
+
+static int
+add(struct pieces *p, const struct piece *piece)
+{
+	size_t room = p->room == 0 ? ROOM_MIN : p->room * 2;
+	struct piece *grown;
+
+	if (p->n == p->room) {
+		grown = realloc(p->at, room * sizeof(*grown));
+		if (grown == NULL)
+			return -1;
+		p->at = grown;
+		p->room = room;
+	}
+	p->at[p->n++] = *piece;
+	return 0;
+}
+
+static int
+has(const struct dl_phdr_info *object, uintptr_t address)
+{
+	const ElfW(Phdr) * h;
+	uintptr_t at;
+
+	for (h = object->dlpi_phdr; h < object->dlpi_phdr + object->dlpi_phnum;
+	     h++) {
+		at = object->dlpi_addr + h->p_vaddr;
+		if (h->p_type == PT_LOAD && address >= at &&
+		    address - at < h->p_memsz)
+			return 1;
+	}
+	return 0;
+}
+
+/*
+ * Those that are written to in each worker anyway, and here while we are at it:
+ * the C library and us. And where a debugger begins to read a core file, which
+ * has nothing of what is still as it is in a file: the program and the linker.
+ */
+static int
+is_exempt(const struct dl_phdr_info *object)
+{
+	static const char ours;
+
+	return has(object, (uintptr_t)getauxval(AT_PHDR)) ||
+	       has(object, (uintptr_t)getauxval(AT_BASE)) ||
+	       has(object, (uintptr_t)stdout) || has(object, (uintptr_t)&ours);
+}
+
+/* Adds where an object may be written to, or might until it was relocated; not
+ * what begins as zeros, which is no file's. */
+static int
+add_object(struct dl_phdr_info *object, size_t size, void *arg)
+{
+	uintptr_t at, page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	struct piece piece = {0};
+	const ElfW(Phdr) * h;
+
+	(void)size;
+	if (is_exempt(object))
+		return 0;
+	for (h = object->dlpi_phdr; h < object->dlpi_phdr + object->dlpi_phnum;
+	     h++) {
+		if (h->p_type != PT_LOAD || (h->p_flags & PF_W) == 0)
+			continue;
+		at = object->dlpi_addr + h->p_vaddr;
+		piece.begin = at & ~(page - 1);
+		piece.end = (at + h->p_filesz + page - 1) & ~(page - 1);
+		if (add(arg, &piece) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* 1: a mapping begins in this line of smaps. Ours if it is a file's, private,
+ * and not code. */
+static int
+parse(const char *line, struct piece *mapping)
+{
+	struct piece found;
+	char mode[5];
+
+	if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %4s %*x %*s %" SCNu64,
+		&found.begin, &found.end, mode, &found.inode) != 4)
+		return 0;
+	found.protection = mode[1] == 'w' ? PROT_READ | PROT_WRITE : PROT_READ;
+	if (mode[0] != 'r' || mode[2] != '-' || mode[3] != 'p' ||
+	    found.inode == 0)
+		found.end = 0;
+	*mapping = found;
+	return 1;
+}
+
+static int
+is_within(const struct piece *mapping, const struct pieces *objects)
+{
+	size_t i;
+
+	for (i = 0; i < objects->n; i++)
+		if (mapping->begin >= objects->at[i].begin &&
+		    mapping->end <= objects->at[i].end)
+			return 1;
+	return 0;
+}
+
+/* It and what is before it, if both are only read, become one mapping. */
+static struct piece
+join(const struct piece *before, struct piece mapping)
+{
+	if (before->end == mapping.begin && before->inode == mapping.inode &&
+	    before->protection == mapping.protection &&
+	    before->end - before->begin <= CONSTANTS_MAX)
+		mapping.begin = before->begin;
+	return mapping;
+}
+
+/* The mappings of objects that have pages of their own, no file's any more. */
+static int
+find(const struct pieces *objects, struct pieces *found)
+{
+	struct piece before = {0}, mapping = {0}, next, joint;
+	FILE *maps = fopen("/proc/self/smaps", "re");
+	char line[LINE_BYTES];
+	unsigned long kb;
+	int rc = maps == NULL ? -1 : 0;
+
+	while (rc == 0 && fgets(line, sizeof(line), maps) != NULL)
+		if (parse(line, &next)) {
+			before = mapping;
+			mapping = next;
+		} else if (sscanf(line, "Anonymous: %lu", &kb) == 1 && kb > 0 &&
+			   is_within(&mapping, objects)) {
+			joint = join(&before, mapping);
+			rc = add(found, &joint);
+		}
+	if (maps != NULL)
+		fclose(maps);
+	return rc;
+}
+
+/* What is copied must not change before it is replaced: no function is called
+ * but syscall(). */
+static void
+replace(int fd, const struct pieces *found)
+{
+	const struct piece *p;
+	size_t size;
+	off_t at = 0;
+
+	for (p = found->at; p < found->at + found->n; p++) {
+		size = p->end - p->begin;
+		if (syscall(SYS_pwrite64, fd, p->begin, size, at) != (long)size)
+			break;
+		/* Sealed, or no room for a mapping: it stays as it is. */
+		syscall(SYS_mmap, p->begin, size, p->protection,
+		    MAP_PRIVATE | MAP_FIXED, fd, at);
+		at += (off_t)size;
+	}
+}
+
+void
+floor_data_share(void)
+{
+	struct pieces objects = {0}, found = {0};
+	int fd = memfd_create("svd-data", MFD_CLOEXEC);
+	sigset_t mask;
+
+	if (fd != -1 && dl_iterate_phdr(add_object, &objects) == 0 &&
+	    find(&objects, &found) == 0) {
+		sigprocmask(SIG_SETMASK, NULL, &mask);
+		sys_sigmask(SIG_ALL);
+		replace(fd, &found);
+		sigprocmask(SIG_SETMASK, &mask, NULL);
+	}
+	free(objects.at);
+	free(found.at);
+	fd_close(&fd);
+}
