@@ -450,19 +450,6 @@ def test_the_journal(fleet):
         assert one["PRIORITY"] == "6" and one["SYSLOG_FACILITY"] == "3"
 
 
-@needs_root
-@pytest.mark.slow
-def test_svds_own_log_to_syslog(fleet):
-    f = fleet(f"[fleet]\nname = test\nlog = syslog\n[worker:w]\n" + TALKS,
-              launch=False)
-    with listening(f, "/dev/log") as sock:
-        f.start()
-        text = ""
-        while not ("one  two" in text and "STARTING -> RUNNING" in text):
-            text += sock.recv(4096).decode() + "\n"
-    assert "supervisor" in text
-
-
 # --- Logs, as far as the supervisor answers it -----------------------------------
 
 def logs(client, **parameters):

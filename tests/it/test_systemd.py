@@ -286,7 +286,9 @@ def test_what_nobody_has_read_of_the_dead_is_with_systemd(machine):
         "[worker:dying]\nrestart = no\nstdout = file:/run/dying.log\n"
         """command = /bin/sh -c 'trap "seq 1000; exit 3" TERM; echo >/run/up; """
         "while :; do sleep 0.02; done'\n")
-    u.dropin("slow", "[Service]\nRestartSec=1min\n")
+    machine.write("/run/hold", "")
+    u.dropin("held", "[Service]\nExecStartPre=/bin/sh -c "
+             "'while test -e /run/hold; do sleep 0.02; done'\n")
     wait_for(machine.path("/run/up").exists)
     pid = u.pids()["dying"]
     ours = set(u.processes()) - set(u.pids().values())
@@ -296,7 +298,7 @@ def test_what_nobody_has_read_of_the_dead_is_with_systemd(machine):
     wait_for(lambda: not machine.lives(pid))
     wait_for(lambda: u.show("ActiveState") == "activating")
     assert machine.read("/run/dying.log") == ""
-    u.ctl("start")
+    machine.path("/run/hold").unlink()
     wait_for(lambda: machine.read("/run/dying.log").endswith("1000\n"))
     assert machine.read("/run/dying.log").split() == [
         str(n) for n in range(1, 1001)]
