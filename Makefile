@@ -119,6 +119,15 @@ $(B)/src/supervisor/spawn.o $(B)/src/lib/floor_fork.o: \
 	override CPPFLAGS += -Dvfork=fork
 endif
 
+# The names of the system calls, by their numbers on this architecture.
+$(B)/syscalls.inc: $(B)/flags | deps-build
+	$(say) NAMES $@
+	$(Q)echo '#include <sys/syscall.h>' | $(CC) $(CPPFLAGS) -E -dM - | \
+		sed -n -e '/__NR_\(arch_specific_syscall\|syscalls\) /d' \
+		-e 's/^.define \(__NR_\([a-z][a-z0-9_]*\)\) .*/[\1] = "\2",/p' >$@
+$(B)/src/supervisor/dump_syscall.o: $(B)/syscalls.inc
+$(B)/src/supervisor/dump_syscall.o: override CPPFLAGS += -I$(B)
+
 # All but main.c. Both programs and every unit suite take from it only what
 # they call; svctl takes its main() too. Thin, so that files of one name in two
 # layers do not replace each other.

@@ -7,6 +7,7 @@
 #include "base/sys.h"
 #include "ctl/ask.h"
 #include "ctl/attach.h"
+#include "ctl/dump.h"
 #include "ctl/events.h"
 #include "ctl/exits.h"
 #include "ctl/fleetfile.h"
@@ -390,6 +391,8 @@ static const struct command commands[] = {
 	COMMAND_OWN_JSON, 1, ask_load},
     {"floors", "[-l]", "show the floors that workers stand on", FLEET("Floors"),
 	COMMAND_PROMPT | COMMAND_NO_ARGS | COMMAND_TAKES_LONG, 0, run_floors},
+    {"dump", NAMES, "look into a worker that hangs", FLEET("Dump"), 0, 0,
+	dump_run},
     {"refloor", "FLOOR", "load it anew, then replace its workers",
 	FLEET("Refloor"), 0, 0, once_refloor},
     {"shutdown", "", "stop the fleet, and wait for its end", FLEET("Shutdown"),

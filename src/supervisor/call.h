@@ -44,6 +44,8 @@ extern const struct verb verbs_conf[], verbs_floors[];
 extern const struct verb verbs_channel[], verbs_upgrade[];
 /* How many upgrades have succeeded or failed. */
 uint32_t upgrades_over(const struct supervisor *s);
+extern const struct verb verbs_dump[];
+extern const char dump_types[];
 extern const struct verb verbs_attach[]; /* called with `upgrade` */
 
 /* What all that is asked of a worker may be told. */

@@ -12,6 +12,7 @@
 
 #define READ_BYTES 65536
 #define TIME_SIZE 40
+#define REQUEST_SIZE 256
 
 struct dump {
 	struct dump_job job;
@@ -52,11 +53,17 @@ int
 dump_known(const struct worker *w, struct buf *out)
 {
 	const char *channel = channel_text(w);
+	char text[REQUEST_SIZE];
 
-	if (known_times(w, out) == -1)
+	if (known_times(w, out) == -1 ||
+	    (channel != NULL &&
+		buf_addf(out, "    channel: %s\n", channel) == -1))
 		return -1;
-	return channel == NULL ? 0
-	                       : buf_addf(out, "    channel: %s\n", channel);
+	if (w->channel == NULL)
+		return 0;
+	return buf_addf(out, "    channel: %s\n",
+	    requests_text(&w->channel->requests, loop_now(w->sup->loop), text,
+		sizeof(text)));
 }
 
 static void

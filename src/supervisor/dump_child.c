@@ -78,6 +78,11 @@ find_tree(struct tree *t, const struct dump_job *job)
  * long. */
 static void (*const parts[])(struct dump_out *o, const struct dump_proc *p) = {
     dump_threads,
+    dump_status,
+    dump_fds,
+    dump_python,
+    dump_sockets,
+    dump_stacks,
 };
 
 void
@@ -86,7 +91,11 @@ dump_child(int out, void *arg)
 	static struct tree t;
 	struct dump_out o = {.fd = out};
 	size_t part, i;
+	struct err e;
 
+	/* What is opened is none of these. */
+	if (fd_fill_standard(&e) == -1)
+		return;
 	find_tree(&t, arg);
 	if (t.left_out > 0)
 		dump_say(

@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include "base/fd.h"
 
 #define FLUSH_BYTES 4096
+#define LINK_MAX_BYTES 512
 #define THREADS_MAX 512 /* of a process that are told of */
 
 void
@@ -62,6 +64,31 @@ dump_quote(struct dump_out *o, const char *text, size_t len)
 			_exit(1);
 	}
 	flush_some(o);
+}
+
+void
+dump_quote_link(struct dump_out *o, int dir, const char *path)
+{
+	char to[LINK_MAX_BYTES];
+	ssize_t n = readlinkat(dir, path, to, sizeof(to));
+
+	if (n == -1)
+		dump_say(o, "%s", errno == ENOENT ? "closed" : "unknown");
+	else
+		dump_quote(o, to, (size_t)n);
+}
+
+void
+dump_lines(struct dump_out *o, const char *indent, const char *text)
+{
+	size_t len;
+
+	for (; *text != '\0'; text += len + (text[len] == '\n')) {
+		len = strcspn(text, "\n");
+		dump_say(o, "%s", indent);
+		dump_quote(o, text, len);
+		dump_say(o, "\n");
+	}
 }
 
 void

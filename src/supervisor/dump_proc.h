@@ -25,6 +25,10 @@ void dump_say(struct dump_out *o, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 /* Of anybody's choice: control characters and backslashes are escaped. */
 void dump_quote(struct dump_out *o, const char *text, size_t len);
+/* What a link of /proc leads to. */
+void dump_quote_link(struct dump_out *o, int dir, const char *path);
+/* Text of several lines, each behind indent. */
+void dump_lines(struct dump_out *o, const char *indent, const char *text);
 /* What was said is to be read now: what comes may never end. */
 void dump_flush(struct dump_out *o);
 
@@ -45,5 +49,10 @@ int dump_each_thread(const struct dump_proc *p,
 
 /* The parts. */
 void dump_threads(struct dump_out *o, const struct dump_proc *p);
+void dump_status(struct dump_out *o, const struct dump_proc *p);
+void dump_fds(struct dump_out *o, const struct dump_proc *p);
+void dump_sockets(struct dump_out *o, const struct dump_proc *p);
+void dump_python(struct dump_out *o, const struct dump_proc *p);
+void dump_stacks(struct dump_out *o, const struct dump_proc *p);
 
 #endif

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/sys.h"
 #include "supervisor/supervisor.h"
 
 struct helper {
@@ -21,6 +22,7 @@ struct helper {
 static _Noreturn void
 child_main(const struct helper_task *t, int out, pid_t parent)
 {
+	sys_signals_default(SIG_BIT(t->end_signal));
 	prctl(PR_SET_PDEATHSIG, t->end_signal);
 	if (getppid() != parent)
 		_exit(1);

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "base/fd.h"
+#include "base/units.h"
 #include "ipc/chan.h"
 #include "ipc/json_scan.h"
 #include "ipc/value.h"
@@ -53,6 +54,11 @@ request_release(struct request *r)
 void
 request_end(struct request *r, enum request_state state, int now)
 {
+	if (r->among != NULL && r->among->last.id == r->id) {
+		r->among->last.state = state;
+		r->among->last.ended_at =
+		    loop_now(r->among->channel->worker->sup->loop);
+	}
 	leave(r);
 	r->state = state;
 	r->done(r, now);
@@ -164,6 +170,65 @@ requests_send(struct requests *q)
 	return 0;
 }
 
+static void
+note_last(struct requests *q, const struct frame *f, int64_t now)
+{
+	struct request_last *l = &q->last;
+	size_t i, len = f->name_len;
+
+	if (len > sizeof(l->name) - 1)
+		len = sizeof(l->name) - 1;
+	*l = (struct request_last){.type = f->type,
+	    .id = f->id,
+	    .at = now,
+	    .deadline = (int64_t)f->deadline_ms};
+	for (i = 0; i < len; i++)
+		l->name[i] =
+		    f->name[i] < ' ' || f->name[i] > '~' ? '?' : f->name[i];
+}
+
+const char *
+requests_text(const struct requests *q, int64_t now, char *out, size_t size)
+{
+	static const char *const types[] = {[FRAME_RUN] = "run",
+	    [FRAME_CALL] = "call",
+	    [FRAME_STORE] = "store",
+	    [FRAME_LOAD] = "load",
+	    [FRAME_PING] = "ping"};
+	static const char *const ends[] = {[REQUEST_RESULT] = "answered",
+	    [REQUEST_EXCEPTION] = "it raised an exception",
+	    [REQUEST_TIMED_OUT] = "not answered in time",
+	    [REQUEST_DIED] = "not answered",
+	    [REQUEST_FAILED] = "not answered"};
+	const struct request_last *l = &q->last;
+	char ago[32], left[64] = "no deadline", end[32];
+	const struct request *r;
+	int waiting = 0;
+
+	TAILQ_FOREACH (r, &q->list, link)
+		waiting++;
+	if (l->type == 0) {
+		snprintf(out, size,
+		    "nothing was asked since svd's supervisor "
+		    "has begun");
+		return out;
+	}
+	units_format_duration(now - l->at, ago, sizeof(ago));
+	if (l->ended_at != 0)
+		snprintf(left, sizeof(left), "%s, %s later", ends[l->state],
+		    units_format_duration(
+			l->ended_at - l->at, end, sizeof(end)));
+	else if (l->deadline != 0)
+		snprintf(left, sizeof(left), "deadline in %s",
+		    units_format_duration(
+			l->deadline > now ? l->deadline - now : 0, end,
+			sizeof(end)));
+	snprintf(out, size, "last asked: %s%s%s, %s ago, %s; %d not answered",
+	    types[l->type], l->name[0] == '\0' ? "" : " ", l->name, ago, left,
+	    waiting);
+	return out;
+}
+
 void
 request_ask(
     struct request *r, struct worker *w, struct frame *f, int64_t timeout_ms)
@@ -186,6 +251,7 @@ request_ask(
 		    (uint64_t)(loop_now(w->sup->loop) + timeout_ms);
 		loop_timer_start(&r->deadline, timeout_ms);
 	}
+	note_last(q, f, loop_now(w->sup->loop));
 	if (make_packet(r, f) == -1) {
 		fail(r, "out of memory", 1);
 		return;

@@ -57,12 +57,23 @@ struct request {
 
 TAILQ_HEAD(request_list, request);
 
+/* The last one, for people: also once it has come to its end. */
+struct request_last {
+	enum frame_type type; /* 0: there was none */
+	char name[48];        /* of what was asked, or as much as fits */
+	uint64_t id;
+	int64_t at, deadline; /* 0: none */
+	int64_t ended_at;     /* 0: it waits for its answer */
+	enum request_state state;
+};
+
 /* Of one channel. */
 struct requests {
 	struct channel *channel;
 	struct request_list list; /* in the order they were asked in */
 	struct unclaimed_answers unclaimed;
 	int unasked; /* answers that nobody has asked for */
+	struct request_last last;
 };
 
 void request_init(struct request *r, struct supervisor *s, uint64_t id,
@@ -73,6 +84,11 @@ void request_release(struct request *r);
 void request_ask(
     struct request *r, struct worker *w, struct frame *f, int64_t timeout_ms);
 void request_end(struct request *r, enum request_state state, int now);
+
+/* For people: which was the last, and what has become of it; and how many wait
+ * for their answer. Returns out. */
+const char *
+requests_text(const struct requests *q, int64_t now, char *out, size_t size);
 
 /* For channel.c. */
 void requests_init(struct requests *q, struct channel *c);

@@ -25,17 +25,19 @@ static const struct group {
     {FLEET_INTERFACE, verbs_upgrade},
     {FLEET_INTERFACE, verbs_attach},
     {FLEET_INTERFACE, verbs_channel},
+    {FLEET_INTERFACE, verbs_dump},
 };
 
 #define NGROUPS (sizeof(groups) / sizeof(*groups))
 
 /* What stands above the methods of an interface. */
 static const struct preface {
-	const char *interface, *help, *types[5];
+	const char *interface, *help, *types[6];
 } prefaces[] = {
     {VARLINK_SERVICE, "What every Varlink service can be asked.", {NULL}},
     {FLEET_INTERFACE, "A fleet of worker processes, kept by svd.",
-	{view_types, outcome_types, view_conf_types, view_floors_types, NULL}},
+	{view_types, outcome_types, view_conf_types, view_floors_types,
+	    dump_types, NULL}},
 };
 
 static int

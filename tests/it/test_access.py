@@ -22,7 +22,7 @@ ACTING = (["start", "w"], ["stop", "w"], ["restart", "w"], ["kill", "w"],
           ["signal", "USR1", "w"], ["reload"], ["scale", "w", "2"],
           ["refloor", "f"], ["attach", "w"], ["run", "w", "1"],
           ["call", "w", "x"], ["store", "w", "x", "1"], ["load", "w", "1"],
-          ["shutdown"])
+          ["dump", "w"], ["shutdown"])
 
 
 def text(group):

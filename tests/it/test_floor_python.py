@@ -556,8 +556,9 @@ def test_a_worker_is_set_up(floor, tmp_path):
     assert pairs == str(sorted(env.items()))
     assert env_of_child == sorted(f"{k}={v}" for k, v in env.items())
     assert cwd == f"{tmp_path} 0o27 web:2"
-    # Its line, beside 0, 1 and 2.
-    assert re.fullmatch(r"socket:\[\d+\]\n", fds), fds
+    # Its line, and a file for its stacks, beside 0, 1 and 2.
+    assert re.fullmatch(r"/memfd:svd-dump:\d+ \(deleted\)\n"
+                        r"socket:\[\d+\]\n", fds), fds
 
 
 def test_a_directory_that_is_not_there(floor):

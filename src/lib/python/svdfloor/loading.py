@@ -12,7 +12,7 @@ import time
 
 import _signal
 
-from . import protocol, report, takeover, worker
+from . import protocol, report, stacks, takeover, worker
 
 USAGE = "usage: floor.py [--path DIR]... [--init MODULE:FUNCTION] -- MODULE..."
 
@@ -21,6 +21,7 @@ def main(here, words):
     """here: the directory with libsvdfloor.so and python/. In a worker it does
     not return, in the floor neither."""
     paths, init, modules = _options(words)
+    stacks.offer()
     try:
         way = _find_way(here + "/libsvdfloor.so")
     except LookupError as error:
@@ -53,6 +54,7 @@ def main(here, words):
 def _settle(way, signals):
     """All is loaded. What takes over a Job in a worker."""
     signals.restore()
+    stacks.keep()
     _leave_event_loop()
     takeover.fill_standard()
     takeover.forget_input()

@@ -20,9 +20,12 @@ With `channel = rpc` a worker can be asked, svd.serve(), and any program may
 ask it, svd.Worker("web").run("print(1)"): svd-channel(7).
 """
 
+import faulthandler
 import os
+import signal
 import socket
 import stat
+import sys
 from typing import Any, Dict, Optional
 
 __all__ = ["ready", "status", "heartbeat", "heartbeat_interval", "name",
@@ -175,6 +178,21 @@ def _say_imported() -> None:
         channel.detach()
 
 
+def _offer_stacks() -> None:
+    """For `svctl dump`, as svd-floors(7) has it: at a signal the stacks of all
+    threads are written to a memfd whose name says which. On a Python floor
+    this is done already."""
+    sig = signal.SIGRTMAX - 4
+    if name() is None or "svdfloor.stacks" in sys.modules or \
+            signal.getsignal(sig) is not signal.SIG_DFL:
+        return
+    try:
+        fd = os.memfd_create("svd-dump:%d" % sig)
+        faulthandler.register(sig, file=fd, all_threads=True)
+    except (OSError, AttributeError, RuntimeError):
+        pass
+
+
 def _number(key: str) -> Optional[int]:
     text = os.environ.get(key, "")
     return int(text) if text.isascii() and text.isdigit() else None
@@ -216,3 +234,4 @@ def _tell_ready_fd() -> bool:
 
 
 _say_imported()
+_offer_stacks()
