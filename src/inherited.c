@@ -39,6 +39,7 @@ static const struct {
     {"err:", S_IFIFO, O_WRONLY},
     {"in:", S_IFIFO, O_RDONLY},
     {"tty:", S_IFCHR, O_RDONLY},
+    {"ready:", S_IFIFO, O_WRONLY},
     {"rest:", S_IFCHR, O_WRONLY},
 };
 

@@ -102,6 +102,18 @@ count_channels(const struct fleet *f)
 	return n;
 }
 
+/* What it says that it is ready by, or is asked through. */
+static size_t
+count_readiness(const struct fleet *f)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < f->nworkers; i++)
+		n += f->workers[i].ready.kind != READY_EXEC &&
+		     f->workers[i].ready.kind != READY_COMMAND;
+	return n;
+}
+
 /* What the keeper holds for floors: a socket and the list of what workers
  * loaded late for each slot, a line for each spare and each worker. */
 static size_t
@@ -124,7 +136,8 @@ static void
 check_descriptors(struct load *l, size_t nstreams, size_t nfiles)
 {
 	size_t need = 2 * nstreams + nfiles + count_floors(l->f) +
-	              count_inputs(l->f) + count_channels(l->f) + FDS_FIXED;
+	              count_inputs(l->f) + count_channels(l->f) +
+	              count_readiness(l->f) + FDS_FIXED;
 	struct rlimit limit;
 
 	/* A restarted supervisor goes on with what was good enough. */

@@ -125,9 +125,9 @@ aside_ended(struct worker *w, enum aside a, const struct death *d)
 		kill(-pid, SIGKILL);
 	*pid_of(&w->rec, a) = 0;
 	*token_of(&w->rec, a) = 0;
-	worker_record(w);
-	if (a == ASIDE_READY)
-		readiness_command_ended(w, d);
+	/* One record says that it has ended, and what came of it. */
+	if (a != ASIDE_READY || !readiness_command_ended(w, d))
+		worker_record(w);
 }
 
 void

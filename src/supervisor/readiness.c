@@ -36,7 +36,8 @@ struct readiness {
 	                          */
 	struct probe *probe;     /* of an address; or NULL */
 	int64_t wait;            /* until the try after the next one */
-	int asking;              /* by a command of our own making */
+	int resumed;             /* a predecessor has begun it */
+	int asking;              /* by a command that is of this life of w */
 	int spared;
 	char said[RECORD_FAULT_MAX]; /* why it is not ready yet, "" if that is
 	                                not known */
@@ -128,7 +129,9 @@ static void
 begin_asking(struct readiness *r)
 {
 	r->wait = FIRST_WAIT_MS;
-	loop_timer_start(&r->again, 0);
+	/* A predecessor's command is as good as one of ours. */
+	r->asking = r->resumed && r->w->rec.ready_pid != 0;
+	loop_timer_start(&r->again, r->asking ? COMMAND_MS : 0);
 }
 
 static void
@@ -151,8 +154,7 @@ try_address(struct readiness *r)
 	probe_start(r->probe, &r->w->conf->ready);
 }
 
-/* It still runs: too long, or it is what an earlier try, of another supervisor
- * or life, has left. */
+/* It still runs: too long, or it is what an earlier life of w has left. */
 static void
 try_command(struct readiness *r)
 {
@@ -183,26 +185,26 @@ readiness_command_failed(struct worker *w, const char *fault)
 		say(w->readiness, fault);
 }
 
-void
+int
 readiness_command_ended(struct worker *w, const struct death *d)
 {
 	struct readiness *r = w->readiness;
 	char text[RECORD_FAULT_MAX];
 
-	if (r == NULL || w->rec.state != WS_STARTING || !w->rec.started)
-		return;
-	if (!r->asking) {
-		loop_timer_start(&r->again, 0);
-		return;
-	}
-	if (d->code == 0) {
+	if (w->rec.state != WS_STARTING || !w->rec.started)
+		return 0;
+	/* A successor may hear of it before it asks by itself. */
+	if (d->code == 0 && (r == NULL || r->asking)) {
 		worker_handle(w, EV_READY);
-		return;
+		return 1;
 	}
-	if (r->said[0] == '\0')
+	if (r == NULL)
+		return 0;
+	if (r->asking && r->said[0] == '\0')
 		say(r, death_describe(d, text, sizeof(text)));
+	loop_timer_start(&r->again, r->asking ? COMMAND_WAIT_MS : 0);
 	r->asking = 0;
-	loop_timer_start(&r->again, COMMAND_WAIT_MS);
+	return 0;
 }
 
 static const struct {
@@ -328,9 +330,24 @@ is_beyond_knowing(const struct worker *w)
 		   w->conf->ready.kind == READY_NOTIFY);
 }
 
+/* A reload may have given it more, and its supervisor not have come to record
+ * that. */
+static void
+give_time(struct worker *w)
+{
+	int64_t deadline = w->rec.born + w->conf->start_timeout;
+
+	if (w->conf->start_timeout == 0)
+		w->rec.deadline = 0;
+	else if (w->rec.deadline < deadline)
+		w->rec.deadline = deadline;
+}
+
 void
 readiness_begin(struct worker *w)
 {
+	int resumed = w->rec.started;
+
 	if (w->conf->ready.kind == READY_EXEC) {
 		worker_handle(w, EV_READY);
 		return;
@@ -338,15 +355,19 @@ readiness_begin(struct worker *w)
 	if (!w->rec.started) {
 		w->rec.started = 1;
 		worker_handle(w, EV_BORN);
-	} else
+	} else {
+		give_time(w);
 		worker_arm(w);
+	}
 	if (is_beyond_knowing(w))
 		worker_handle(w, EV_READY);
 	else if (w->readiness == NULL && readiness_new(w) == NULL)
 		log_error("%s: out of memory: nobody asks whether it is ready",
 		    w->conf->name);
-	else
+	else {
+		w->readiness->resumed = resumed;
 		forms[w->readiness->kind].begin(w->readiness);
+	}
 }
 
 void

@@ -35,7 +35,8 @@ void readiness_overdue(struct worker *w);
 void readiness_listen(struct worker *w);
 /* The command that is asked. */
 void readiness_command_failed(struct worker *w, const char *fault);
-void readiness_command_ended(struct worker *w, const struct death *d);
+/* 1: w is ready, and is recorded. */
+int readiness_command_ended(struct worker *w, const struct death *d);
 /* What it waits for, for people: "tcp:127.0.0.1:80: Connection refused". */
 const char *readiness_text(const struct worker *w, char *out, size_t size);
 /* A successor's, after the replay. */

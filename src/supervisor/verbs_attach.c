@@ -28,7 +28,8 @@ is_up(const struct attaching *a)
 {
 	const struct worker_record *r = &a->w->rec;
 
-	return (r->state == WS_RUNNING || r->state == WS_STOPPING) &&
+	return (r->state == WS_RUNNING || r->state == WS_STOPPING ||
+		   (r->state == WS_STARTING && r->started)) &&
 	       r->pid != 0 && r->generation != a->after;
 }
 

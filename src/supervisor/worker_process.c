@@ -127,6 +127,13 @@ worker_recent_deaths(const struct worker *w)
 	return n;
 }
 
+/* Who takes long only to fail has not done well. */
+static int
+was_ready(const struct worker *w)
+{
+	return w->rec.state != WS_STARTING && w->rec.overdue != OVERDUE_START;
+}
+
 /* The main process is no more; rec.last says how it went. */
 static void
 judge(struct worker *w)
@@ -146,7 +153,7 @@ judge(struct worker *w)
 	w->rec.fresh = in.stopping ? 0 : w->rec.fresh + 1;
 	worker_remember(w, &w->rec.last);
 	if (w->rec.last.uptime >= w->conf->backoff_reset &&
-	    !death_is_unborn(&w->rec.last))
+	    !death_is_unborn(&w->rec.last) && was_ready(w))
 		w->rec.run = 0;
 	in.recent = worker_recent_deaths(w);
 	w->rec.pid = 0;

@@ -188,10 +188,13 @@ worker_stop_kill(struct worker *w)
 void
 worker_stop_resume(struct worker *w)
 {
-	if (w->rec.told != TOLD_KILL || w->rec.pid == 0)
-		worker_stop_begin(w);
-	else
+	if (w->rec.pid != 0 && w->rec.told == TOLD_KILL)
 		kill_now(w);
+	else if (w->rec.pid != 0 && w->rec.told == TOLD_NOTHING &&
+		 w->rec.overdue != OVERDUE_NO)
+		abort_now(w);
+	else
+		worker_stop_begin(w);
 }
 
 void

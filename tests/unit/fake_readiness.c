@@ -51,11 +51,12 @@ readiness_command_failed(struct worker *w, const char *fault)
 	(void)fault;
 }
 
-void
+int
 readiness_command_ended(struct worker *w, const struct death *d)
 {
 	(void)w;
 	(void)d;
+	return 0;
 }
 
 const char *

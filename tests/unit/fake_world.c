@@ -28,6 +28,7 @@
 #include "ipc/chan.h"
 #include "ipc/proto_birth.h"
 #include "supervisor/control.h"
+#include "supervisor/probe.h"
 #include "supervisor/supervisor.h"
 #include "fake_control.c"
 #include "fake_dump.c"
@@ -38,6 +39,7 @@
 #define WORLD_TRACE 2048
 #define WORLD_LIVES 8
 #define WORLD_TIMERS 16
+#define WORLD_IOS (WORLD_LIVES + 8)
 #define WORLD_OLD 8
 #define WORLD_FIRST_PID 5000000 /* over PID_MAX_LIMIT: never a real one */
 #define WORLD_LINK_FD (-2)
@@ -53,14 +55,16 @@ struct fate {
 	int64_t lives;    /* ms, then it exits with code; 0: for ever */
 	int code;
 	int ignores;   /* signal it takes no notice of */
+	int64_t ready; /* ms, then who asks at its address is answered; 0:
+	                  never */
 	int ends_main; /* a stop_command: as it ends, so does the worker */
 };
 
 struct process {
-	int pid, worker, is_stop, alive, acked;
+	int pid, worker, is_aside, alive, acked;
 	int told; /* the life of the supervisor that knows of its death */
 	int code, signal; /* once dead */
-	int64_t dies_at;
+	int64_t dies_at, ready_at;
 	uint64_t generation;
 	struct fate fate;
 };
@@ -151,7 +155,7 @@ main_process(int worker)
 	for (i = 0; i < world->nprocesses; i++)
 		if (world->processes[i].alive &&
 		    world->processes[i].worker == worker &&
-		    !world->processes[i].is_stop)
+		    !world->processes[i].is_aside)
 			return &world->processes[i];
 	return NULL;
 }
@@ -341,15 +345,19 @@ spawn_process(struct spawner *sp, const struct spawn_request *r, pid_t *pid,
 	}
 	*p = (struct process){.pid = WORLD_FIRST_PID + world->nprocesses,
 	    .worker = index_of(r->conf),
-	    .is_stop = r->argv == r->conf->stop_command,
+	    .is_aside = r->main_pid != 0,
 	    .alive = 1,
 	    .dies_at = f.lives == 0 ? NEVER : world->now + f.lives,
+	    .ready_at = f.ready == 0 ? NEVER : world->now + f.ready,
 	    .generation = r->generation,
 	    .fate = f};
 	/* Two lives of one worker at once: what must never be. */
-	if (!p->is_stop && main_process(p->worker) != NULL)
+	if (!p->is_aside && main_process(p->worker) != NULL)
 		abort();
-	note("%s %llu", p->is_stop ? "stop_command" : "spawn",
+	note("%s %llu",
+	    !p->is_aside                       ? "spawn"
+	    : r->argv == r->conf->stop_command ? "stop_command"
+					       : "ready_command",
 	    (unsigned long long)r->generation);
 	world->nprocesses++;
 	announce(sp, r, p->pid, BIRTH_BORN, 0);
@@ -364,6 +372,50 @@ spawn_process(struct spawner *sp, const struct spawn_request *r, pid_t *pid,
 	*pid = p->pid;
 	moment();
 	return 0;
+}
+
+/* --- probe: the worker answers from a certain moment on, and is only then
+ * asked: so it does not count when that began --- */
+
+static void
+answer_cb(struct loop_timer *t)
+{
+	struct probe *p = t->arg;
+
+	p->done(p, NULL);
+}
+
+void
+probe_init(struct probe *p, struct loop *l, probe_done_fn *done, void *arg)
+{
+	*p = (struct probe){.loop = l, .done = done, .arg = arg, .fd = -1};
+	loop_timer_init(l, &p->limit, answer_cb, p);
+}
+
+void
+probe_start(struct probe *p, const struct ready_conf *conf)
+{
+	const struct process *process = main_process(conf->target[0]);
+
+	if (process == NULL || process->ready_at == NEVER)
+		return;
+	loop_timer_start(&p->limit, process->ready_at > world->now
+					? process->ready_at - world->now
+					: 0);
+}
+
+void
+probe_stop(struct probe *p)
+{
+	loop_timer_stop(&p->limit);
+}
+
+int
+probe_http_status(const char *text, size_t len)
+{
+	(void)text;
+	(void)len;
+	return -1;
 }
 
 /* --- state --- */
@@ -859,7 +911,7 @@ link_drop(struct link *l, const char *name)
 /* --- loop --- */
 
 struct loop {
-	struct loop_io *ios[WORLD_LIVES + 1];
+	struct loop_io *ios[WORLD_IOS];
 	struct loop_timer *timers[WORLD_TIMERS];
 	int64_t due[WORLD_TIMERS];
 	size_t nios, ntimers;
@@ -906,9 +958,9 @@ loop_io_init(
     struct loop *l, struct loop_io *io, int fd, loop_io_fn *fn, void *arg)
 {
 	*io = (struct loop_io){.loop = l, .fn = fn, .arg = arg, .fd = fd};
-	l->ios[l->nios++] = io;
 }
 
+/* In the list while it is watched: its owner may be freed then. */
 void
 loop_io_first(struct loop_io *io)
 {
@@ -918,6 +970,20 @@ loop_io_first(struct loop_io *io)
 void
 loop_io_set(struct loop_io *io, int events)
 {
+	struct loop *l = io->loop;
+	size_t i;
+
+	if (events != 0 && io->events == 0) {
+		if (l->nios == WORLD_IOS)
+			abort();
+		l->ios[l->nios++] = io;
+	}
+	if (events == 0 && io->events != 0) {
+		for (i = 0; l->ios[i] != io; i++)
+			;
+		memmove(&l->ios[i], &l->ios[i + 1],
+		    (--l->nios - i) * sizeof(l->ios[0]));
+	}
 	io->events = events;
 }
 

@@ -300,7 +300,7 @@ summarise(char *out, size_t size)
 	int i, births = 0, alive = 0, unread = 0;
 
 	for (i = 0; i < world->nprocesses; i++) {
-		births += !world->processes[i].is_stop;
+		births += !world->processes[i].is_aside;
 		alive += world->processes[i].alive;
 		unread +=
 		    !world->processes[i].alive && !world->processes[i].acked;
@@ -507,6 +507,76 @@ not_by_itself(struct worker_conf *c, int file)
 	c->autostart = file == 0;
 }
 
+/* --- of readiness: the fake address of w begins with its name --- */
+
+static void
+by_address(struct worker_conf *c)
+{
+	c->ready.kind = READY_TCP;
+	c->ready.target = strdup("w");
+	c->start_timeout = 6000;
+}
+
+static char *ready_command[] = {(char *)"ready", NULL};
+
+static void
+by_command(struct worker_conf *c)
+{
+	by_address(c);
+	free(c->ready.target);
+	c->ready = (struct ready_conf){
+	    .kind = READY_COMMAND, .argv = copy_words(ready_command)};
+}
+
+static struct fate
+is_ready_after_five_seconds(const struct spawn_request *r)
+{
+	(void)r;
+	return (struct fate){.ready = 5000};
+}
+
+static struct fate
+is_ready_at_the_second_time(const struct spawn_request *r)
+{
+	return (struct fate){.ready = r->generation > 1 ? 1000 : 0};
+}
+
+static struct fate
+is_never_ready_and_ignores_term(const struct spawn_request *r)
+{
+	(void)r;
+	return (struct fate){.ignores = SIGTERM};
+}
+
+static struct fate
+dies_before_it_is_ready(const struct spawn_request *r)
+{
+	(void)r;
+	return (struct fate){.lives = 2000, .ready = 3000, .code = 1};
+}
+
+/* The command ends when the worker is ready, five seconds after the start. */
+static struct fate
+has_a_command_that_waits(const struct spawn_request *r)
+{
+	if (r->main_pid == 0)
+		return (struct fate){0};
+	return (struct fate){.lives = START + 5000 - world->now};
+}
+
+static struct fate
+has_a_command_that_hangs(const struct spawn_request *r)
+{
+	(void)r;
+	return (struct fate){0};
+}
+
+static void
+with_more_time(struct worker_conf *c, int file)
+{
+	c->start_timeout = file == 0 ? 4000 : 6000;
+}
+
 static const struct story stories[] = {
     {"starts", NULL, lives_for_ever, {{0}}, 0, .until = 1000},
     {"dies, is started again", NULL, dies_three_times, {{0}}, 0,
@@ -578,6 +648,23 @@ static const struct story stories[] = {
 	.file = not_by_itself},
     {"shuts down while it leaves", NULL, ignores_term,
 	{{100, RELOAD}, {200, SHUTDOWN}}, 2, .until = 40000, .absent = 2},
+    {"is ready late", by_address, is_ready_after_five_seconds, {{0}}, 0,
+	.until = 20000},
+    {"is not ready, is started again", by_address, is_ready_at_the_second_time,
+	{{0}}, 0, .until = 20000},
+    {"is never ready, ends by KILL", by_address,
+	is_never_ready_and_ignores_term, {{0}}, 0, .until = 40000},
+    {"dies before it is ready", by_address, dies_before_it_is_ready, {{0}}, 0,
+	.until = 8000},
+    {"stops before it is ready", by_address, is_ready_after_five_seconds,
+	{{100, EV_STOP}}, 1, .until = 20000},
+    {"is ready by its command", by_command, has_a_command_that_waits, {{0}}, 0,
+	.until = 20000},
+    {"its command hangs", by_command, has_a_command_that_hangs,
+	{{5000, EV_STOP}}, 1, .until = 20000},
+    {"has more time to be ready", by_address, is_ready_after_five_seconds,
+	{{100, RELOAD}}, 1, .until = 20000, .same_command = 1,
+	.file = with_more_time},
 };
 
 #define NSTORIES ((int)(sizeof(stories) / sizeof(*stories)))
@@ -697,6 +784,19 @@ static const struct {
     {"is back, not by itself",
 	"STOPPED since 5000 want 0 generation 0 restarts 0 deaths 0"},
     {"shuts down while it leaves", "gone; 1 born, 0 alive, 0 unread, 0 old"},
+    {"is ready late", "RUNNING since 5000 want 1 generation 1 restarts 0"},
+    {"is not ready, is started again",
+	"RUNNING since 8000 want 1 generation 2 restarts 1 deaths 1 run 1"},
+    {"is never ready, ends by KILL",
+	"STOPPING since 28000 want 1 generation 2 restarts 1 deaths 1 run 1"},
+    {"dies before it is ready",
+	"STARTING since 7000 want 1 generation 3 restarts 2 deaths 2"},
+    {"stops before it is ready",
+	"STOPPED since 100 want 0 generation 1 restarts 0 deaths 1"},
+    {"is ready by its command", "RUNNING since 5000 want 1 generation 1"},
+    {"its command hangs",
+	"STOPPED since 5000 want 0 generation 1 restarts 0 deaths 1"},
+    {"has more time to be ready", "RUNNING since 5000 want 1 generation 1"},
 };
 
 _Static_assert(
