@@ -65,15 +65,41 @@ unwatch(struct readiness *r, const char *why)
 	loop_io_set(&r->io, 0);
 }
 
-/* 1: there may be more. */
+/* Copies what is in the pipe, and leaves it there. -1: it cannot be looked at
+ * now, errno. */
+static ssize_t
+peek(int fd, char *bytes, size_t size)
+{
+	int ends[2], error;
+	ssize_t n;
+
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) == -1)
+		return -1;
+	n = tee(fd, ends[1], size, SPLICE_F_NONBLOCK);
+	error = errno;
+	if (n > 0)
+		n = read(ends[0], bytes, (size_t)n);
+	close(ends[0]);
+	close(ends[1]);
+	errno = error;
+	return n;
+}
+
+/* What does not count is taken; what does goes with the pipe, once it is on
+ * record. 1: there may be more. */
 static int
 read_some(struct readiness *r)
 {
 	char bytes[READ_BYTES];
-	ssize_t n = read(r->fd, bytes, sizeof(bytes));
+	ssize_t n = peek(r->fd, bytes, sizeof(bytes));
 
-	if (n == -1)
+	if (n == -1 && errno == EAGAIN)
 		return 0;
+	if (n == -1) {
+		unwatch(r, strerror(errno));
+		loop_timer_start(&r->again, LAST_WAIT_MS);
+		return 0;
+	}
 	if (n == 0) {
 		unwatch(r, "closed without one");
 		return 0;
@@ -82,9 +108,10 @@ read_some(struct readiness *r)
 		worker_handle(r->w, EV_READY);
 		return 0;
 	}
-	r->nread += (size_t)n;
+	n = read(r->fd, bytes, (size_t)n);
+	r->nread += n > 0 ? (size_t)n : 0;
 	if (r->nread < READ_MAX_BYTES)
-		return 1;
+		return n > 0;
 	unwatch(r, "none in 64 KiB");
 	return 0;
 }
@@ -113,8 +140,10 @@ begin_fd(struct readiness *r)
 {
 	if (r->fd == -1)
 		say(r, "its descriptor went with an earlier svd");
-	else
+	else {
+		say(r, "");
 		loop_io_set(&r->io, LOOP_READ);
+	}
 }
 
 static void
@@ -209,10 +238,10 @@ readiness_command_ended(struct worker *w, const struct death *d)
 
 static const struct {
 	void (*begin)(struct readiness *r);
-	void (*try)(struct readiness *r); /* NULL: nobody is asked */
+	void (*try)(struct readiness *r); /* again; NULL: never */
 } forms[READY_KINDS] = {
     [READY_NOTIFY] = {begin_notify, NULL},
-    [READY_FD] = {begin_fd, NULL},
+    [READY_FD] = {begin_fd, begin_fd},
     [READY_TCP] = {begin_asking, try_address},
     [READY_UNIX] = {begin_asking, try_address},
     [READY_HTTP] = {begin_asking, try_address},

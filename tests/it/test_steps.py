@@ -369,6 +369,37 @@ class Refloor(Command):
         wait_for(lambda: floor_of(f)["spares"] == 1)
 
 
+class Ready(Change):
+    """It says that it is ready."""
+    words = ("on", 10, "/proc/self/fd/4", "pause")
+    keys = ("ready = fd",)
+    after = {"state": "RUNNING", "ready": True}
+    plus = {"generation": 0, "restarts": 0}
+
+    def before(self, f):
+        f.ctl("stop", "w")
+        f.ctl("--no-wait", "start", "w")
+        f.wait("w", state="STARTING", pid=bool)
+        wait_noted(f)
+        pid = f.worker("w")["pid"]
+        wait_for(lambda: catches(pid, signal.SIGUSR1))
+
+    def act(self, f, was):
+        os.kill(was["w"]["pid"], signal.SIGUSR1)
+
+
+def catches(pid, sig):
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("SigCgt:"):
+            return int(line.split()[1], 16) >> (sig - 1) & 1
+    return 0
+
+
+class StartByCommand(Start):
+    """A command is asked whether it is ready."""
+    keys = ("ready = command:/bin/true",)
+
+
 class UserSignal(Change):
     """svd is to open its files anew."""
 
@@ -386,7 +417,7 @@ class Succession(UserSignal):
 CHANGES = [Death, DeathOnFloor, Backoff, Failure, Oneshot, Stop, StopOnFloor,
            StopByKill, StopByCommand, StopInBackoff, Start, StartOnFloor,
            StartOutOfBackoff, Restart, Kill, Reload, ScaleUp, ScaleDown, Spare,
-           Floor, Refloor, UserSignal, Succession]
+           Floor, Refloor, Ready, StartByCommand, UserSignal, Succession]
 
 
 class Output(Command):
