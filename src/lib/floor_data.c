@@ -162,7 +162,8 @@ find(const struct pieces *objects, struct pieces *found)
 		if (parse(line, &next)) {
 			before = mapping;
 			mapping = next;
-		} else if (sscanf(line, "Anonymous: %lu", &kb) == 1 && kb > 0 &&
+		} else if (mapping.end != 0 &&
+			   sscanf(line, "Anonymous: %lu", &kb) == 1 && kb > 0 &&
 			   is_within(&mapping, objects)) {
 			joint = join(&before, mapping);
 			rc = add(found, &joint);
@@ -183,9 +184,10 @@ replace(int fd, const struct pieces *found)
 
 	for (p = found->at; p < found->at + found->n; p++) {
 		size = p->end - p->begin;
+		/* Where that cannot be done it stays as it is: a file that is
+		 * shorter than it was, no memory, a mapping that is sealed. */
 		if (syscall(SYS_pwrite64, fd, p->begin, size, at) != (long)size)
-			break;
-		/* Sealed, or no room for a mapping: it stays as it is. */
+			continue;
 		syscall(SYS_mmap, p->begin, size, p->protection,
 		    MAP_PRIVATE | MAP_FIXED, fd, at);
 		at += (off_t)size;
