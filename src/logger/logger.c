@@ -37,8 +37,9 @@
 #define RECLAIM 1024  /* places of outputs that have left */
 #define FLUSH_MS 4000 /* the keeper waits a little longer */
 #define READERS_MS 500
-#define CHECK_MS 1000   /* from the start to a look at who is behind */
-#define FEW (32 * 1024) /* bytes; less in a turn is worth a pause ... */
+#define CHECK_MS 1000    /* from the start to a look at who is behind */
+#define FEW (32 * 1024)  /* bytes; less in a turn is worth a pause ... */
+#define KEEPS_NS 300000L /* between two moves, while it keeps coming */
 #define PAUSE_MIN_NS 20000L
 #define PAUSE_NS 100000L /* ... for more to come, while more comes */
 
@@ -194,28 +195,30 @@ now_ns(void)
 
 /*
  * At full speed each small write would wake us, and we the writer, for a few
- * bytes. While data keeps coming a pause of a moment makes of many such turns
- * one; but none so long that a FIFO is full, and its worker waits, before it
- * ends.
+ * bytes; and where the worker is on our processor, it would go no further than
+ * to the next one. While data keeps coming a pause of a moment makes of many
+ * such turns one; but none so long that a FIFO is full, and its worker waits,
+ * before it ends.
  */
 static void
 pause_for_more(const struct logger *lg)
 {
-	static size_t before;
-	static int64_t last;
+	static int64_t last; /* when something was moved */
 	struct timespec t = {.tv_nsec = PAUSE_NS};
-	int64_t now = now_ns(), fills;
+	int64_t now, since;
 
-	if (before > 0 && lg->moved > 0 && lg->moved < FEW) {
-		fills = (now - last) * FEW / (int64_t)lg->moved;
-		if (fills < t.tv_nsec)
-			t.tv_nsec = fills;
-		if (t.tv_nsec >= PAUSE_MIN_NS)
-			nanosleep(&t, NULL);
-		now = now_ns();
-	}
-	before = lg->moved;
+	if (lg->moved == 0)
+		return;
+	now = now_ns();
+	since = now - last;
 	last = now;
+	if (lg->moved >= FEW || since > KEEPS_NS)
+		return;
+	since = since * FEW / (int64_t)lg->moved;
+	if (since < t.tv_nsec)
+		t.tv_nsec = since;
+	if (t.tv_nsec >= PAUSE_MIN_NS)
+		nanosleep(&t, NULL);
 }
 
 static int
