@@ -278,7 +278,7 @@ is_starting(const struct floor *f)
 	const struct worker *w = roster_by_pid(&f->sup->roster, f->starting);
 
 	return f->starting != 0 && w != NULL && w->rec.pid == f->starting &&
-	       w->rec.state == WS_STARTING && !w->rec.started;
+	       worker_in_set_up(w);
 }
 
 /* Are there as many waiting, and spares wanted, as are asked for and there? */

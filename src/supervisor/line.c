@@ -47,7 +47,7 @@ read_cb(struct loop_io *io, int events)
 	(void)events;
 	/* What it says later is only read once it is dead. */
 	if (line_read(l) == -1 || l->worker == NULL ||
-	    l->worker->rec.state != WS_STARTING || l->worker->rec.started)
+	    !worker_in_set_up(l->worker))
 		loop_io_set(&l->io, 0);
 }
 
@@ -233,17 +233,11 @@ line_watch(struct line *l)
 	loop_io_set(&l->io, LOOP_READ);
 }
 
-static int
-is_being_set_up(const struct worker *w)
-{
-	return w->rec.state == WS_STARTING && !w->rec.started;
-}
-
 static void
 on_started(struct worker *w, const struct floor_msg *m)
 {
 	(void)m;
-	if (is_being_set_up(w) && w->rec.fault[0] == '\0')
+	if (worker_in_set_up(w) && w->rec.fault[0] == '\0')
 		readiness_begin(w);
 	channel_lent(w);
 }
@@ -270,7 +264,7 @@ on_exception(struct worker *w, const struct floor_msg *m)
 {
 	const char *what = floor_get(m, "what");
 
-	if (w->rec.fault[0] != '\0' || is_being_set_up(w))
+	if (w->rec.fault[0] != '\0' || worker_in_set_up(w))
 		return;
 	snprintf(w->rec.fault, sizeof(w->rec.fault), "%s",
 	    what == NULL ? "an exception" : what);

@@ -245,8 +245,7 @@ output_open(struct worker *w, int fds[OUTPUT_STREAMS], struct err *e)
 			fds[i] = fifo_open(&w->sup->output.fifos, id,
 			    (enum output_stream)i, w->output.fifo[i]);
 		if (fds[i] != -1 || rc == -1 ||
-		    (w->rec.pid != 0 &&
-			(w->rec.state != WS_STARTING || w->rec.started)))
+		    (w->rec.pid != 0 && !worker_in_set_up(w)))
 			continue;
 		if (!is_captured(w, i))
 			drop_stream(w, i);

@@ -162,6 +162,8 @@ int worker_as_wanted(const struct worker *w);
 int worker_ready(const struct worker *w);
 /* Has it, or may it have, a process, or will it have one by itself? */
 int worker_alive(const struct worker *w);
+/* Is it yet to be born, or not through with its set-up? */
+int worker_in_set_up(const struct worker *w);
 /* Is it up, or trying to be, with another stanza than the one in force? */
 int worker_outdated(const struct worker *w);
 /* Has anything of it been recorded yet? */

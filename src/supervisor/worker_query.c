@@ -21,6 +21,12 @@ worker_as_wanted(const struct worker *w)
 }
 
 int
+worker_in_set_up(const struct worker *w)
+{
+	return w->rec.state == WS_STARTING && !w->rec.started;
+}
+
+int
 worker_alive(const struct worker *w)
 {
 	switch (w->rec.state) {
