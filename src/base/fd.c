@@ -54,6 +54,29 @@ fd_fill_standard(struct err *e)
 }
 
 int
+fd_raise(int fd)
+{
+	int high = fd >= FD_HIGH ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, FD_HIGH);
+
+	if (high == -1)
+		return fd;
+	close(fd);
+	return high;
+}
+
+void
+fd_lower(int *fd)
+{
+	int low = *fd == -1 ? -1 : fcntl(*fd, F_DUPFD_CLOEXEC, 3);
+
+	if (low != -1 && low < *fd) {
+		close(*fd);
+		*fd = low;
+	} else if (low != -1)
+		close(low);
+}
+
+int
 fd_set_cloexec(int fd, int on)
 {
 	return fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0);

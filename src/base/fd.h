@@ -21,6 +21,14 @@ int fd_open_null(int flags);
 int fd_fill_standard(struct err *e);
 /* Sets or clears FD_CLOEXEC. -1 and errno on failure. */
 int fd_set_cloexec(int fd, int on);
+/* Out of the low numbers, to FD_HIGH or above if there is room: what is of one
+ * worker is nothing for the children made for others (child.h). fd is taken;
+ * the new number, or where there is none the old one. */
+#define FD_HIGH 512
+int fd_raise(int fd);
+/* The other way round: what all children need gets the lowest number that is
+ * free, if that is a lower one. */
+void fd_lower(int *fd);
 /* Writes all of it, over short writes and EINTR. -1 and errno on failure. */
 int fd_write_all(int fd, const void *data, size_t len_bytes);
 /*

@@ -269,6 +269,16 @@ logline_put(enum logline_format format, const struct logline *l, char *out,
 	return (size_t)(r.at - out);
 }
 
+void
+logline_clean(char *out, size_t size, const char *text, size_t len)
+{
+	struct logline l = {.text = text, .text_len = len};
+	struct room r = {.at = out, .end = out + size - 1};
+
+	add_message(&r, &l, plain_unit);
+	*r.at = '\0';
+}
+
 enum logline_format
 logline_format_of(const char *name)
 {

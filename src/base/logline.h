@@ -47,6 +47,9 @@ struct logline {
  */
 size_t logline_put(enum logline_format format, const struct logline *l,
     char *out, size_t size, size_t *used);
+/* A message as LOGLINE_TEXT shows it, as a string of at most size bytes with
+ * its NUL. */
+void logline_clean(char *out, size_t size, const char *text, size_t len_bytes);
 /* LOGLINE_FORMATS: there is none of that name. */
 enum logline_format logline_format_of(const char *name);
 const char *logline_format_name(enum logline_format format);

@@ -90,6 +90,17 @@ count_inputs(const struct fleet *f)
 	return n;
 }
 
+/* That workers notify. */
+static size_t
+count_sockets(const struct fleet *f)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < f->nworkers; i++)
+		n += f->workers[i].as_floor == NULL;
+	return n;
+}
+
 /* For channels: our end, and for a moment that of one from a floor. */
 static size_t
 count_channels(const struct fleet *f)
@@ -137,7 +148,7 @@ check_descriptors(struct load *l, size_t nstreams, size_t nfiles)
 {
 	size_t need = 2 * nstreams + nfiles + count_floors(l->f) +
 	              count_inputs(l->f) + count_channels(l->f) +
-	              count_readiness(l->f) + FDS_FIXED;
+	              count_readiness(l->f) + count_sockets(l->f) + FDS_FIXED;
 	struct rlimit limit;
 
 	/* A restarted supervisor goes on with what was good enough. */

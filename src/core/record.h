@@ -35,8 +35,9 @@
 #define RECORD_SCHEMA_OLDEST (RECORD_SCHEMA > 1 ? RECORD_SCHEMA - 1 : 1)
 /* Bytes of a line, newline and NUL included: enough for every field at its
  * longest, each byte of its strings escaped. */
-#define RECORD_MAX 3072
+#define RECORD_MAX 4096
 #define RECORD_FAULT_MAX 160
+#define RECORD_STATUS_MAX 160
 #define RECORD_FIELD_TEXT_SIZE 64
 
 /* What a process has said on its channel. */
@@ -52,6 +53,14 @@ enum overdue {
 	OVERDUE_NO,
 	OVERDUE_START,    /* not ready within start_timeout */
 	OVERDUE_HEARTBEAT /* none within watchdog */
+};
+
+/* What a process has last said by sd_notify(3) of where it is. */
+enum said {
+	SAID_NOTHING,
+	SAID_READY,
+	SAID_RELOADING,
+	SAID_STOPPING
 };
 
 /* How a process ended. */
@@ -124,10 +133,13 @@ struct worker_record {
 	                generation, one by one */
 	int channel; /* how far it has come on its channel: enum
 	                channel_stage */
-	int raised;  /* fault is an exception */
-	char fault[RECORD_FAULT_MAX]; /* why the present set-up failed; its
-	                                 death is still to come */
-	struct death last;            /* .at == 0: none yet */
+	int said;    /* by its process, enum said */
+	int said_errno;                 /* the same: what ails it; 0: nothing */
+	char status[RECORD_STATUS_MAX]; /* the same, for people */
+	int raised;                     /* fault is an exception */
+	char fault[RECORD_FAULT_MAX];   /* why the present set-up failed; its
+	                                   death is still to come */
+	struct death last;              /* .at == 0: none yet */
 };
 
 enum record_kind {

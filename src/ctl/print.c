@@ -93,6 +93,7 @@ print_status_begin(struct table *t)
 	    {"PRIVATE", "private_kb", cell_size, 1},
 	    {"SHARED", "shared_kb", cell_size, 1},
 	    {"CPU", "cpu_ms", cell_cpu, 1},
+	    {"STATUS", "status", cell_text, 1},
 	};
 
 	*t = (struct table){
@@ -177,6 +178,9 @@ print_reason(const json_t *w)
 	print_line(w, "waiting_for", "waits for");
 	print_line(w, "until", "until");
 	print_line(w, "channel", "channel:");
+	print_line(w, "said", "says that it is");
+	print_line(w, "status", "status:");
+	print_line(w, "errno", "errno:");
 	if (json_array_size(deaths) > 0)
 		puts("    deaths, the newest last:");
 	json_array_foreach (deaths, i, d)

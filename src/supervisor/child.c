@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -93,6 +95,18 @@ run_program(const struct child_job *job)
 	fail(job, BIRTH_EXEC);
 }
 
+/*
+ * Its parent's table is its own up to here, lest a copy be made of what may be
+ * thousands, only to be closed again. Older kernels (before 5.9) copy it.
+ */
+static int
+part_descriptors(const struct child_job *job)
+{
+	if (syscall(SYS_close_range, job->below, ~0U, CLOSE_RANGE_UNSHARE) == 0)
+		return 0;
+	return (int)syscall(SYS_unshare, CLONE_FILES);
+}
+
 _Noreturn void
 child_run(const struct child_job *job)
 {
@@ -100,6 +114,8 @@ child_run(const struct child_job *job)
 	say((void *)job, BIRTH_BORN, 0, 0);
 	if (job->paths == NULL)
 		_exit(0);
+	if (part_descriptors(job) == -1)
+		fail(job, BIRTH_STREAMS);
 	set_up_deadline();
 	sys_signals_default(CHILD_SIGNALS_UNDONE);
 	if (set_up_take(&job->to, say, (void *)job) == -1)

@@ -23,6 +23,7 @@ struct child_job {
 	char **argv, **envp;
 	char *pids[CHILD_PIDS_MAX]; /* CHILD_PID_ROOM each, in envp: they become
 	                               its own number; or NULL */
+	int below; /* descriptors that it has: those with lower numbers */
 	struct set_up to;
 };
 

@@ -204,9 +204,11 @@ line_start(struct line *l, struct err *e)
 	static struct preparation p;
 	struct worker *w = l->worker;
 	int fifos[OUTPUT_STREAMS], rc = -1;
+	struct notify_lent notify;
 	struct spawn_request r = {.conf = w->conf,
 	    .token = l->token,
 	    .pid = l->pid,
+	    .notify = &notify,
 	    .generation = w->rec.generation};
 
 	if (channel_lend(w, &r.pass, e) == -1 ||
@@ -216,6 +218,7 @@ line_start(struct line *l, struct err *e)
 	if (output_open(w, fifos, e) == -1)
 		goto out;
 	r.fifos = fifos;
+	notify_lend(w, &notify);
 	if (prepare(&p, &w->sup->spawner, &r, e) == 0 &&
 	    privilege_give(w->conf, &p.job.to, l->pid, e) == 0)
 		rc = send_start(l, &p, e);

@@ -144,7 +144,10 @@ settle_in(struct supervisor *s, struct err *e)
 	if (fd == -1)
 		return 0; /* init mode without a runtime directory */
 	s->control = control_new(s, fd);
-	return s->control == NULL ? err_sys(e, errno, "control socket") : 0;
+	if (s->control == NULL)
+		return err_sys(e, errno, "control socket");
+	notify_listen(s);
+	return 0;
 }
 
 static void
@@ -435,6 +438,7 @@ use_runtime_dir(struct supervisor *s)
 	struct err e;
 
 	s->lock = link_take(&s->link, "lock");
+	s->spawner.lock = &s->lock;
 	spawner_open_notes(&s->spawner, s->runtime_dir);
 	if (s->runtime_dir != NULL &&
 	    runtime_path(s->socket, sizeof(s->socket), s->runtime_dir,
@@ -479,6 +483,8 @@ init(struct supervisor *s, const struct supervisor_options *o, struct err *e)
 	readiness_adopt(s);
 	output_init(s);
 	input_init(s);
+	notify_adopt(s);
+	spawner_settle(&s->spawner);
 	/* Who is on trial leaves all as the one before would have it. */
 	return is_on_trial(s) ? 0 : settle_in(s, e);
 }

@@ -17,8 +17,9 @@
 #include "ipc/frame.h"
 #include "ipc/proto_floor.h"
 
-#define OWN_VARIABLES 12 /* at most, with TERM */
+#define OWN_VARIABLES 13 /* at most, with TERM */
 #define USEC_PER_MS 1000
+#define NOTIFY_ENV "NOTIFY_SOCKET"
 #define TERM_DEFAULT "TERM=xterm"
 
 static int
@@ -102,7 +103,7 @@ is_ours(const char *entry, const struct worker_conf *c)
 	static const char for_floors[] = FLOOR_WAY_ENV "=";
 
 	static const char *const names[] = {"FDSTORE", "LISTEN_FDNAMES",
-	    "LISTEN_FDS", "LISTEN_PID", "NOTIFY_SOCKET", "WATCHDOG_PID",
+	    "LISTEN_FDS", "LISTEN_PID", NOTIFY_ENV, "WATCHDOG_PID",
 	    "WATCHDOG_USEC"};
 	size_t i, len = strcspn(entry, "=");
 
@@ -193,6 +194,11 @@ own_variables(struct preparation *p, const struct spawner *sp,
 	if (r->ready > 2) {
 		n++;
 		if (buf_addf(b, READY_FD_ENV "=%d%c", READY_FD_NUMBER, 0) == -1)
+			return -1;
+	}
+	if (r->notify != NULL && r->notify->path[0] != '\0') {
+		n++;
+		if (buf_addf(b, NOTIFY_ENV "=%s%c", r->notify->path, 0) == -1)
 			return -1;
 	}
 	if (r->main_pid != 0) {
@@ -347,6 +353,20 @@ open_output(struct preparation *p, const struct spawner *sp,
 	return lend(p, i, fd, e);
 }
 
+/* Its socket belongs to its user, too, whoever that is by now. */
+static int
+lend_notify(
+    const struct set_up *j, const struct notify_lent *lent, struct err *e)
+{
+	uid_t owner = j->set_user ? j->uid : geteuid();
+
+	if (lent == NULL || lent->path[0] == '\0' || lent->owner == owner ||
+	    lchown(lent->path, owner, (gid_t)-1) == 0)
+		return 0;
+	return err_sys(
+	    e, errno, "notify: cannot give '%s' to its user", lent->path);
+}
+
 /* All three are the terminal. */
 static int
 prepare_terminal(struct preparation *p, int fd, struct err *e)
@@ -453,6 +473,7 @@ prepare(struct preparation *p, const struct spawner *sp,
 	prepare_limits(p, sp, c);
 	prepare_session(p, sp, r);
 	if (prepare_user(p, c, e) == -1 ||
+	    lend_notify(&p->job.to, r->notify, e) == -1 ||
 	    prepare_environment(p, sp, r, e) == -1 ||
 	    prepare_paths(p, r, e) == -1 || prepare_streams(p, sp, r, e) == -1)
 		return -1;

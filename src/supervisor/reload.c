@@ -389,6 +389,7 @@ forget(struct worker *w)
 	log_info("%s: has left the fleet", w->conf->name);
 	output_forget(w);
 	input_end(w);
+	notify_forget(w);
 	trace_put(w, NULL);
 	memcpy(r.u.gone.name, w->rec.name, sizeof(r.u.gone.name));
 	if (worker_known(w))

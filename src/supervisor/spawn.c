@@ -41,8 +41,8 @@ clone_sibling(const struct child_job *job, int *pidfd)
 	static unsigned char stack[STACK_BYTES] __attribute__((aligned(64)));
 
 	return clone(child_entry, stack + sizeof(stack),
-	    CLONE_PARENT | CLONE_VM | CLONE_VFORK | CLONE_PIDFD, (void *)job,
-	    pidfd);
+	    CLONE_PARENT | CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_PIDFD,
+	    (void *)job, pidfd);
 }
 
 /* The pid in the next birth, which is left where it is. -1: there is none. */
@@ -191,6 +191,33 @@ spawner_init(struct spawner *sp, pid_t keeper, int birth_read, int birth_write,
 	return 0;
 }
 
+void
+spawner_settle(struct spawner *sp)
+{
+	fd_lower(&sp->null[0]);
+	fd_lower(&sp->null[1]);
+	if (sp->notes != -1)
+		fd_lower(&sp->notes);
+	if (sp->lock != NULL)
+		fd_lower(sp->lock);
+}
+
+/* Behind all that a child needs. */
+static int
+find_below(const struct spawner *sp, const struct child_job *job)
+{
+	int i, max = FD_HIGH - 1;
+
+	for (i = 0; i < SET_UP_FDS; i++)
+		max = job->to.fds[i] > max ? job->to.fds[i] : max;
+	max = job->birth_write > max ? job->birth_write : max;
+	max = job->notes > max ? job->notes : max;
+	max = job->to.terminal > max ? job->to.terminal : max;
+	if (sp->lock != NULL && *sp->lock > max)
+		max = *sp->lock;
+	return max + 1;
+}
+
 int
 spawn_process(struct spawner *sp, const struct spawn_request *r, pid_t *pid,
     struct identity *id, struct err *e)
@@ -203,6 +230,7 @@ spawn_process(struct spawner *sp, const struct spawn_request *r, pid_t *pid,
 		goto out;
 	if (sp->nnotes >= 0 && sp->nnotes++ == NOTES_MAX)
 		spawner_forget_notes(sp);
+	p.job.below = find_below(sp, &p.job);
 	*pid = make_process(sp, &p.job, &pidfd);
 	if (*pid == -1) {
 		err_sys(e, errno, "fork");

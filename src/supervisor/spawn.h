@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "core/fleet.h"
 #include "core/record.h"
+#include "supervisor/notify_socket.h"
 
 struct spawner {
 	pid_t keeper;
@@ -29,6 +30,8 @@ struct spawner {
 	const char *socket; /* the control socket's path; NULL: there is none */
 	int notes;          /* DIR/births, where the born note their pid for an
 	                       svd to come; owned; -1: there is none */
+	int *lock;  /* the supervisor's copy, which its children have too; NULL:
+	               none */
 	int nnotes; /* in it by now; -1: it may have ones of earlier lives */
 };
 
@@ -42,6 +45,7 @@ struct spawn_request {
 	int ready;           /* becomes descriptor 4; 0: none */
 	int input;           /* its end of what svctl attach sends to: stdin, or
 	                        where conf->tty, all three; borrowed; 0: none */
+	const struct notify_lent *notify; /* its socket; NULL: none */
 	uint64_t generation;
 	pid_t pid;        /* of one that was forked from a floor; 0: it is to be
 	                     made */
@@ -62,6 +66,9 @@ void spawner_forget_notes(struct spawner *sp);
  */
 int spawner_init(struct spawner *sp, pid_t keeper, int birth_read,
     int birth_write, struct err *e);
+/* All that is held was taken over: low numbers are free again, and what every
+ * child needs gets such ones. */
+void spawner_settle(struct spawner *sp);
 /*
  * 0: *pid has been born, and runs its program or is dead; the birth socket
  * tells which. -1: there is no process, *e begins with the stage.

@@ -261,6 +261,7 @@ check_end(struct supervisor *s)
 	sweep_siblings(s);
 	control_finish(s->control);
 	output_finish(s);
+	notify_finish(s);
 	s->quit = 1;
 	link_send(&s->link, &quit, -1);
 	loop_stop(s->loop);
@@ -326,6 +327,7 @@ settle(struct supervisor *s)
 		}
 		reload_reconcile(w);
 	}
+	notify_listen(s);
 	s->may_end = 1;
 	supervisor_wake(s);
 	bulletin_changed(s);

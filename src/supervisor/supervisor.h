@@ -17,6 +17,7 @@
 #include "supervisor/hang_sample.h"
 #include "ipc/link.h"
 #include "supervisor/loop.h"
+#include "supervisor/notify.h"
 #include "supervisor/bulletin.h"
 #include "supervisor/output.h"
 #include "supervisor/roster.h"
@@ -38,6 +39,7 @@ struct supervisor {
 	struct link link;   /* to the keeper */
 	struct state state; /* the journal */
 	struct output output;
+	struct notify_sockets notify;
 	struct control *control; /* NULL in init mode without -r */
 	struct events events;
 	struct statuses statuses;

@@ -30,6 +30,8 @@ static int
 add_usage(struct worker *w, struct buf *out, void *arg)
 {
 	floor_judge_private(w, arg);
+	if (json_text_string(out, ",\"status\":", w->rec.status) == -1)
+		return -1;
 	return view_memory(arg, w->rec.pid, out);
 }
 

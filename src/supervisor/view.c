@@ -2,6 +2,7 @@
 #include "supervisor/view.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "core/backoff.h"
@@ -27,15 +28,16 @@ const char view_types[] =
     "\n"
     "# One instance. state is STOPPED, WAITING, STARTING, RUNNING, BACKOFF,\n"
     "# STOPPING, EXITED or FAILED, want is up or down, pid 0 is none; uptime\n"
-    "# and next_start are seconds. The last five only where `long` asks for\n"
-    "# them, null where they cannot be had: of its process (not of those that\n"
-    "# it has made), resident memory, its proportional share of that, the\n"
-    "# private and the shared part; processor time.\n"
+    "# and next_start are seconds. The last six only where `long` asks for\n"
+    "# them: what it has said of itself by sd_notify(3); and, null where they\n"
+    "# cannot be had, of its process (not of those that it has made), its\n"
+    "# resident memory, its proportional share of that, the private and the\n"
+    "# shared part; processor time.\n"
     "type Worker (name: string, state: string, want: string, ready: bool,\n"
     "  pid: int, generation: int, since: string, uptime: float,\n"
     "  restarts: int, next_start: ?float, last_exit: ?Exit,\n"
-    "  floor: ?string, error: ?string, rss_kb: ?int, pss_kb: ?int,\n"
-    "  private_kb: ?int, shared_kb: ?int, cpu_ms: ?int)\n"
+    "  floor: ?string, error: ?string, status: ?string, rss_kb: ?int,\n"
+    "  pss_kb: ?int, private_kb: ?int, shared_kb: ?int, cpu_ms: ?int)\n"
     "\n"
     "# One worker of an earlier svd. outcome is kept (it had no process),\n"
     "# adopted, gone or refused; reason says more.\n"
@@ -48,11 +50,15 @@ const char view_types[] =
     "\n"
     "# Why an instance is as it is; deaths has the newest last, traceback is\n"
     "# what is known beyond error, or of the last of these. Of a floor, one\n"
-    "# generation, with its state as in Floor.\n"
+    "# generation, with its state as in Floor. said is what it has last said "
+    "by\n"
+    "# sd_notify(3) of where it is: ready, reloading or stopping; errno what\n"
+    "# ails it, as text.\n"
     "type Reason (name: string, state: string, want: string, pid: int,\n"
     "  since: string, waiting_for: ?string, until: ?string,\n"
     "  next_start: ?float, deaths: []Death, error: ?string,\n"
-    "  traceback: ?string, channel: ?string)\n"
+    "  traceback: ?string, channel: ?string, status: ?string,\n"
+    "  said: ?string, errno: ?string)\n"
     "\n"
     "# An instance that is to start by itself and is not ready.\n"
     "type Unready (name: string, state: string, reason: string)\n";
@@ -326,7 +332,8 @@ view_told(
 		units_format_time(
 		    loop_realtime(s->loop) + left, until, sizeof(until));
 	return json_pack(
-	    "{s:s, s:s, s:s, s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+	    "{s:s, s:s, s:s, s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o,"
+	    " s:o, s:o, s:o}",
 	    "name", w->conf->name, "state", told->state, "want", want_name(w),
 	    "pid", r->pid, "since",
 	    units_format_time(r->since_rt, since, sizeof(since)), "waiting_for",
@@ -335,7 +342,11 @@ view_told(
 	    has_next_start(w) ? seconds(r->deadline - now) : json_null(),
 	    "deaths", view_deaths(w), "error", varlink_string(told->error),
 	    "traceback", view_trace(told->traced), "channel",
-	    varlink_string(channel_text(w)));
+	    varlink_string(channel_text(w)), "status",
+	    varlink_string(r->status), "said", varlink_string(notify_said(w)),
+	    "errno",
+	    varlink_string(
+		r->said_errno == 0 ? NULL : strerror(r->said_errno)));
 }
 
 json_t *

@@ -33,6 +33,8 @@ deadline_cb(struct loop_timer *t)
 	/* It may be we who were held up: what it has said may be there. */
 	if (before == WS_STARTING)
 		worker_listen(w);
+	else
+		notify_read(w);
 	if (w->rec.state != before || t->active)
 		return;
 	if (before == WS_STARTING && w->rec.started)
@@ -119,6 +121,7 @@ worker_init(struct worker *w, struct supervisor *s, struct worker_conf *conf)
 	watchdog_init(w);
 	output_worker_init(w);
 	w->input.fd = -1;
+	notify_worker_init(w);
 	w->trace = -1;
 }
 
@@ -133,6 +136,7 @@ worker_release(struct worker *w)
 	adopted_release(w);
 	output_worker_release(w);
 	fd_close(&w->input.fd);
+	notify_worker_release(w);
 	history_release(&w->history);
 	trace_close(w);
 	channel_close(w);

@@ -18,6 +18,7 @@
 #include "supervisor/history.h"
 #include "supervisor/input.h"
 #include "supervisor/loop.h"
+#include "supervisor/notify.h"
 #include "supervisor/output.h"
 #include "supervisor/roster.h"
 #include "supervisor/watchdog.h"
@@ -62,6 +63,7 @@ struct worker {
 	                            taken note of */
 	struct worker_output output;
 	struct worker_input input;
+	struct worker_notify notify;
 	struct floor *floor;         /* that it is a process of, or waits for */
 	struct line *line;           /* from a floor: its socket, see line.h */
 	struct channel *channel;     /* of its process, or NULL */

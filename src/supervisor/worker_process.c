@@ -265,6 +265,7 @@ worker_listen(struct worker *w)
 	if (w->line != NULL)
 		line_finish(w->line);
 	readiness_listen(w);
+	notify_read(w);
 }
 
 /* What it ended of may still be in its socket. */
@@ -278,6 +279,7 @@ hear_last_words(struct worker *w)
 		floor_socket_finish(fs);
 	if (w->line != NULL)
 		line_finish(w->line);
+	notify_read(w);
 	if (w->rec.fault[0] == '\0')
 		trace_put(w, NULL);
 }
@@ -384,6 +386,7 @@ note_intent(struct worker *w)
 {
 	w->rec.conf = w->conf->print;
 	w->rec.fault[0] = '\0';
+	notify_begin(w);
 	w->rec.channel =
 	    w->conf->channel == CHANNEL_NONE ? CHANNEL_CLOSED : CHANNEL_OPEN;
 }
@@ -426,6 +429,7 @@ worker_make_process(struct worker *w, struct spawn_request *r, pid_t *pid,
     struct identity *id, struct err *e)
 {
 	int fds[OUTPUT_STREAMS], rc = -1, is_main = r->main_pid == 0;
+	struct notify_lent notify;
 	struct floor_argv argv = {0};
 
 	if (is_main && input_open(w, &r->input, e) == -1)
@@ -435,6 +439,8 @@ worker_make_process(struct worker *w, struct spawn_request *r, pid_t *pid,
 		return -1;
 	}
 	r->fifos = fds;
+	notify_lend(w, &notify);
+	r->notify = &notify;
 	if (!is_main || prepare_pass(w, r, &argv, e) == 0)
 		rc = spawn_process(&w->sup->spawner, r, pid, id, e);
 	output_close(fds);
