@@ -472,6 +472,16 @@ record_schema_known(int schema)
 }
 
 const char *
+record_said_name(int said)
+{
+	static const char *const names[] = {[SAID_READY] = "ready",
+	    [SAID_RELOADING] = "reloading",
+	    [SAID_STOPPING] = "stopping"};
+
+	return said < 0 || said > SAID_STOPPING ? NULL : names[said];
+}
+
+const char *
 record_field_text(size_t i, char out[RECORD_FIELD_TEXT_SIZE])
 {
 	static const char *const types[] = {[FIELD_INT] = "integer",

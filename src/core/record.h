@@ -182,6 +182,9 @@ int record_next(struct record_reader *rd, struct record *r);
 /* Can a journal of this schema be read? */
 int record_schema_known(int schema);
 
+/* "ready", "reloading", "stopping"; NULL: none of these. */
+const char *record_said_name(int said);
+
 /* The table of fields, for the check of svd-state(5): "KIND KEY TYPE", NULL
  * behind the last. */
 const char *record_field_text(size_t i, char out[RECORD_FIELD_TEXT_SIZE]);

@@ -213,12 +213,12 @@ line_start(struct line *l, struct err *e)
 
 	if (channel_lend(w, &r.pass, e) == -1 ||
 	    readiness_prepare(w, &r.ready, e) == -1 ||
+	    notify_lend(w, &notify, e) == -1 ||
 	    input_open(w, &r.input, e) == -1)
 		goto out;
 	if (output_open(w, fifos, e) == -1)
 		goto out;
 	r.fifos = fifos;
-	notify_lend(w, &notify);
 	if (prepare(&p, &w->sup->spawner, &r, e) == 0 &&
 	    privilege_give(w->conf, &p.job.to, l->pid, e) == 0)
 		rc = send_start(l, &p, e);

@@ -75,7 +75,8 @@ on_ready(struct worker *w)
 		return;
 	if (w->line != NULL)
 		line_finish(w->line);
-	if (w->rec.state == WS_STARTING && w->rec.fault[0] == '\0')
+	if (w->rec.state == WS_STARTING && w->rec.started &&
+	    w->rec.fault[0] == '\0')
 		worker_handle(w, EV_READY);
 }
 
@@ -182,16 +183,6 @@ read_all(struct worker *w, int obeyed)
 	for (i = 0; w->notify.fd != -1 && i < FINISH_MAX; i++)
 		if (!read_one(w, obeyed))
 			break;
-}
-
-const char *
-notify_said(const struct worker *w)
-{
-	static const char *const names[] = {[SAID_READY] = "ready",
-	    [SAID_RELOADING] = "reloading",
-	    [SAID_STOPPING] = "stopping"};
-
-	return names[w->rec.said & 3];
 }
 
 void
@@ -372,26 +363,38 @@ make(struct worker *w, const char *path, struct err *e)
 	return 0;
 }
 
-void
-notify_lend(struct worker *w, struct notify_lent *lent)
+/* Would it be of no use without its socket? */
+static int
+is_needed(const struct worker *w)
+{
+	return w->conf->ready.kind == READY_NOTIFY || w->conf->watchdog != 0;
+}
+
+int
+notify_lend(struct worker *w, struct notify_lent *lent, struct err *e)
 {
 	char name[KEEPER_NAME_MAX + 1];
-	struct err e;
 
 	lent->path[0] = '\0';
 	if (!is_wanted(w))
-		return;
+		return 0;
 	path_of(w, lent->path);
 	if (w->notify.fd != -1 && is_there(w, lent))
-		return;
-	if (make(w, lent->path, &e) == -1) {
+		return 0;
+	if (make(w, lent->path, e) == -1) {
 		lent->path[0] = '\0';
-		log_error("%s: %s", w->conf->name, e.text);
-		return;
+		if (is_needed(w))
+			return -1;
+		if (!w->notify.missing)
+			log_warn("%s: %s", w->conf->name, e->text);
+		w->notify.missing = 1;
+		return 0;
 	}
+	w->notify.missing = 0;
 	lent->owner = geteuid();
 	held_name(w, name);
 	link_hold(&w->sup->link, name, w->notify.fd);
+	return 0;
 }
 
 void

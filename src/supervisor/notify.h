@@ -34,7 +34,8 @@ struct worker_notify {
 	unsigned int said; /* messages */
 	int paused;        /* until the timer */
 	int reading;
-	int warned;        /* of a message that is none */
+	int missing; /* none could be made, which was said */
+	int warned;  /* of a message that is none */
 };
 
 /* What the keeper holds, after the replay. */
@@ -53,11 +54,10 @@ void notify_forget(struct worker *w);
 /* Another life is to begin: what was said until now was of the last one. The
  * caller records it. */
 void notify_begin(struct worker *w);
-/* For a birth: its socket, which is made anew where its path has gone. It may
- * have none, which is said. */
-void notify_lend(struct worker *w, struct notify_lent *lent);
-/* "ready", "reloading", "stopping"; NULL: it has said none of these. */
-const char *notify_said(const struct worker *w);
+/* For a birth: its socket, which is made anew where its path has gone. -1: it
+ * can have none, which it needs; *e begins with the stage. Who does not need it
+ * goes without. */
+int notify_lend(struct worker *w, struct notify_lent *lent, struct err *e);
 /* Reads what is there now: its process has ended, or its time is up. */
 void notify_read(struct worker *w);
 

@@ -149,7 +149,8 @@ begin_fd(struct readiness *r)
 static void
 begin_notify(struct readiness *r)
 {
-	(void)r;
+	if (r->w->rec.said == SAID_READY)
+		worker_handle(r->w, EV_READY);
 }
 
 /* --- asking others --- */

@@ -343,8 +343,8 @@ view_told(
 	    "deaths", view_deaths(w), "error", varlink_string(told->error),
 	    "traceback", view_trace(told->traced), "channel",
 	    varlink_string(channel_text(w)), "status",
-	    varlink_string(r->status), "said", varlink_string(notify_said(w)),
-	    "errno",
+	    varlink_string(r->status), "said",
+	    varlink_string(record_said_name(r->said)), "errno",
 	    varlink_string(
 		r->said_errno == 0 ? NULL : strerror(r->said_errno)));
 }

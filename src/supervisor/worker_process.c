@@ -428,7 +428,7 @@ int
 worker_make_process(struct worker *w, struct spawn_request *r, pid_t *pid,
     struct identity *id, struct err *e)
 {
-	int fds[OUTPUT_STREAMS], rc = -1, is_main = r->main_pid == 0;
+	int fds[OUTPUT_STREAMS], rc = -1, lent, is_main = r->main_pid == 0;
 	struct notify_lent notify;
 	struct floor_argv argv = {0};
 
@@ -439,9 +439,9 @@ worker_make_process(struct worker *w, struct spawn_request *r, pid_t *pid,
 		return -1;
 	}
 	r->fifos = fds;
-	notify_lend(w, &notify);
 	r->notify = &notify;
-	if (!is_main || prepare_pass(w, r, &argv, e) == 0)
+	lent = notify_lend(w, &notify, e);
+	if (!is_main || (lent == 0 && prepare_pass(w, r, &argv, e) == 0))
 		rc = spawn_process(&w->sup->spawner, r, pid, id, e);
 	output_close(fds);
 	input_close(&r->input);

@@ -743,7 +743,8 @@ def test_a_detached_fleet_runs_on_for_a_later_svd(fleet):
     pids = f.running()
     f.ctl("shutdown", "--detach")
     assert f.end() == 0
-    assert sorted(os.listdir(f.run)) == ["births", "lock", "out", "state"]
+    assert sorted(os.listdir(f.run)) == ["births", "lock", "notify", "out",
+                                        "state"]
     assert all(map(alive, pids.values()))
     assert f.svctl("ping").rc == 4
     f.recover()

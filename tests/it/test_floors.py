@@ -46,7 +46,7 @@ def test_a_worker_of_a_floor_is_set_up_as_one_that_is_executed(fleet, of):
     assert forked.pop("worker") == "f" and executed.pop("worker") == "e"
     for report in (executed, forked):
         # Who it is; and what a floor's worker has more: its line.
-        for key in ("pid", "pgrp", "sid", "fds"):
+        for key in ("pid", "pgrp", "sid", "fds", "notify"):
             report.pop(key, None)
     assert forked == executed
 

@@ -254,6 +254,7 @@ def test_without_a_runtime_directory_workers_go_on(fleet):
     f.run.rename(kept)
     os.kill(pid, signal.SIGKILL)
     wait_for(lambda: not alive(pid) and "cannot create" in f.log())
+    assert "error: w: notify" not in f.log()
     kept.rename(f.run)
     f.wait("w", generation=2, state="RUNNING")
     f.ctl("restart", "w")

@@ -297,6 +297,12 @@ spawner_forget_notes(struct spawner *sp)
 	(void)sp;
 }
 
+void
+spawner_settle(struct spawner *sp)
+{
+	(void)sp;
+}
+
 int
 spawner_init(struct spawner *sp, pid_t keeper, int birth_read, int birth_write,
     struct err *e)
@@ -898,6 +904,16 @@ link_hold(struct link *l, const char *name, int fd)
 	moment();
 	keeper_holds_file(name, file_of(fd));
 	moment();
+}
+
+void
+link_hold_many(
+    struct link *l, const char *const *names, const int *fds, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		link_hold(l, names[i], fds[i]);
 }
 
 void

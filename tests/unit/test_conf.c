@@ -1073,12 +1073,12 @@ START_TEST(floors_need_descriptors)
 	    "descriptors, the hard limit is %llu\n",
 	    (unsigned long long)need, (unsigned long long)limit.rlim_max);
 	ck_assert_str_eq(messages, want);
-	/* And each worker on a floor. */
+	/* And each worker on a floor, with a socket to notify. */
 	ck_assert_int_eq(buf_adds(&b, "[worker:w]\nfloor = f0\nentry = a:b\n"
 				      "numprocs = 7\nstdout = null\n"),
 	    0);
 	ck_assert_int_eq(load(b.data), -1);
-	snprintf(want, sizeof(want), "%llu", (unsigned long long)need + 7);
+	snprintf(want, sizeof(want), "%llu", (unsigned long long)need + 14);
 	ck_assert_ptr_nonnull(strstr(messages, want));
 	buf_release(&b);
 }

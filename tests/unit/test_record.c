@@ -191,6 +191,8 @@ START_TEST(test_longest_record_fits)
 	w->name[sizeof(w->name) - 1] = '\0';
 	memset(w->fault, ' ', sizeof(w->fault) - 1);
 	w->fault[sizeof(w->fault) - 1] = '\0';
+	memset(w->status, ' ', sizeof(w->status) - 1);
+	w->status[sizeof(w->status) - 1] = '\0';
 	memset(w->last.fault, ' ', sizeof(w->last.fault) - 1);
 	w->last.fault[sizeof(w->last.fault) - 1] = '\0';
 	w->since = w->since_rt = w->born = w->deadline = INT64_MIN;

@@ -140,7 +140,8 @@ report(const char *file)
 			p += snprintf(p, (size_t)(end - p), " %d", i);
 	}
 	snprintf(p, (size_t)(end - p),
-	    "\nfleet %s\nworker %s\ninstance %s\ngeneration %s\nnotify %s\nend\n",
+	    "\nfleet %s\nworker %s\ninstance %s\ngeneration %s\nnotify "
+	    "%s\nend\n",
 	    env("SVD_FLEET"), env("SVD_WORKER"), env("SVD_INSTANCE"),
 	    env("SVD_GENERATION"), env("NOTIFY_SOCKET"));
 	append(file, text);
