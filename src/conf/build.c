@@ -144,9 +144,6 @@ check_ready(const struct group *g, const struct worker_conf *w)
 		return complain(g, "ready",
 		    "ready: a oneshot is ready once it has ended with success, "
 		    "and knows only exec");
-	if (w->ready.kind == READY_NOTIFY)
-		return complain(
-		    g, "ready", "ready: notify is not yet to be had");
 	return 0;
 }
 

@@ -446,6 +446,19 @@ use_runtime_dir(struct supervisor *s)
 		s->spawner.socket = s->socket;
 }
 
+static void
+adopt_held(struct supervisor *s)
+{
+	floors_adopt(s);
+	trace_adopt(s);
+	channels_adopt(s);
+	readiness_adopt(s);
+	output_init(s);
+	input_init(s);
+	notify_adopt(s);
+	spawner_settle(&s->spawner);
+}
+
 static int
 init(struct supervisor *s, const struct supervisor_options *o, struct err *e)
 {
@@ -477,14 +490,7 @@ init(struct supervisor *s, const struct supervisor_options *o, struct err *e)
 	    spawner_init(&s->spawner, s->link.keeper_pid, o->birth_read_fd,
 		o->birth_write_fd, e) == -1)
 		return -1;
-	floors_adopt(s);
-	trace_adopt(s);
-	channels_adopt(s);
-	readiness_adopt(s);
-	output_init(s);
-	input_init(s);
-	notify_adopt(s);
-	spawner_settle(&s->spawner);
+	adopt_held(s);
 	/* Who is on trial leaves all as the one before would have it. */
 	return is_on_trial(s) ? 0 : settle_in(s, e);
 }

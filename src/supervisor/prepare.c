@@ -17,7 +17,6 @@
 #include "ipc/frame.h"
 #include "ipc/proto_floor.h"
 
-#define OWN_VARIABLES 13 /* at most, with TERM */
 #define USEC_PER_MS 1000
 #define NOTIFY_ENV "NOTIFY_SOCKET"
 #define TERM_DEFAULT "TERM=xterm"
@@ -127,16 +126,13 @@ floor_variables(
 	    buf_addf(b, "SVD_SOCKET=%s%c", sp->socket, 0) == -1)
 		return -1;
 	/* "@py": its section's name. */
-	return buf_addf(b, "SVD_FLEET=%s%c", sp->fleet_name, 0) == -1 ||
-	               buf_addf(b, "SVD_FLOOR=%s%c", r->conf->group_name + 1,
-			   0) == -1 ||
-	               buf_addf(b, "SVD_FLOOR_GENERATION=%llu%c",
-			   (unsigned long long)r->generation, 0) == -1 ||
-	               buf_addf(b, FLOOR_FD_ENV "=3%c", 0) == -1 ||
-	               buf_addf(b, FLOOR_MARK_ENV "=%0*d%c", FLOOR_MARK_BYTES,
-			   0, 0) == -1
-	           ? -1
-	           : 5 + (sp->socket != NULL);
+	if (buf_addf(b, "SVD_FLEET=%s%c", sp->fleet_name, 0) == -1 ||
+	    buf_addf(b, "SVD_FLOOR=%s%c", r->conf->group_name + 1, 0) == -1 ||
+	    buf_addf(b, "SVD_FLOOR_GENERATION=%llu%c",
+		(unsigned long long)r->generation, 0) == -1 ||
+	    buf_addf(b, FLOOR_FD_ENV "=3%c", 0) == -1)
+		return -1;
+	return buf_addf(b, FLOOR_MARK_ENV "=%0*d%c", FLOOR_MARK_BYTES, 0, 0);
 }
 
 /* NAME=its own number, which who is to be made writes there by itself. */
@@ -152,7 +148,7 @@ add_own_pid(
 	return buf_addf(b, "%s=" CHILD_PID_ROOM "%c", name, 0);
 }
 
-/* Of a worker of which heartbeats are expected. The count is returned. */
+/* Of a worker of which heartbeats are expected. */
 static int
 watchdog_variables(struct preparation *p, const struct spawn_request *r)
 {
@@ -162,16 +158,30 @@ watchdog_variables(struct preparation *p, const struct spawn_request *r)
 		(long long)r->conf->watchdog * USEC_PER_MS, 0) == -1 ||
 	    add_own_pid(p, r, "WATCHDOG_PID") == -1)
 		return -1;
-	return 2;
+	return 0;
 }
 
-/* svd's own variables, NUL after NUL in env_text; the count is returned. */
+/* What the process is given, and may be told again. */
+static int
+given_variables(struct buf *b, const struct spawn_request *r)
+{
+	if (r->pass > 2 && buf_addf(b, FRAME_ENV "=3%c", 0) == -1)
+		return -1;
+	if (r->ready > 2 &&
+	    buf_addf(b, READY_FD_ENV "=%d%c", READY_FD_NUMBER, 0) == -1)
+		return -1;
+	if (r->notify != NULL && r->notify->path[0] != '\0' &&
+	    buf_addf(b, NOTIFY_ENV "=%s%c", r->notify->path, 0) == -1)
+		return -1;
+	return 0;
+}
+
+/* svd's own variables, NUL after NUL in env_text. */
 static int
 own_variables(struct preparation *p, const struct spawner *sp,
     const struct spawn_request *r)
 {
 	struct buf *b = &p->env_text;
-	int n = 4, nwatchdog;
 
 	if (r->conf->as_floor != NULL)
 		return floor_variables(b, sp, r);
@@ -181,33 +191,23 @@ own_variables(struct preparation *p, const struct spawner *sp,
 	    buf_addf(b, "SVD_GENERATION=%llu%c",
 		(unsigned long long)r->generation, 0) == -1)
 		return -1;
-	if (sp->socket != NULL) {
-		n++;
-		if (buf_addf(b, "SVD_SOCKET=%s%c", sp->socket, 0) == -1)
-			return -1;
-	}
-	if (r->pass > 2) {
-		n++;
-		if (buf_addf(b, FRAME_ENV "=3%c", 0) == -1)
-			return -1;
-	}
-	if (r->ready > 2) {
-		n++;
-		if (buf_addf(b, READY_FD_ENV "=%d%c", READY_FD_NUMBER, 0) == -1)
-			return -1;
-	}
-	if (r->notify != NULL && r->notify->path[0] != '\0') {
-		n++;
-		if (buf_addf(b, NOTIFY_ENV "=%s%c", r->notify->path, 0) == -1)
-			return -1;
-	}
-	if (r->main_pid != 0) {
-		n++;
-		if (buf_addf(b, "SVD_MAINPID=%d%c", (int)r->main_pid, 0) == -1)
-			return -1;
-	}
-	nwatchdog = watchdog_variables(p, r);
-	return nwatchdog == -1 ? -1 : n + nwatchdog;
+	if (sp->socket != NULL &&
+	    buf_addf(b, "SVD_SOCKET=%s%c", sp->socket, 0) == -1)
+		return -1;
+	if (r->main_pid != 0 &&
+	    buf_addf(b, "SVD_MAINPID=%d%c", (int)r->main_pid, 0) == -1)
+		return -1;
+	return given_variables(b, r) == -1 ? -1 : watchdog_variables(p, r);
+}
+
+static size_t
+count_variables(const struct buf *text)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < text->len; i++)
+		n += text->data[i] == '\0';
+	return n;
 }
 
 /* svd's own environment, then the worker's, then what svd adds. */
@@ -217,15 +217,14 @@ prepare_environment(struct preparation *p, const struct spawner *sp,
 {
 	static char term[] = TERM_DEFAULT;
 	char *const *env = r->conf->environment, *own;
-	size_t n = 0;
-	int i, nown;
+	size_t i, nown, n = 0;
 
-	nown = sp->init_mode ? 0 : own_variables(p, sp, r);
-	if (nown == -1)
+	if (!sp->init_mode && own_variables(p, sp, r) == -1)
 		return out_of_memory(e);
-	p->envp =
-	    calloc(words_count(environ) + words_count(env) + OWN_VARIABLES + 1,
-		sizeof(*p->envp));
+	nown = count_variables(&p->env_text);
+	/* With TERM, and the NULL. */
+	p->envp = calloc(words_count(environ) + words_count(env) + nown + 2,
+	    sizeof(*p->envp));
 	if (p->envp == NULL)
 		return out_of_memory(e);
 	for (char **v = environ; *v != NULL; v++)
@@ -235,7 +234,7 @@ prepare_environment(struct preparation *p, const struct spawner *sp,
 	for (; *env != NULL; env++)
 		p->envp[n++] = *env;
 	own = p->env_text.data;
-	for (i = 0; i < (int)p->npids; i++)
+	for (i = 0; i < p->npids; i++)
 		p->job.pids[i] = own + p->pid_at[i];
 	for (i = 0; i < nown; i++, own += strlen(own) + 1)
 		p->envp[n++] = own;

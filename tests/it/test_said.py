@@ -14,7 +14,7 @@ import subprocess
 
 import pytest
 
-from svdtest import (ACT, BUILD, IS_ROOT, act, alive, floor,
+from svdtest import (ACT, BUILD, IS_ROOT, SLOW, act, alive, floor,
                      on_floor, run_svd, wait_for)
 
 ONE = f"[worker:w]\ncommand = {act('pause')}\n"
@@ -338,3 +338,50 @@ def test_in_init_mode_the_caller_s_socket_is_passed_on(tmp_path):
     done = run_svd("--", "/bin/sh", "-c", "echo $NOTIFY_SOCKET",
                    env={"NOTIFY_SOCKET": "/some/where"})
     assert done.stdout == "/some/where\n"
+
+
+def test_ready_by_its_word(fleet):
+    f = fleet(floor() + "".join(
+        f"[worker:{name}]\nready = notify\n{run}\n" for name, run in
+        (("w", f"command = {act('pause')}"), ("f", on_floor("pause")))))
+    for name in "wf":
+        f.wait(name, state="STARTING", pid=bool)
+        say(f, "STATUS=loading", name=f"{name}:0")
+        hears(f, "loading", name)
+        assert f.worker(name)["state"] == "STARTING"
+        say(f, "READY=1\nSTATUS=loaded", name=f"{name}:0")
+        f.wait(name, state="RUNNING", ready=True)
+        assert f.why(name)["status"] == "loaded"
+
+
+def test_ready_is_heard_by_the_next_supervisor(fleet):
+    f = fleet(ONE + "ready = notify\n")
+    f.wait("w", state="STARTING", pid=bool)
+    old = f.status()["supervisor_pid"]
+    os.kill(old, signal.SIGSTOP)
+    say(f, "READY=1")
+    os.kill(old, signal.SIGKILL)
+    wait_for(lambda: f.new_supervisor(old))
+    f.wait("w", state="RUNNING")
+
+
+def test_the_watchdog_hears(fleet):
+    f = fleet(ONE + "watchdog = 1h\nbackoff_delay = 0\n")
+    f.running()
+    said(f, "WATCHDOG=1\nWATCHDOG_USEC=3000000000")
+    assert " watchdog=3000000 " in f.lines("run/state")[-1]
+    say(f, "WATCHDOG=trigger")
+    f.wait("w", generation=2, state="RUNNING")
+    assert "asked to be ended" in f.deaths("w")[0]["reason"]
+
+
+def test_a_heart_that_beats_and_one_that_stops(fleet):
+    f = fleet(ONE + "watchdog = 400ms\nbackoff_delay = 0\n")
+    pid = f.running()["w"]
+    for _ in range(15):
+        say(f, "WATCHDOG=1")
+        assert f.worker("w")["pid"] == pid
+        with contextlib.suppress(AssertionError):
+            wait_for(lambda: False, 0.06 / SLOW)
+    wait_for(lambda: f.deaths("w"))
+    assert "no heartbeat within 400ms" in f.deaths("w")[0]["reason"]
