@@ -4,6 +4,7 @@ import contextlib
 import os
 import pathlib
 import random
+import select
 import signal
 import struct
 import subprocess
@@ -249,22 +250,30 @@ def test_no_output_is_lost_as_loggers_die(fleet, name):
     f = big(fleet, name)
     pid, lines = f.worker(name)["pid"], 20000
     data = b"".join(b"%07d\n" % n for n in range(lines))
-    got = b""
+    got = bytearray()
+    start = len(b"ready\n") if name == "raw" else 0
     with pipes(f, name) as proc:
+        shown = proc.stdout.fileno()
+
+        def all_is_shown():
+            # Also what came again after the last line.
+            while select.select([shown], [], [], 0)[0]:
+                got.extend(os.read(shown, 4096))
+            return f.path("out").read_bytes()[start:] == got
+
         done, killed = kill_on_the_way(lambda: logger_pid(f), data, 5)
         threading.Thread(target=lambda: (proc.stdin.write(data),
                                          proc.stdin.flush()),
                          daemon=True).start()
         while data[-8:] not in got:
-            piece = os.read(proc.stdout.fileno(), 4096)
+            piece = os.read(shown, 4096)
             assert piece, got[-200:]
-            got += piece
+            got.extend(piece)
             done(len(got))
+        wait_for(all_is_shown)
     assert len(set(killed)) == 5
-    assert set(got.split(b"\n")) >= set(data.split(b"\n"))
+    assert set(bytes(got).split(b"\n")) >= set(data.split(b"\n"))
     assert len(got) - len(data) <= 5 * 16384
-    start = len(b"ready\n") if name == "raw" else 0
-    wait_for(lambda: f.path("out").read_bytes()[start:] == got)
     assert f.worker(name)["pid"] == pid
 
 
