@@ -413,6 +413,18 @@ class Fleet:
             found[int(words[2][-1])] = int(fields.get("pid", 0))
         return {slot: pid for slot, pid in found.items() if pid}
 
+    def spare(self):
+        """Of a fleet with one floor and one spare, that one's pid, once all the
+        others are known."""
+        def look():
+            status, floors = self.status(), self.floors()
+            known = {status["supervisor_pid"], status["logger_pid"],
+                     *floors.values(), *(w["pid"] for w in status["workers"])}
+            left = set(children(self.keeper)) - known
+            return floors and 0 not in known and len(left) == 1 and left.pop()
+
+        return wait_for(look, what="a spare")
+
     def new_supervisor(self, old):
         try:
             pid = self.status()["supervisor_pid"]

@@ -29,6 +29,14 @@ def fetch(port):
         return ""
 
 
+def said_of_pi(f, name, n):
+    def look():
+        said = re.findall(r"pi is (\S+)", f.ctl("logs", name).out)
+        return len(said) > n and said[n]
+
+    return wait_for(look, 30)
+
+
 @pytest.mark.slow
 def test_the_ported_script(fleet, port):
     text = (PREFORK / "fleet.ini").read_text()
@@ -38,11 +46,10 @@ def test_the_ported_script(fleet, port):
     for i in range(2):
         said = wait_for(lambda: fetch(f"{port}{i}"))
         assert said == f"server:{i}, pid {pids[f'server:{i}']}\n"
-    # Workers of one floor draw other numbers.
-    first = [wait_for(lambda: re.findall(
-        r"pi is (\S+)", f.ctl("logs", f"crunch:{i}").out), 30)[0]
-        for i in range(2)]
-    assert first[0] != first[1]
+    # Workers of one floor draw other numbers, of which once in a while the
+    # first ones come to the same.
+    assert any(said_of_pi(f, "crunch:0", n) != said_of_pi(f, "crunch:1", n)
+               for n in range(3))
     os.kill(pids["server:0"], signal.SIGKILL)
     f.wait("server:0", state="RUNNING",
            pid=lambda pid: pid not in (0, pids["server:0"]))

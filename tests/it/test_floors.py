@@ -111,10 +111,7 @@ def test_a_spare_serves_while_the_floor_is_dead(fleet):
 def test_a_killed_spare_is_replaced(fleet):
     f = fleet(floor(spares=1) + f"[worker:w]\n{on_floor('pause')}\n")
     pid = f.running()["w"]
-    wait_for(lambda: len(children(f.keeper)) == 5)
-    known = {*f.floors().values(), pid, f.status()["supervisor_pid"],
-             f.status()["logger_pid"]}
-    spare, = set(children(f.keeper)) - known
+    spare = f.spare()
     os.kill(spare, signal.SIGKILL)
     wait_for(lambda: not alive(spare) and len(children(f.keeper)) == 5)
     assert f.worker("w")["pid"] == pid

@@ -121,10 +121,8 @@ def test_spares_that_are_born_dead(fleet, spares):
 
 def test_a_killed_spare_is_told_of(fleet):
     f = fleet(floor(spares=1) + f"[worker:w]\n{on_floor('pause')}\n")
-    known = {*f.running().values(), *f.floors().values(),
-             f.status()["supervisor_pid"], f.status()["logger_pid"]}
-    spare, = wait_for(lambda: set(children(f.keeper)) - known)
-    os.kill(spare, signal.SIGKILL)
+    f.running()
+    os.kill(f.spare(), signal.SIGKILL)
     wait_for(lambda: "floor:f: what was forked for a worker has ended before "
              "it was one: killed by KILL" in f.log())
 
