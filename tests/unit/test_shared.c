@@ -80,9 +80,13 @@ link_drop(struct link *l, const char *name)
 static void
 begin(int cursors)
 {
+	static struct logger *lives[16];
+	static size_t nlives;
 	struct err e;
 
-	lg = calloc(1, sizeof(*lg));
+	/* Those that were killed: nobody has freed what they had. */
+	ck_assert_uint_lt(nlives, sizeof(lives) / sizeof(*lives));
+	lg = lives[nlives++] = calloc(1, sizeof(*lg));
 	TAILQ_INIT(&lg->all_rings);
 	TAILQ_INIT(&lg->uncopied);
 	TAILQ_INIT(&lg->all_streams);
