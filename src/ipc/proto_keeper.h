@@ -16,7 +16,10 @@
 #define KEEPER_NAME_MAX 95    /* bytes of a held descriptor's name */
 #define KEEPER_TEXT_MAX 24000 /* bytes: 250 names with their NULs */
 #define KEEPER_PACKET_MAX (KEEPER_TEXT_MAX + 64)
-#define KEEPER_PIDS_MAX 32  /* in one message */
+#define KEEPER_PIDS_MAX 32 /* in one message */
+#define KEEPER_LOOK_MS                                                        \
+	2000                /* that a KILL waits behind its grace, so that it \
+	                       be seen why */
 #define KEEPER_EXITS_MAX 32 /* told and not acknowledged */
 
 enum keeper_msg_type {

@@ -114,8 +114,8 @@ look_at_stop(struct keeper *k)
 static size_t
 write_stopping(const struct keeper *k, char *text, size_t size)
 {
-	int64_t ms =
-	    k->grace + STOP_CONFIRM_MS + LOGGER_FLUSH_MS + STOP_KILL_ALL_MS;
+	int64_t ms = k->grace + KEEPER_LOOK_MS + STOP_CONFIRM_MS +
+	             LOGGER_FLUSH_MS + STOP_KILL_ALL_MS;
 
 	return (size_t)snprintf(text, size,
 	    "STOPPING=1\nEXTEND_TIMEOUT_USEC=%lld\n", (long long)ms * 1000);

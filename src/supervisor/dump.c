@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "supervisor/adopted.h"
 #include "supervisor/channel.h"
 #include "supervisor/dump_child.h"
 #include "supervisor/helper.h"
@@ -158,6 +159,11 @@ dump_begin(struct worker *w, int64_t ms, void (*done)(void *arg), void *arg,
 
 	if (w->rec.pid == 0) {
 		err_set(e, "'%s' has no process", w->conf->name);
+		return NULL;
+	}
+	if (adopted_is(w) && w->adopted == NULL) {
+		err_set(
+		    e, "process %d cannot be proven to be its own", w->rec.pid);
 		return NULL;
 	}
 	d = dump_new(w, ms, done, arg);

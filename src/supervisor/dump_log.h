@@ -6,8 +6,11 @@
 #ifndef SVD_SUPERVISOR_DUMP_LOG_H
 #define SVD_SUPERVISOR_DUMP_LOG_H
 
-#define DUMP_MS 2000 /* for which an end waits for its dump, at most */
+#include "ipc/proto_keeper.h"
 
+#define DUMP_MS KEEPER_LOOK_MS /* for which an end waits for its dump */
+
+struct supervisor;
 struct worker;
 
 /*
@@ -19,5 +22,9 @@ struct worker;
 void dump_then(struct worker *w, void (*then)(struct worker *w));
 /* Its process has ended, or w: what was gathered is logged, nothing is done. */
 void dump_forget(struct worker *w);
+
+/* A long one is written bit by bit, as a log holds no more at once. All that is
+ * left, now. */
+void dump_log_finish(struct supervisor *s);
 
 #endif

@@ -10,6 +10,7 @@
 #include "core/backoff.h"
 #include "supervisor/adopted.h"
 #include "supervisor/control.h"
+#include "supervisor/dump_log.h"
 #include "supervisor/reload.h"
 
 #define SWEEP_AGAIN_MS 1
@@ -260,6 +261,7 @@ check_end(struct supervisor *s)
 	sweep_run(s);
 	sweep_siblings(s);
 	control_finish(s->control);
+	dump_log_finish(s);
 	output_finish(s);
 	notify_finish(s);
 	s->quit = 1;

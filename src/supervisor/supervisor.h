@@ -44,8 +44,9 @@ struct supervisor {
 	struct events events;
 	struct statuses statuses;
 	struct bulletin bulletin;
-	int measurers; /* children that measure workers, */
-	int dumpers;   /* and that look into them */
+	int measurers;                 /* children that measure workers, */
+	int dumpers;                   /* and that look into them */
+	struct dump_lines *dump_lines; /* not yet logged, see dump_log.h */
 	struct worker_queue spawns;
 	struct floor_list floors;
 	struct loop_timer spawn_turn;

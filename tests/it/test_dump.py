@@ -344,6 +344,24 @@ def test_the_kill_does_not_wait_for_a_dump_that_hangs(fleet):
     assert "#0 main" in f.log()
 
 
+def test_a_long_one_is_logged_whole_up_to_a_limit(fleet):
+    f = fleet("", launch=False)
+    log = f.path("svd.log")
+    f.ini.write_text(f"[fleet]\nname = test\nlog = file:{log}\n" +
+                     worker("children", stop_timeout="100ms"))
+    f.start()
+    pid = f.running()["w"]
+    wait_for(lambda: len(children(pid)) == 70)
+    f.ctl("stop", "w")
+    wait_for(lambda: "w: dump: the rest is too long for a log\n" in log.read_text())
+    text = log.read_text()
+    assert "lines dropped" not in text
+    assert "w: dump: 7 processes more, which are left out\n" in text
+    lines = [line.split("w: dump: ")[1] for line in text.splitlines()
+             if "w: dump: " in line]
+    assert 60000 < sum(map(len, lines)) < 65536
+
+
 def test_a_supervisor_that_dies_while_a_kill_waits(fleet):
     f = fleet("", launch=False)
     f.env = slow_tool(f)

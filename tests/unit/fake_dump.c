@@ -22,6 +22,12 @@ dump_then(struct worker *w, void (*then)(struct worker *w))
 }
 
 void
+dump_log_finish(struct supervisor *s)
+{
+	(void)s;
+}
+
+void
 dump_forget(struct worker *w)
 {
 	(void)w;

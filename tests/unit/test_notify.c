@@ -162,14 +162,14 @@ START_TEST(a_stop_says_how_long_it_may_take_and_is_the_last_word)
 	k.stop = STOP_ASKED;
 	notify_flush(&k, now);
 	/* A second to confirm, the grace, and the logger's and KILL's 5 s. */
-	ck_assert_str_eq(hear(), "STOPPING=1\nEXTEND_TIMEOUT_USEC=26000000\n");
+	ck_assert_str_eq(hear(), "STOPPING=1\nEXTEND_TIMEOUT_USEC=28000000\n");
 	notify_flush(&k, now);
 	ck_assert_str_eq(hear(), "");
 	notify_hear(&k, NOTIFY_READY, "stopping: 1 of 2 workers left");
 	ck_assert_str_eq(hear(), "STATUS=stopping: 1 of 2 workers left\n");
 	k.stop = STOP_ALONE;
 	notify_flush(&k, now);
-	ck_assert_str_eq(hear(), "STOPPING=1\nEXTEND_TIMEOUT_USEC=26000000\n");
+	ck_assert_str_eq(hear(), "STOPPING=1\nEXTEND_TIMEOUT_USEC=28000000\n");
 }
 END_TEST
 

@@ -110,11 +110,23 @@ in_sleep(void)
 		pause();
 }
 
+static void
+in_children(void)
+{
+	int i;
+
+	for (i = 0; i < 70; i++)
+		if (fork() == 0)
+			break;
+	in_sleep();
+}
+
 static const struct {
 	const char *name;
 	void (*fn)(void);
 } ways[] = {{"mutex", in_mutex}, {"pipe", in_pipe}, {"vfork", in_vfork},
-    {"names", in_names}, {"handler", in_handler}, {"sleep", in_sleep}};
+    {"names", in_names}, {"handler", in_handler}, {"sleep", in_sleep},
+    {"children", in_children}};
 
 int
 main(int argc, char **argv)
