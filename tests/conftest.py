@@ -7,6 +7,7 @@ import random
 import shutil
 import signal
 import sys
+import tempfile
 
 import pytest
 
@@ -123,6 +124,15 @@ def clean_up(fleet, failed):
         print(f"--- log of {fleet.ini}:\n{log[-8000:]}")
     shutil.rmtree(fleet.dir, ignore_errors=True)
     return leaks
+
+
+@pytest.fixture
+def shm():
+    """A folder on a tmpfs, where a runtime directory belongs. To be asked for
+    before a fleet that is to use it."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="svdtest-", dir="/dev/shm"))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
 
 
 @pytest.fixture

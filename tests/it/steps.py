@@ -140,12 +140,17 @@ def floor_of(f):
                 if one["name"] == "f" and one["state"] != "RETIRED")
 
 
-def end(f):
-    """Those that do not stop are killed by the second TERM."""
-    f.signal(signal.SIGTERM)
-    wait_for(lambda: "stopping the fleet" in f.log())
-    f.signal(signal.SIGTERM)
-    assert f.end() == 128 + signal.SIGTERM
+@contextlib.contextmanager
+def ended(f):
+    """Ends the fleet afterwards. Those that do not stop are killed by the
+    second TERM."""
+    try:
+        yield
+    finally:
+        f.signal(signal.SIGTERM)
+        wait_for(lambda: "stopping the fleet" in f.log())
+        f.signal(signal.SIGTERM)
+        assert f.end() == 128 + signal.SIGTERM
 
 
 class Moment(float):

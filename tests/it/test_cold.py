@@ -4,13 +4,11 @@ another svd adopts them, or says why not.
 
 import contextlib
 import os
-import pathlib
 import random
 import shutil
 import signal
 import struct
 import subprocess
-import tempfile
 import time
 import zlib
 
@@ -882,14 +880,6 @@ def test_nobody_is_doubled_or_forgotten_over_crashes(fleet, way):
 
 # --- output ------------------------------------------------------------------------
 
-@pytest.fixture
-def shm():
-    """A folder on a tmpfs, where a runtime directory belongs."""
-    path = pathlib.Path(tempfile.mkdtemp(prefix="svdtest-", dir="/dev/shm"))
-    yield path
-    shutil.rmtree(path)
-
-
 def flood(f, run, kinds, often=0, pace=300):
     """A fleet with a worker that writes numbered lines for each kind of
     output: name -> keys."""
@@ -908,7 +898,7 @@ def ended(f, name):
 
 
 @pytest.mark.slow
-def test_no_byte_of_a_worker_that_lives_is_lost_or_doubled(fleet, shm):
+def test_no_byte_of_a_worker_that_lives_is_lost_or_doubled(shm, fleet):
     f = fleet(launch=False)
     flood(f, shm / "run", {
         "plain": f"stdout = file:{f.path('plain.out')}",

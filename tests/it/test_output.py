@@ -7,10 +7,8 @@ import os
 import pathlib
 import random
 import re
-import shutil
 import signal
 import subprocess
-import tempfile
 import time
 
 import pytest
@@ -72,15 +70,12 @@ def kill_rounds(f, rounds, rng):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("where", ["disk", "tmpfs"])
-def test_killed_at_any_instant_no_byte_is_lost_or_doubled(fleet, where):
+def test_killed_at_any_instant_no_byte_is_lost_or_doubled(shm, fleet, where):
     """Alone, rotated, shared by two, and a line longer than all buffers."""
     print(f"SVD_TEST_SEED={SEED}")
     rng = random.Random(SEED)
     f = fleet("", launch=False)
-    base = f.dir
-    if where == "tmpfs":
-        base = pathlib.Path(tempfile.mkdtemp(prefix="svdtest-",
-                                             dir="/dev/shm"))
+    base = shm if where == "tmpfs" else f.dir
     keys = {"stop_timeout": "30s"}
     f.ini.write_text(
         "[fleet]\nname = test\n"
@@ -95,24 +90,19 @@ def test_killed_at_any_instant_no_byte_is_lost_or_doubled(fleet, where):
                  **keys)
         + worker("long", numbered("long", f.dir, 1000, 50),
                  stdout=f"file:{base}/long", **keys))
-    try:
-        f.start()
-        for name in ("alone", "turned", "one", "two", "long"):
-            wait_bytes(f, name, 1)
-        n = kill_rounds(f, max(10, ROUNDS // 2), rng)
-        wait_for(f.answers, 20)
-        stop_all(f, "all")
-        for name in ("alone", "turned"):
-            check_file(f, name, base / name)
-        check_file(f, "long", base / "long", 50)
-        check_shared(f, base / "both", "one", "two")
-        total = sum(wrote(f.dir, name)[0]
-                    for name in ("alone", "turned", "one", "two", "long"))
-        print(f"{n} kills, {total} bytes")
-    finally:
-        if where == "tmpfs":
-            f.stop()
-            shutil.rmtree(base)
+    f.start()
+    for name in ("alone", "turned", "one", "two", "long"):
+        wait_bytes(f, name, 1)
+    n = kill_rounds(f, max(10, ROUNDS // 2), rng)
+    wait_for(f.answers, 20)
+    stop_all(f, "all")
+    for name in ("alone", "turned"):
+        check_file(f, name, base / name)
+    check_file(f, "long", base / "long", 50)
+    check_shared(f, base / "both", "one", "two")
+    total = sum(wrote(f.dir, name)[0]
+                for name in ("alone", "turned", "one", "two", "long"))
+    print(f"{n} kills, {total} bytes")
 
 
 def check_shared(f, path, *names):

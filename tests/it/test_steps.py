@@ -15,7 +15,7 @@ import signal
 import pytest
 
 from output import difference, rotated
-from steps import call, end, floor_of, look, stanza, start, steps_of
+from steps import call, ended, floor_of, look, stanza, start, steps_of
 from svdtest import (ROUNDS, act, alive, children, floor, on_floor, wait_for)
 
 SEED = int(os.environ["SVD_TEST_SEED"])
@@ -599,53 +599,48 @@ def rounds(f, steps, change, role):
     return n - 1
 
 
+@contextlib.contextmanager
+def standing(fleet, change):
+    """A fleet that is made for the change, and its Steps."""
+    print(f"SVD_TEST_SEED={SEED}")
+    f = fleet("", launch=False)
+    with ended(f):
+        yield f, start(f, change.stanza(f))
+
+
+def all_deaths(fleet, change, role, of_all=False):
+    with standing(fleet, change) as (f, steps):
+        if of_all:
+            steps.take_all()
+        deaths = rounds(f, steps, change, role)
+        print(f"{deaths} deaths")
+        assert deaths > 0
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("change", CHANGES + OUTPUTS, ids=lambda c: c.__name__)
 def test_supervisor_killed_at_each_step(fleet, change):
-    print(f"SVD_TEST_SEED={SEED}")
-    f = fleet("", launch=False)
-    change = change()
-    try:
-        steps = start(f, change.stanza(f))
-        deaths = rounds(f, steps, change, "supervisor")
-        print(f"{deaths} deaths")
-        assert deaths > 0
-    finally:
-        end(f)
+    all_deaths(fleet, change(), "supervisor")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("change", OUTPUTS, ids=lambda c: c.__name__)
 @pytest.mark.parametrize("role", ["logger", "writer"])
 def test_logger_killed_at_each_step(fleet, role, change):
-    print(f"SVD_TEST_SEED={SEED}")
-    f = fleet("", launch=False)
-    change = change()
-    try:
-        steps = start(f, change.stanza(f))
-        deaths = rounds(f, steps, change, role)
-        print(f"{deaths} deaths")
-        assert deaths > 0
-    finally:
-        end(f)
+    all_deaths(fleet, change(), role)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("role", ["logger", "writer"])
 def test_logger_killed_and_its_successor_too(fleet, role):
     """One after the other, each at any of its steps."""
-    print(f"SVD_TEST_SEED={SEED}")
-    rng = random.Random(SEED)
-    f = fleet("", launch=False)
     change = ToShared()
-    try:
-        steps = start(f, change.stanza(f))
+    rng = random.Random(SEED)
+    with standing(fleet, change) as (f, steps):
         total = one_round(f, steps, change, role, 0)
         for _ in range(20 * SOME if ALL else SOME):
             n, then = rng.randint(1, total), rng.randint(1, 2 * total)
             one_round(f, steps, change, role, n, then)
-    finally:
-        end(f)
 
 
 class End:
@@ -720,34 +715,19 @@ if not ALL:
     COLD, KEEPERS = COLD[::4], KEEPERS[:2]
 
 
+def cold(change):
+    one = change()
+    one.cold = True
+    return one
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("change", COLD, ids=lambda c: c.__name__)
 def test_all_of_svd_killed_at_each_step_of_the_supervisor(fleet, change):
-    print(f"SVD_TEST_SEED={SEED}")
-    f = fleet("", launch=False)
-    change = change()
-    change.cold = True
-    try:
-        steps = start(f, change.stanza(f))
-        steps.take_all()
-        deaths = rounds(f, steps, change, "supervisor")
-        print(f"{deaths} deaths")
-        assert deaths > 0
-    finally:
-        end(f)
+    all_deaths(fleet, cold(change), "supervisor", of_all=True)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("change", KEEPERS, ids=lambda c: c.__name__)
 def test_keeper_killed_at_each_step(fleet, change):
-    print(f"SVD_TEST_SEED={SEED}")
-    f = fleet("", launch=False)
-    change = change()
-    change.cold = True
-    try:
-        steps = start(f, change.stanza(f))
-        deaths = rounds(f, steps, change, "keeper")
-        print(f"{deaths} deaths")
-        assert deaths > 0
-    finally:
-        end(f)
+    all_deaths(fleet, cold(change), "keeper")

@@ -11,56 +11,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "ipc/chan.h"
 #include "ipc/fdname.h"
 #include "keeper/keeper.h"
 #include "fake_log.c"
+#include "fake_systemd.c"
 
-static struct keeper k;
 static int64_t now;
-static int systemd = -1;
-static char heard[4096];
-static ino_t got; /* the inode of what came along, 0: nothing */
-
-/* --- the other side --- */
-
-/* The next datagram; "" where there is none. */
-static const char *
-hear(void)
-{
-	int fds[CHAN_FDS_MAX];
-	struct stat st;
-	size_t nfds;
-	ssize_t n;
-
-	n = chan_recv(systemd, heard, sizeof(heard) - 1, fds, &nfds, 0);
-	heard[n < 0 ? 0 : n] = '\0';
-	got = 0;
-	if (n > 0 && nfds == 1 && fstat(fds[0], &st) == 0)
-		got = st.st_ino;
-	while (n > 0 && nfds > 0)
-		close(fds[--nfds]);
-	return heard;
-}
 
 static void
 set_up(void)
 {
-	struct sockaddr_un sun = {.sun_family = AF_UNIX};
-	char name[64];
-
 	now = 1000;
-	snprintf(name, sizeof(name), "@svd-test-store-%d", (int)getpid());
-	memcpy(sun.sun_path, name, strlen(name));
-	sun.sun_path[0] = '\0';
-	systemd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-	ck_assert_int_eq(
-	    bind(systemd, (struct sockaddr *)&sun,
-		(socklen_t)(offsetof(struct sockaddr_un, sun_path) +
-			    strlen(name))),
-	    0);
+	listen_here();
 	memset(&k, 0, sizeof(k));
-	notify_init(&k.notify, name, NULL, NULL);
+	notify_init(&k.notify, address, NULL, NULL);
 	fdstore_init(&k, "100");
 }
 
@@ -69,8 +33,7 @@ tear_down(void)
 {
 	while (k.vault.n > 0)
 		vault_drop(&k.vault, k.vault.entries[0].name);
-	close(systemd);
-	close(k.notify.fd);
+	stop_listening();
 }
 
 /* As role.c does. Its inode. */
@@ -94,22 +57,6 @@ drop(const char *name)
 {
 	fdstore_forget(&k, name);
 	vault_drop(&k.vault, name);
-}
-
-static void
-fill(void)
-{
-	while (sendto(k.notify.fd, "X=1", 3, MSG_DONTWAIT,
-		   (struct sockaddr *)&k.notify.to, k.notify.to_len) == 3)
-		;
-	ck_assert_int_eq(errno, EAGAIN);
-}
-
-static void
-drain(void)
-{
-	while (strcmp(hear(), "X=1") == 0)
-		;
 }
 
 /* --- tests --- */

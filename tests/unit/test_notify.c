@@ -13,11 +13,9 @@
 #include "keeper/keeper.h"
 #include "keeper/notify.h"
 #include "fake_log.c"
+#include "fake_systemd.c"
 
-static struct keeper k;
 static int64_t now;
-static int systemd = -1;
-static char name[64], heard[4096];
 
 /* --- sys, with a clock of our own --- */
 
@@ -27,71 +25,19 @@ sys_now_ms(void)
 	return now;
 }
 
-/* --- the other side --- */
-
-static void
-listen_as(const char *as)
-{
-	struct sockaddr_un sun = {.sun_family = AF_UNIX};
-
-	snprintf(name, sizeof(name), "%s", as);
-	memcpy(sun.sun_path, as, strlen(as));
-	if (as[0] == '@')
-		sun.sun_path[0] = '\0';
-	systemd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-	ck_assert_int_eq(
-	    bind(systemd, (struct sockaddr *)&sun,
-		(socklen_t)(offsetof(struct sockaddr_un, sun_path) +
-			    strlen(as))),
-	    0);
-}
-
-/* The next datagram; "" where there is none. */
-static const char *
-hear(void)
-{
-	ssize_t n = recv(systemd, heard, sizeof(heard) - 1, 0);
-
-	heard[n < 0 ? 0 : n] = '\0';
-	return heard;
-}
-
 static void
 set_up(void)
 {
-	char as[64];
-
 	now = 1000;
-	snprintf(as, sizeof(as), "@svd-test-notify-%d", (int)getpid());
-	listen_as(as);
+	listen_here();
 	k = (struct keeper){.grace = 15000};
-	notify_init(&k.notify, name, NULL, NULL);
+	notify_init(&k.notify, address, NULL, NULL);
 }
 
 static void
 tear_down(void)
 {
-	close(systemd);
-	close(k.notify.fd);
-	if (name[0] == '/')
-		unlink(name);
-}
-
-/* Nothing is taken any more. */
-static void
-fill(void)
-{
-	while (sendto(k.notify.fd, "X=1", 3, MSG_DONTWAIT,
-		   (struct sockaddr *)&k.notify.to, k.notify.to_len) == 3)
-		;
-	ck_assert_int_eq(errno, EAGAIN);
-}
-
-static void
-drain(void)
-{
-	while (strcmp(hear(), "X=1") == 0)
-		;
+	stop_listening();
 }
 
 /* --- tests --- */
@@ -116,7 +62,7 @@ START_TEST(a_path_will_do_as_well)
 	snprintf(path, sizeof(path), "/tmp/svd-test-notify-%d", (int)getpid());
 	unlink(path);
 	listen_as(path);
-	notify_init(&k.notify, name, NULL, NULL);
+	notify_init(&k.notify, address, NULL, NULL);
 	notify_hear(&k, NOTIFY_READY, "up");
 	ck_assert_str_eq(hear(), "READY=1\nSTATUS=up\n");
 }
@@ -196,7 +142,7 @@ START_TEST(signs_of_life_are_given_where_they_are_wanted)
 	ck_assert_str_eq(hear(), ""); /* nobody asked */
 	close(k.notify.fd);
 	snprintf(pid, sizeof(pid), "%d", (int)getpid());
-	notify_init(&k.notify, name, "30000000", pid);
+	notify_init(&k.notify, address, "30000000", pid);
 	ck_assert_int_eq(k.notify.watchdog, 30000);
 	notify_flush(&k, now);
 	ck_assert_str_eq(hear(), ""); /* the supervisor has not answered */
@@ -214,11 +160,11 @@ START_TEST(a_watchdog_of_another_process_or_kind_is_none)
 
 	for (i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
 		close(k.notify.fd);
-		notify_init(&k.notify, name, wrong[i], NULL);
+		notify_init(&k.notify, address, wrong[i], NULL);
 		ck_assert_int_eq(k.notify.watchdog, 0);
 	}
 	close(k.notify.fd);
-	notify_init(&k.notify, name, "30000000", "1");
+	notify_init(&k.notify, address, "30000000", "1");
 	ck_assert_int_eq(k.notify.watchdog, 0);
 }
 END_TEST
