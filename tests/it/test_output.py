@@ -350,6 +350,66 @@ def test_any_bytes_are_kept_as_they_are(fleet):
     assert not set(f.log()) & set(map(chr, [*range(10), *range(11, 32), 127]))
 
 
+def write_of(f, text):
+    """A command that writes that, and dies of SIGSEGV."""
+    (f.dir / "text").write_text(text)
+    return (f"/usr/bin/python3 -S -c 'import os; "
+            f'os.write(1, open("{f.dir}/text", "rb").read()); '
+            "os.kill(os.getpid(), 11)'")
+
+
+@pytest.mark.parametrize("log", ["file", "stderr"])
+def test_a_line_longer_than_svds_log_takes_becomes_several(fleet, log):
+    f = fleet("", launch=False)
+    to = f.log_path if log == "stderr" else f.dir / "own.log"
+    text = "".join(f"{i:x}" for i in range(40_000))
+    f.ini.write_text(
+        "[fleet]\nname = test\n"
+        + (f"log = file:{to}\n" if log == "file" else "")
+        + worker("web", write_of(f, f"{text}\nnext"), stdout="log",
+                 log_tail="1M", restart="no"))
+    f.start()
+    wait_for(lambda: to.exists() and "Z web: next\n" in to.read_text())
+    pieces = [line.split("Z web: ")[1] for line in to.read_text().splitlines()
+              if "Z web: " in line]
+    assert "".join(pieces) == f"{text}next" and len(pieces) > 5
+    shown = f.ctl("logs", "-n", 1000, "web").out
+    assert shown.replace("\n", "") == f"{text}next" and shown.endswith("\nnext\n")
+
+
+def test_a_line_longer_than_log_size_is_rotated_where_it_has_to_be(fleet):
+    """In its midst: but not before what comes may be its end."""
+    f = fleet("", launch=False)
+    text = "short\n" * 1000 + "x" * 500_000 + "\nlast\n"
+    f.ini.write_text("[fleet]\nname = test\n" + worker(
+        "web", write_of(f, text), stdout=f"file:{f.dir}/web.log",
+        restart="no", log_size="10K", log_keep=100))
+    f.start()
+    wait_for(lambda: len(rotated(f.dir / "web.log")) == len(text))
+    assert rotated(f.dir / "web.log").decode() == text
+    sizes = [x.stat().st_size for x in f.dir.glob("web.log*")]
+    assert max(sizes) <= (10 << 10) + 2 * 65536 and len(sizes) >= 5
+
+
+@pytest.mark.parametrize("keys", [{"stdout": "log", "log_tail": "8K"},
+                                  {"stdout": "file", "log_size": "8K",
+                                   "log_keep": 1}], ids=["log", "file"])
+def test_of_a_flood_before_a_crash_the_last_lines_are_kept(fleet, keys):
+    f = fleet("", launch=False)
+    if keys["stdout"] == "file":
+        keys = {**keys, "stdout": f"file:{f.dir}/web.log"}
+    lines = [f"line {i}" for i in range(100_000)]
+    f.ini.write_text("[fleet]\nname = test\n" + worker(
+        "web", write_of(f, "\n".join([*lines, "Segmentation fault"])),
+        restart="no", **keys))
+    f.start()
+    f.wait("web", state="FAILED")
+    shown = wait_for(lambda: (out := f.ctl("logs", "-n", 200, "web").out)
+                     .endswith("fault\n") and out).splitlines()
+    assert shown == [*lines[-199:], "Segmentation fault"]
+    assert "Segmentation fault" in f.ctl("why", "web").out
+
+
 def test_a_flood_holds_up_nobody_and_costs_no_memory(fleet):
     f = fleet("", launch=False)
     f.ini.write_text(
