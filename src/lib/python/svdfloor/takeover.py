@@ -20,18 +20,18 @@ _kept = []   # what must not end by being forgotten
 def prepare(way):
     """In the floor, when all is loaded. The function that takes over a Job."""
     _fill_holes()  # what is made here is used by each worker
-    drop = []
-    take_over = _make(drop)
+    drop, warmed = [], []
+    take_over = _make(drop, warmed)
     rehearse(way, take_over)
     drop += _exits() + _finalizers() + _children()
     if way.name == "library":
-        _warm_spares(way, take_over)
+        _warm_spares(way, take_over, warmed)
     _fill_holes()
     _keep_replaced()
     return take_over
 
 
-def _make(drop):
+def _make(drop, warmed):
     data = os.environ._data
     zone = data.get(b"TZ")
     look, urandom, number = os.pread, os.urandom, int.from_bytes
@@ -56,7 +56,7 @@ def _make(drop):
             pass
         if data.get(b"PYTHONUNBUFFERED"):
             _unbuffer()
-        if reseed is not None:
+        if reseed is not None and not warmed:
             # Without a number it does more, in more of the shared memory.
             reseed(number(urandom(4), "little"))
         for act in drop:
@@ -115,17 +115,18 @@ def _rehearsed(word):
     return 0
 
 
-def _warm_spares(way, take_over):
+def _warm_spares(way, take_over, warmed):
     """Once more in each spare, when it is forked and nobody wants it yet: what
-    this writes to is its own before its time counts. Not in what a worker
-    forks; nor without the library, where it would hide from what sets up the
-    environment that there is one, and who forks be warmed for nothing."""
-    job, late, warmed = _rehearsal(way, 1), worker.Late(None), []
+    this writes to is its own before its time counts, as is its random seed.
+    Not in what a worker forks; nor without the library, where it would hide
+    from what sets up the environment that there is one, and who forks be
+    warmed for nothing."""
+    job, late = _rehearsal(way, 1), worker.Late(None)
 
     def warm():
         if not warmed:
-            warmed.append(True)
             worker.call(way, take_over, job(), late)
+            warmed.append(True)
 
     os.register_at_fork(after_in_child=warm)
 
