@@ -135,7 +135,7 @@ peek_at_next(struct keeper *k, siginfo_t *si, struct rusage *ru, size_t *looks)
 		*looks = LOOKS_MAX;
 		return pid;
 	}
-	k->may_be_dead = is_role(k, pid);
+	k->may_be_dead = pid != 0 && is_role(k, pid);
 	pid = peek_at_children(k, si, ru, looks);
 	if (pid != 0)
 		k->may_be_dead = 1;
