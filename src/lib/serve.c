@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -351,16 +352,19 @@ find_handler(
 	}
 }
 
-static int
-is_late(uint64_t deadline_ms)
+static uint64_t
+now_ms(void)
 {
 	struct timespec t;
 
-	if (deadline_ms == 0)
-		return 0;
 	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000 >
-	       deadline_ms;
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static int
+is_late(uint64_t deadline_ms)
+{
+	return deadline_ms != 0 && now_ms() > deadline_ms;
 }
 
 static void
@@ -449,13 +453,40 @@ svd_dispatch(const struct svd_service *s)
 	return dispatch(s, MSG_DONTWAIT);
 }
 
+/* --- heartbeats --- */
+
+/* Waits for fd, or where that is -1 for ever, and says on time that this loop
+ * turns: what is asked has nine tenths of the watchdog at least. 0: no
+ * heartbeat is expected, and it has not waited. */
+static int
+wait_alive(int fd, uint64_t *last)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	uint64_t now = now_ms(), wait = svd_heartbeat_ms();
+
+	if (wait == 0)
+		return 0;
+	if (now - *last >= wait / 5) {
+		*last = now;
+		svd_heartbeat();
+	}
+	wait = *last + wait > now ? *last + wait - now : 0;
+	poll(&p, 1, wait > INT_MAX ? INT_MAX : (int)wait);
+	return 1;
+}
+
 int
 svd_serve(const struct svd_service *s)
 {
-	while (dispatch(s, 0) != -1)
-		;
+	uint64_t last = 0;
+	int rc = dispatch(s, MSG_DONTWAIT); /* says that it is in its loop */
+
+	while (rc != -1)
+		rc = dispatch(
+		    s, wait_alive(channel.fd, &last) ? MSG_DONTWAIT : 0);
 	if (errno != EPIPE)
 		return -1;
 	for (;;)
-		pause();
+		if (!wait_alive(-1, &last))
+			pause();
 }

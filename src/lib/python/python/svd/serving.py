@@ -5,6 +5,7 @@ text, what is answered is JSON: nothing is unpickled.
 """
 
 import array
+import contextlib
 import fcntl
 import json
 import linecache
@@ -17,6 +18,8 @@ import sys
 import time
 import traceback
 from typing import Any, Callable, Dict, Optional, Tuple, Union
+
+from . import heartbeat, heartbeat_interval
 
 Bytes = Union[bytes, bytearray, mmap.mmap]
 Asked = Tuple[int, int, int, str, Bytes]
@@ -389,12 +392,38 @@ def dispatch(wait: bool) -> bool:
     return True
 
 
+class Heart:
+    """Beats as the loop turns, where that is expected of this process: what
+    is asked has nine tenths of the watchdog at least."""
+
+    def __init__(self) -> None:
+        self.last = float("-inf")
+
+    def wait(self, fd: Optional[int]) -> bool:
+        """For the descriptor, or for ever. False: no heartbeat is expected,
+        and it has not waited."""
+        interval = heartbeat_interval()
+        if interval is None:
+            return False
+        now = time.monotonic()
+        if now - self.last >= interval / 5:
+            self.last = now
+            with contextlib.suppress(OSError):
+                heartbeat()
+        poll = select.poll()
+        if fd is not None:
+            poll.register(fd, select.POLLIN)
+        poll.poll(max(self.last + interval - now, 0) * 1000)
+        return True
+
+
 def serve() -> None:
     """Does not return: a worker goes on where svd does not."""
-    try:
+    assert _channel is not None
+    heart = Heart()
+    with contextlib.suppress(Ended):
         while True:
-            dispatch(True)
-    except Ended:
-        pass
+            dispatch(not heart.wait(_channel.sock.fileno()))
     while True:
-        select.select([], [], [])
+        if not heart.wait(None):
+            select.select([], [], [])
