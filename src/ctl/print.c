@@ -181,6 +181,7 @@ print_reason(const json_t *w)
 	print_line(w, "said", "says that it is");
 	print_line(w, "status", "status:");
 	print_line(w, "errno", "errno:");
+	print_line(w, "watchdog", "watchdog:");
 	if (json_array_size(deaths) > 0)
 		puts("    deaths, the newest last:");
 	json_array_foreach (deaths, i, d)

@@ -53,12 +53,16 @@ known_times(const struct worker *w, struct buf *out)
 int
 dump_known(const struct worker *w, struct buf *out)
 {
+	char watchdog[WATCHDOG_TEXT_SIZE], text[REQUEST_SIZE];
 	const char *channel = channel_text(w);
-	char text[REQUEST_SIZE];
 
 	if (known_times(w, out) == -1 ||
+	    (watchdog_text(w, watchdog) != NULL &&
+		buf_addf(out, "    watchdog: %s
+", watchdog) == -1) ||
 	    (channel != NULL &&
-		buf_addf(out, "    channel: %s\n", channel) == -1))
+		buf_addf(out, "    channel: %s
+", channel) == -1))
 		return -1;
 	if (w->channel == NULL)
 		return 0;

@@ -57,8 +57,8 @@ const char view_types[] =
     "type Reason (name: string, state: string, want: string, pid: int,\n"
     "  since: string, waiting_for: ?string, until: ?string,\n"
     "  next_start: ?float, deaths: []Death, error: ?string,\n"
-    "  traceback: ?string, channel: ?string, status: ?string,\n"
-    "  said: ?string, errno: ?string)\n"
+    "  traceback: ?string, channel: ?string, watchdog: ?string,\n"
+    "  status: ?string, said: ?string, errno: ?string)\n"
     "\n"
     "# An instance that is to start by itself and is not ready.\n"
     "type Unready (name: string, state: string, reason: string)\n";
@@ -324,7 +324,7 @@ view_told(
 	int64_t now = loop_now(s->loop);
 	int64_t left = time_left(w, now);
 	char waiting[TEXT_SIZE], since[TIME_SIZE], until[TIME_SIZE] = "";
-	char text[TIME_SIZE];
+	char text[TIME_SIZE], watchdog[WATCHDOG_TEXT_SIZE];
 
 	waiting_text(
 	    w, units_format_duration(left, text, sizeof(text)), waiting);
@@ -333,7 +333,7 @@ view_told(
 		    loop_realtime(s->loop) + left, until, sizeof(until));
 	return json_pack(
 	    "{s:s, s:s, s:s, s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o,"
-	    " s:o, s:o, s:o}",
+	    " s:o, s:o, s:o, s:o}",
 	    "name", w->conf->name, "state", told->state, "want", want_name(w),
 	    "pid", r->pid, "since",
 	    units_format_time(r->since_rt, since, sizeof(since)), "waiting_for",
@@ -342,7 +342,8 @@ view_told(
 	    has_next_start(w) ? seconds(r->deadline - now) : json_null(),
 	    "deaths", view_deaths(w), "error", varlink_string(told->error),
 	    "traceback", view_trace(told->traced), "channel",
-	    varlink_string(channel_text(w)), "status",
+	    varlink_string(channel_text(w)), "watchdog",
+	    varlink_string(watchdog_text(w, watchdog)), "status",
 	    varlink_string(r->status), "said",
 	    varlink_string(record_said_name(r->said)), "errno",
 	    varlink_string(

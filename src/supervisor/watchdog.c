@@ -219,7 +219,8 @@ watchdog_begin(struct worker *w)
 	struct watchdog *wd = &w->watchdog;
 
 	watchdog_end(w);
-	wd->heard = loop_now(w->sup->loop);
+	wd->heard = 0;
+	wd->last = loop_now(w->sup->loop);
 	/* Whether an earlier svd's process has a way to this one is not known
 	 * before it is heard. */
 	if (is_watched(w) && !w->rec.adopted)
@@ -248,7 +249,7 @@ is_back(struct worker *w)
 	char silent[TIME_SIZE];
 
 	units_format_duration(
-	    loop_now(w->sup->loop) - wd->heard, silent, sizeof(silent));
+	    loop_now(w->sup->loop) - wd->last, silent, sizeof(silent));
 	if (wd->said)
 		log_info(
 		    "%s: a heartbeat again, after %s", w->conf->name, silent);
@@ -262,7 +263,8 @@ watchdog_heartbeat(struct worker *w)
 
 	if (wd->shown)
 		is_back(w);
-	wd->heard = wd->from = loop_now(w->sup->loop);
+	wd->heard = 1;
+	wd->last = wd->from = loop_now(w->sup->loop);
 	wd->extended = 0;
 	if (!wd->timer.active && is_watched(w))
 		begin_period(w);
@@ -299,7 +301,7 @@ watchdog_trigger(struct worker *w)
 const char *
 watchdog_text(const struct worker *w, char out[WATCHDOG_TEXT_SIZE])
 {
-	int64_t ago = loop_now(w->sup->loop) - w->watchdog.heard;
+	int64_t ago = loop_now(w->sup->loop) - w->watchdog.last;
 	char last[TIME_SIZE], period[TIME_SIZE];
 
 	if (!is_watched(w))
@@ -307,6 +309,8 @@ watchdog_text(const struct worker *w, char out[WATCHDOG_TEXT_SIZE])
 	units_format_duration(ago, last, sizeof(last));
 	units_format_duration(watchdog_period(w), period, sizeof(period));
 	snprintf(out, WATCHDOG_TEXT_SIZE,
-	    "a heartbeat %s ago, expected within %s", last, period);
+	    w->watchdog.heard ? "a heartbeat %s ago, expected within %s"
+			      : "no heartbeat for %s, expected within %s",
+	    last, period);
 	return out;
 }

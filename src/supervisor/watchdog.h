@@ -23,14 +23,15 @@ struct worker;
 /* Of one worker, embedded there. */
 struct watchdog {
 	struct loop_timer timer;
-	int64_t due;     /* when that is to fire */
-	int64_t heard;   /* the last heartbeat; until then, when it was ready */
-	int64_t from;    /* when the present period began */
-	int extended;    /* periods it was given without a heartbeat */
-	int shown;       /* its error is of the watchdog's */
-	int warned;      /* it hangs, and is let live */
-	int said;        /* the log was told of either */
-	int64_t said_at; /* the last time; 0: never */
+	int64_t due;  /* when that is to fire */
+	int heard;    /* it had a heartbeat */
+	int64_t last; /* the last one; until then, since when it is watched */
+	int64_t from; /* when the present period began */
+	int extended; /* periods it was given without a heartbeat */
+	int shown;    /* its error is of the watchdog's */
+	int warned;   /* it hangs, and is let live */
+	int said;     /* the log was told of either */
+	int64_t said_at;           /* the last time; 0: never */
 	struct hang_sample *since; /* taken when it was late, or NULL */
 };
 
@@ -52,7 +53,7 @@ void watchdog_trigger(struct worker *w);
 
 /* Within how many ms a heartbeat is expected; 0: it is not. */
 int64_t watchdog_period(const struct worker *w);
-/* "a heartbeat 300ms ago, expected every 10s": for people. NULL: none is
+/* "a heartbeat 300ms ago, expected within 10s": for people. NULL: none is
  * expected. */
 const char *watchdog_text(const struct worker *w, char out[WATCHDOG_TEXT_SIZE]);
 

@@ -28,6 +28,7 @@
 #include "supervisor/supervisor.h"
 #include "fake_channel.c"
 #include "fake_readiness.c"
+#include "fake_watchdog.c"
 
 #define DEADLINE_MS 20000
 #define CLIENTS_MAX 256 /* as control.c has it */
