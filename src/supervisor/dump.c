@@ -58,11 +58,9 @@ dump_known(const struct worker *w, struct buf *out)
 
 	if (known_times(w, out) == -1 ||
 	    (watchdog_text(w, watchdog) != NULL &&
-		buf_addf(out, "    watchdog: %s
-", watchdog) == -1) ||
+		buf_addf(out, "    watchdog: %s\n", watchdog) == -1) ||
 	    (channel != NULL &&
-		buf_addf(out, "    channel: %s
-", channel) == -1))
+		buf_addf(out, "    channel: %s\n", channel) == -1))
 		return -1;
 	if (w->channel == NULL)
 		return 0;
