@@ -195,7 +195,7 @@ watchdog_cb(struct loop_timer *t)
 
 	/* It may have said what is yet to be read. */
 	if (is_watched(w))
-		worker_listen(w);
+		notify_read(w);
 	if (is_watched(w) && !t->active)
 		look(w);
 }

@@ -40,6 +40,12 @@ die(struct svd_request *q)
 }
 
 static void
+sleeps(struct svd_request *q)
+{
+	sleep((unsigned int)atoi(q->value));
+}
+
+static void
 twice(struct svd_request *q)
 {
 	svd_answer(q, "1", 1);
@@ -82,6 +88,7 @@ static const struct svd_method methods[] = {
     {"echo", echo},
     {"length", length},
     {"die", die},
+    {"sleep", sleeps},
     {"twice", twice},
     {"fail", fail},
     {NULL, NULL},

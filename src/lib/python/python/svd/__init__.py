@@ -13,8 +13,10 @@ start, or where nobody wants to know. On a Python floor it is there; a worker
 that is executed finds it by PYTHONPATH. Described in svd.worker(3).
 
 The functions that tell svd something return True if it was told, False if
-nobody wants to know, and raise OSError where it fails: BlockingIOError where
-svd has not read what it was told before. They may be called by any thread.
+nobody wants to know, and raise OSError where it fails. What is told again and
+again, status() and heartbeat(), is no reason to end a worker: where svd is away,
+or has not read what it was told before, they return False. They may be called
+by any thread.
 
 With `channel = rpc` a worker can be asked, svd.serve(), and any program may
 ask it, svd.Worker("web").run("print(1)"): svd-channel(7).
@@ -64,7 +66,7 @@ def status(text: str) -> bool:
     data = text.encode("utf-8", "replace").replace(b"\n", b" ")
     if len(data) > _STATUS_MAX:  # not in the middle of a character
         data = data[:_STATUS_MAX].decode("utf-8", "ignore").encode()
-    return _notify(b"STATUS=" + data, socket.MSG_DONTWAIT)
+    return _mention(b"STATUS=" + data)
 
 
 def heartbeat() -> bool:
@@ -72,7 +74,7 @@ def heartbeat() -> bool:
 
     To be called at least every heartbeat_interval() seconds.
     """
-    return _notify(b"WATCHDOG=1", socket.MSG_DONTWAIT)
+    return _mention(b"WATCHDOG=1")
 
 
 def heartbeat_interval() -> Optional[float]:
@@ -210,6 +212,14 @@ def _notify(message: bytes, flags: int) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.sendto(message, flags | socket.MSG_NOSIGNAL, address)
     return True
+
+
+def _mention(message: bytes) -> bool:
+    """What is no loss if svd is not there to hear it."""
+    try:
+        return _notify(message, socket.MSG_DONTWAIT)
+    except (BlockingIOError, ConnectionRefusedError, FileNotFoundError):
+        return False
 
 
 def _tell_ready_fd() -> bool:
