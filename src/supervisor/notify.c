@@ -16,6 +16,7 @@
 #include "supervisor/supervisor.h"
 
 #define PREFIX "notify:"
+#define USEC_PER_MS 1000
 #define HOLD_BATCH 64   /* sockets that the keeper is told of at once */
 #define BATCH 16        /* workers in one turn of the loop */
 #define TURN_MAX 8      /* messages of each of them */
@@ -67,6 +68,23 @@ take_words(struct worker *w, const struct notify_text *n)
 	return w->rec.said != before;
 }
 
+/* At least so long from now on, until it is ready or has ended. Of the grace of
+ * one that hangs nothing more is given. */
+static int
+take_extension(struct worker *w, const struct notify_text *n)
+{
+	int64_t until = loop_now(w->sup->loop) + n->extend_usec / USEC_PER_MS;
+	enum worker_state state = w->rec.state;
+
+	if (n->extend_usec == -1 || until <= w->rec.deadline ||
+	    w->rec.deadline == 0 || w->rec.overdue != OVERDUE_NO ||
+	    (state != WS_STARTING && state != WS_STOPPING))
+		return 0;
+	w->rec.deadline = until;
+	worker_arm(w);
+	return 1;
+}
+
 /* One from a floor has said STARTED before, elsewhere. */
 static void
 on_ready(struct worker *w)
@@ -110,7 +128,8 @@ obey(struct worker *w, const struct notify_text *n)
 	/* Of a life that is over. */
 	if (w->rec.pid == 0)
 		return;
-	if (take_status(w, n) | take_errno(w, n) | take_words(w, n))
+	if (take_status(w, n) | take_errno(w, n) | take_words(w, n) |
+	    take_extension(w, n))
 		worker_record(w);
 	if (n->says & SAYS_READY)
 		on_ready(w);

@@ -11,6 +11,7 @@ import signal
 import socket
 import stat
 import subprocess
+import time
 
 import pytest
 
@@ -385,3 +386,32 @@ def test_a_heart_that_beats_and_one_that_stops(fleet):
             wait_for(lambda: False, 0.06 / SLOW)
     wait_for(lambda: f.deaths("w"))
     assert "no heartbeat within 400ms" in f.deaths("w")[0]["reason"]
+
+
+def test_who_starts_may_ask_for_more_time(fleet):
+    f = fleet(ONE + "ready = notify\nstart_timeout = 2s\n")
+    pid = f.wait("w", state="STARTING", pid=bool)["pid"]
+    say(f, "EXTEND_TIMEOUT_USEC=3600000000\nSTATUS=slow")
+    hears(f, "slow")
+    far = f.why("w")["until"]
+    say(f, "EXTEND_TIMEOUT_USEC=1\nSTATUS=less")
+    hears(f, "less")
+    assert f.why("w")["until"][:15] == far[:15]
+    f.kill_supervisor()
+    assert f.why("w")["until"][:15] == far[:15]
+    assert f.worker("w")["pid"] == pid
+    say(f, "READY=1")
+    f.wait("w", state="RUNNING")
+
+
+def test_who_stops_may_ask_for_more_time(fleet):
+    f = fleet(f"[worker:w]\ncommand = {act('ignore', 15, 'pause')}\n"
+              "stop_timeout = 1s\n")
+    f.running()
+    say(f, "EXTEND_TIMEOUT_USEC=3600000000\nSTATUS=too early")
+    hears(f, "too early")
+    f.ctl("--no-wait", "stop", "w")
+    say(f, "EXTEND_TIMEOUT_USEC=2000000\nSTATUS=wait")
+    begun = time.monotonic()
+    f.wait("w", state="STOPPED")
+    assert time.monotonic() - begun > 1.5
