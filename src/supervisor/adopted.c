@@ -34,18 +34,33 @@ held_name(const struct worker *w, char out[KEEPER_NAME_MAX + 1])
 	snprintf(out, KEEPER_NAME_MAX + 1, PREFIX "%s", w->rec.name);
 }
 
-void
-adopted_release(struct worker *w)
+static void
+free_adopted(struct adopted *a)
 {
-	struct adopted *a = w->adopted;
-
-	if (a == NULL)
-		return;
 	loop_io_set(&a->io, 0);
 	loop_timer_stop(&a->again);
 	fd_close(&a->pidfd);
 	free(a);
+}
+
+void
+adopted_release(struct worker *w)
+{
+	if (w->adopted != NULL)
+		free_adopted(w->adopted);
 	w->adopted = NULL;
+}
+
+void
+adopted_over(struct worker *w)
+{
+	char name[KEEPER_NAME_MAX + 1];
+
+	if (!w->rec.adopted)
+		return;
+	held_name(w, name);
+	link_drop(&w->sup->link, name);
+	adopted_release(w);
 }
 
 static void
@@ -93,7 +108,6 @@ end(struct worker *w, const int *status)
 	    .at_rt = loop_realtime(s->loop),
 	    .pid = w->rec.pid,
 	    .code = -1};
-	char name[KEEPER_NAME_MAX + 1];
 
 	if (status != NULL && WIFEXITED(*status))
 		d.code = WEXITSTATUS(*status);
@@ -101,13 +115,9 @@ end(struct worker *w, const int *status)
 		d.signal = WTERMSIG(*status);
 		d.core = WCOREDUMP(*status) != 0;
 	}
-	held_name(w, name);
 	w->rec.stop_left = 0;
 	worker_ended(w, w->rec.pid, &d);
-	/* Recorded: nobody asks for it again. */
-	link_drop(&s->link, name);
 	end_stop(w);
-	adopted_release(w);
 	supervisor_wake(s);
 }
 
@@ -161,6 +171,28 @@ watch(struct worker *w, int pidfd)
 	loop_timer_init(w->sup->loop, &a->again, again_cb, a);
 	loop_io_set(&a->io, LOOP_READ);
 	w->adopted = a;
+	return 0;
+}
+
+int
+adopted_become(struct worker *w, int pid, int pidfd, struct err *e)
+{
+	struct adopted *before = w->adopted;
+	char name[KEEPER_NAME_MAX + 1];
+
+	held_name(w, name);
+	if (watch(w, pidfd) == -1)
+		return err_sys(e, ENOMEM, "cannot watch pid %d", pid);
+	link_hold(&w->sup->link, name, pidfd);
+	if (before != NULL)
+		free_adopted(before);
+	w->rec.pid = pid;
+	w->rec.adopted = 1;
+	identity_take(pid, pidfd, &w->rec.id);
+	worker_record(w);
+	log_info("%s: its main process is pid %d now, as it says",
+	    w->conf->name, pid);
+	supervisor_worker_changed(w->sup, w);
 	return 0;
 }
 

@@ -1,8 +1,9 @@
 /*
  * adopted: workers' processes that an earlier svd has made, which was killed
- * or has detached. They are not the keeper's children: each is watched, and
- * signalled, by a pidfd that the keeper holds as "pidfd:ID", and how it ended
- * is what the kernel tells of that, or unknown.
+ * or has detached; and those that a worker has made, and calls its main one.
+ * They are not the keeper's children: each is watched, and signalled, by a
+ * pidfd that the keeper holds as "pidfd:ID", and how it ended is what the
+ * kernel tells of that, or unknown.
  */
 #ifndef SVD_SUPERVISOR_ADOPTED_H
 #define SVD_SUPERVISOR_ADOPTED_H
@@ -26,6 +27,11 @@ void adopted_bury(struct supervisor *s);
 void adopted_keep_stop(struct worker *w);
 /* Watches it no more. */
 void adopted_release(struct worker *w);
+/* The same; and the keeper need not hold its pidfd: its end is on record. */
+void adopted_over(struct worker *w);
+/* pid, which is proven to be of w, is its main process from here on. Takes
+ * pidfd. -1: it is not, as there is no memory. */
+int adopted_become(struct worker *w, int pid, int pidfd, struct err *e);
 /* Is w's present process one? */
 static inline int
 adopted_is(const struct worker *w)

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/logline.h"
 #include "ipc/notify_text.h"
+#include "supervisor/main_pid.h"
 #include "supervisor/supervisor.h"
 
 #define PREFIX "notify:"
@@ -123,11 +124,30 @@ take_errno(struct worker *w, const struct notify_text *n)
 }
 
 static void
-obey(struct worker *w, const struct notify_text *n)
+warn(struct worker *w, const char *what)
+{
+	if (!w->notify.warned)
+		log_warn("%s: a message of its by sd_notify is left out: %s",
+		    w->conf->name, what);
+	w->notify.warned = 1;
+}
+
+static void
+take_main_pid(struct worker *w, const struct notify_text *n, pid_t sender)
+{
+	struct err e;
+
+	if (n->main_pid != 0 && main_pid_take(w, n->main_pid, sender, &e) == -1)
+		warn(w, e.text);
+}
+
+static void
+obey(struct worker *w, const struct notify_text *n, pid_t sender)
 {
 	/* Of a life that is over. */
 	if (w->rec.pid == 0)
 		return;
+	take_main_pid(w, n, sender);
 	if (take_status(w, n) | take_errno(w, n) | take_words(w, n) |
 	    take_extension(w, n))
 		worker_record(w);
@@ -142,24 +162,28 @@ obey(struct worker *w, const struct notify_text *n)
 		watchdog_trigger(w);
 }
 
-static void
-warn(struct worker *w, const char *what)
-{
-	if (!w->notify.warned)
-		log_warn("%s: a message of its by sd_notify is left out: %s",
-		    w->conf->name, what);
-	w->notify.warned = 1;
-}
-
 /* Without the descriptors that came along: what is not received need not be
  * closed, which may take as long as its sender likes. */
 static ssize_t
-peek(int fd, char *text, size_t size, int *flags)
+peek(int fd, char *text, size_t size, int *flags, pid_t *sender)
 {
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(struct ucred))];
+	} control;
 	struct iovec iov = {.iov_base = text, .iov_len = size};
-	struct msghdr mh = {.msg_iov = &iov, .msg_iovlen = 1};
+	struct msghdr mh = {.msg_iov = &iov,
+	    .msg_iovlen = 1,
+	    .msg_control = control.bytes,
+	    .msg_controllen = sizeof(control.bytes)};
 	ssize_t n = recvmsg(fd, &mh, MSG_PEEK | MSG_DONTWAIT);
+	struct cmsghdr *cm = n == -1 ? NULL : CMSG_FIRSTHDR(&mh);
+	struct ucred from = {.pid = 0};
 
+	if (cm != NULL && cm->cmsg_level == SOL_SOCKET &&
+	    cm->cmsg_type == SCM_CREDENTIALS)
+		memcpy(&from, CMSG_DATA(cm), sizeof(from));
+	*sender = from.pid;
 	*flags = mh.msg_flags;
 	return n;
 }
@@ -171,10 +195,11 @@ read_one(struct worker *w, int obeyed)
 	static char text[NOTIFY_TEXT_MAX];
 	struct notify_text n;
 	const char *what;
+	pid_t sender;
 	ssize_t len;
 	int flags;
 
-	len = peek(w->notify.fd, text, sizeof(text), &flags);
+	len = peek(w->notify.fd, text, sizeof(text), &flags, &sender);
 	if (len == -1)
 		return 0;
 	what = flags & MSG_TRUNC ? "it is too long"
@@ -183,7 +208,7 @@ read_one(struct worker *w, int obeyed)
 		warn(w, what);
 	else if (obeyed) {
 		w->notify.reading = 1;
-		obey(w, &n);
+		obey(w, &n, sender);
 		w->notify.reading = 0;
 	}
 	/* Closes what came along, too: that is all there is to a BARRIER. */

@@ -279,7 +279,6 @@ hear_last_words(struct worker *w)
 		floor_socket_finish(fs);
 	if (w->line != NULL)
 		line_finish(w->line);
-	notify_read(w);
 	if (w->rec.fault[0] == '\0')
 		trace_put(w, NULL);
 }
@@ -311,6 +310,10 @@ worker_ended(struct worker *w, int pid, const struct death *d)
 	}
 	if (pid != w->rec.pid)
 		return;
+	/* It may have said that another is the main process by now. */
+	notify_read(w);
+	if (pid != w->rec.pid)
+		return;
 	dump_forget(w);
 	line = w->line;
 	w->rec.last = *d;
@@ -328,6 +331,7 @@ worker_ended(struct worker *w, int pid, const struct death *d)
 	w->rec.channel = CHANNEL_CLOSED;
 	judge(w);
 	/* Only now that it is on record. */
+	adopted_over(w);
 	channel_close(w);
 	if (line != NULL)
 		line_end(line);
