@@ -457,11 +457,11 @@ def test_a_successor_gives_no_more_time(fleet):
 
 
 def test_who_is_ready_while_svd_sleeps_is_not_late(fleet, tmp_path):
-    f, pid = waits_by(fleet, "unix", "start_timeout = 500ms")
+    f, pid = waits_by(fleet, "unix", "start_timeout = 1s")
     supervisor = f.supervisor()
     os.kill(supervisor, signal.SIGSTOP)
     with peer(socket.AF_UNIX, str(f.path("sock"))):
-        time.sleep(0.8)
+        time.sleep(1.2)
         os.kill(supervisor, signal.SIGCONT)
         assert f.wait("w", **READY)["pid"] == pid
 
