@@ -11,10 +11,10 @@ HERE = __file__.rsplit("/", 1)[0]
 
 # Sections by what may be done to them. Whatever dies of itself is never told
 # anything, so that each of its restarts is its own.
-STEADY = ["steady", "fsteady", "pysteady"]      # nothing at all
-DYING = ["crash", "fcrash", "pycrash", "family"]  # kills
+STEADY = ["steady", "fsteady", "pysteady", "asked"]  # nothing at all
+DYING = ["crash", "fcrash", "pycrash", "acrash", "family"]  # kills
 FLOODS = ["file", "apart", "log", "ffile", "tty", "disk"]  # kills, restarts
-OBEYING = ["obey", "gobey", "pyobey"]           # kills, all commands
+OBEYING = ["obey", "gobey", "pyobey", "aobey"]  # kills, all commands
 SCALED = "scaled"
 VARIED = "varied"
 ONCE = "once"
@@ -71,6 +71,7 @@ class FleetFile:
         self.add("steady", witness(lives, "steady"), 2)
         self.add("fsteady", on_floor(lives, "steady"))
         self.add("pysteady", on_python(lives, "steady"))
+        self.add("asked", witness(lives, "steady"), ready="command:/bin/true")
 
     def add_dying(self, lives):
         again = {"backoff_delay": "40ms", "backoff_limit": "80ms",
@@ -78,6 +79,8 @@ class FleetFile:
         self.add("crash", witness(lives, "crash", 150), 3, **again)
         self.add("fcrash", on_floor(lives, "crash", 150), 2, **again)
         self.add("pycrash", on_python(lives, "crash", 150), **again)
+        self.add("acrash", witness(lives, "crash", 150), 2,
+                 ready="command:/bin/true", **again)
         self.add("family", witness(lives, "family", 200), 2, **again)
 
     def add_floods(self, lives):
@@ -106,6 +109,9 @@ class FleetFile:
         self.add("obey", witness(lives, "steady"), 2, **again)
         self.add("gobey", on_floor(lives, "steady", name="g"), 2, **again)
         self.add("pyobey", on_python(lives, "steady"), **again)
+        # Somebody listens there, and it may even be the supervisor.
+        self.add("aobey", witness(lives, "steady"), **again,
+                 ready=f"unix:{self.where}/run/control.sock")
         self.add(SCALED, witness(lives, "steady"), self.numprocs, **again)
         self.add(VARIED, witness(lives, "steady"), **again,
                  environment=f"VARIANT={self.variant}")

@@ -100,6 +100,12 @@ def kill_all(f):
     wait_for(lambda: not any(pid and alive(pid) for pid in roles))
 
 
+def field(pid, name):
+    """Of /proc/PID/status."""
+    with open(f"/proc/{pid}/status") as status:
+        return dict(line.split(":\t", 1) for line in status)[name]
+
+
 def file_worker(f_or_dir, *words, name="w", **keys):
     lines = "".join(f"{k} = {v}\n" for k, v in keys.items())
     return (f"[worker:{name}]\ncommand = {act(*words)}\nrestart = no\n"
@@ -126,6 +132,21 @@ def test_what_was_not_read_when_all_of_svd_was_killed_is_not_lost(
         (tmp_path / "w.log").read_text() == ""
     start_again(f, store.fds.keys(), store.fds.values())
     wait_for(lambda: (tmp_path / "w.log").read_text() == "last words\n")
+
+
+def test_that_a_worker_is_ready_is_heard_after_all_of_svd_was_killed(
+        fleet, store, tmp_path):
+    f = start(fleet, store, file_worker(
+        tmp_path, "on", 10, "/proc/self/fd/4", "pause", ready="fd",
+        start_timeout="1h"))
+    pid = f.wait("w", state="STARTING", pid=bool)["pid"]
+    store.until(lambda fds: "ready%3Aw%3A0" in fds)
+    kill_all(f)
+    store.take_all()
+    wait_for(lambda: (int(field(pid, "SigCgt"), 16) >> 9) & 1)
+    os.kill(pid, signal.SIGUSR1)
+    start_again(f, store.fds.keys(), store.fds.values())
+    assert f.wait("w", state="RUNNING")["pid"] == pid
 
 
 def test_what_comes_from_elsewhere_is_closed(fleet, store, tmp_path):
