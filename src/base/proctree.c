@@ -6,6 +6,11 @@
  * child that was not known: then nobody is left who could fork. The kill goes
  * bottom up: a stopped parent reaps nobody, so no pid on the list can come to
  * mean another process meanwhile.
+ *
+ * As a rule there is one process, which sleeps and has no children. That is
+ * killed at once: on a busy machine it takes two turns at a processor until it
+ * has stopped and has ended, and we would sleep through the first one. What it
+ * may have forked meanwhile is looked for before it has had its turn.
  */
 #include "base/proctree.h"
 
@@ -44,7 +49,8 @@ struct tree {
 	size_t nprocs, cap;
 	unsigned char *seen;                 /* one bit a pid */
 	int quiet;                           /* this pass has changed nothing */
-	int found;                           /* by note_if_wanted() */
+	int found;                           /* by note_*() */
+	int awake;                           /* a thread that was visited */
 	int (*wanted)(pid_t pid, void *arg); /* of add_if_wanted() */
 	void *arg;
 };
@@ -136,6 +142,13 @@ note_if_wanted(struct tree *t, pid_t pid)
 	t->found = t->found || t->wanted(pid, t->arg);
 }
 
+static void
+note_any(struct tree *t, pid_t pid)
+{
+	(void)pid;
+	t->found = 1;
+}
+
 /* Calls fn for each number of a children file. */
 static void
 each_child(struct tree *t, int task, const char *tid, child_fn *fn)
@@ -195,6 +208,8 @@ visit_thread(struct tree *t, int task, const char *tid, child_fn *fn)
 		return 0;
 	if (state != 'T' && state != 't')
 		t->quiet = 0;
+	if (state != 'S')
+		t->awake = 1;
 	each_child(t, task, tid, fn);
 	return 1;
 }
@@ -298,15 +313,38 @@ kill_bare(pid_t pid)
 	return 1;
 }
 
+static int
+is_sleeping_leaf(struct tree *t, pid_t pid)
+{
+	t->found = t->awake = 0;
+	return each_thread(t, pid, note_any) == 1 && !t->found && !t->awake;
+}
+
+/* Of the open tree; -1: its root was not reached. */
+static int
+kill_from(struct tree *t, const struct proc *root)
+{
+	if (root->pid <= 1 || root->pid == getpid())
+		return -1;
+	if (is_sleeping_leaf(t, root->pid) && send(root, SIGKILL) == 0) {
+		each_thread(t, root->pid, tree_add);
+		return 1 + (t->nprocs > 0 ? tree_kill(t, 0) : 0);
+	}
+	tree_add_proc(t, root);
+	return t->nprocs > 0 ? tree_kill(t, 0) : -1;
+}
+
 int
 proctree_kill(pid_t pid)
 {
+	const struct proc root = {.pid = pid, .pidfd = -1};
 	struct tree t = {.proc = -1};
-	int killed;
+	int killed = -1;
 
 	if (tree_open(&t) == 0)
-		tree_add(&t, pid);
-	killed = t.nprocs > 0 ? tree_kill(&t, 0) : kill_bare(pid);
+		killed = kill_from(&t, &root);
+	if (killed == -1)
+		killed = kill_bare(pid);
 	tree_close(&t);
 	return killed;
 }
@@ -315,14 +353,12 @@ int
 proctree_kill_proven(pid_t pid, int pidfd)
 {
 	struct tree t = {.proc = -1};
-	struct proc root = {.pid = pid, .pidfd = pidfd};
-	int killed;
+	const struct proc root = {.pid = pid, .pidfd = pidfd};
+	int killed = -1;
 
 	if (tree_open(&t) == 0)
-		tree_add_proc(&t, &root);
-	if (t.nprocs > 0)
-		killed = tree_kill(&t, 0);
-	else
+		killed = kill_from(&t, &root);
+	if (killed == -1)
 		killed = sys_pidfd_send_signal(pidfd, SIGKILL) == 0;
 	tree_close(&t);
 	return killed;

@@ -11,7 +11,8 @@
 
 /*
  * SIGKILL to pid and all its descendants: each is stopped first, top down, so
- * that none can fork away, then all are killed. pid must be known to be the
+ * that none can fork away, then all are killed; but one without any, that
+ * sleeps, is killed at once. pid must be known to be the
  * right process (an unreaped child, or proven by its pidfd).
  * Returns how many were killed. Descendants over an internal limit of 65536
  * are left to the next call.

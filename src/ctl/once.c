@@ -192,36 +192,63 @@ kill_without_daemon(struct ctl *ctl)
 	return status;
 }
 
-/* Sends Kill and waits; where that takes long, asks once a second on another
- * connection whether the daemon still lives. */
+/* Where no answer comes: asks on another connection whether the daemon lives,
+ * and sends the call again if its connection was lost. */
 static enum client_result
-kill_and_wait(struct ctl *ctl, json_t *parameters, json_t *again, json_t **msg,
+try_again(struct ctl *ctl, json_t *parameters, json_t *again, struct err *e)
+{
+	enum client_result r = ping(ctl, e);
+
+	if (r != CLIENT_REPLY || ctl->client.fd != -1)
+		return r;
+	json_object_update(parameters, again);
+	return client_send(&ctl->client, ctl->command->method, parameters,
+	    within(ctl, ALIVE_MS), e);
+}
+
+static enum client_result
+await_kill(struct ctl *ctl, json_t *parameters, json_t *again, json_t **msg,
     struct err *e)
 {
 	enum client_result r;
-	int sent = 0;
 
-	for (;;) {
-		r = sent ? CLIENT_REPLY
-		         : client_send(&ctl->client, ctl->command->method,
-			       parameters, within(ctl, ALIVE_MS), e);
-		if (r == CLIENT_REPLY)
-			r = client_receive(
-			    &ctl->client, within(ctl, ALIVE_MS), msg, e);
+	do {
+		r = client_receive(&ctl->client, within(ctl, ALIVE_MS), msg, e);
 		if (r != CLIENT_LOST && r != CLIENT_TIMEOUT)
 			return r;
-		if (sys_now_ms() >= ctl->deadline)
-			return CLIENT_TIMEOUT;
-		r = ping(ctl, e);
-		if (r != CLIENT_REPLY)
-			return r;
-		/* Half a call, or none, ends its connection. */
-		sent = ctl->client.fd != -1;
-		json_object_update(parameters, again);
-	}
+		do {
+			if (sys_now_ms() >= ctl->deadline)
+				return CLIENT_TIMEOUT;
+			r = try_again(ctl, parameters, again, e);
+		} while (r == CLIENT_LOST);
+	} while (r == CLIENT_REPLY);
+	return r;
 }
 
-/* Not the successors, where the call is to be sent again. */
+/*
+ * Which generations there are is asked with the same breath, and answered
+ * before the Kill is obeyed: where no answer came, nothing was done. The
+ * successors are not meant where the Kill is to be sent again.
+ */
+static enum client_result
+look_and_kill(struct ctl *ctl, json_t *names, json_t *parameters, json_t **msg,
+    struct err *e)
+{
+	int64_t deadline = within(ctl, ALIVE_MS);
+	enum client_result r;
+
+	do {
+		r = client_send(
+		    &ctl->client, FLEET("Status"), names, deadline, e);
+		if (r == CLIENT_REPLY)
+			r = client_send(&ctl->client, ctl->command->method,
+			    parameters, deadline, e);
+		if (r == CLIENT_REPLY)
+			r = client_receive(&ctl->client, deadline, msg, e);
+	} while (r == CLIENT_LOST && client_pause(deadline));
+	return r == CLIENT_LOST ? CLIENT_TIMEOUT : r;
+}
+
 static enum client_result
 kill_by_daemon(struct ctl *ctl, json_t *parameters, json_t **msg, struct err *e)
 {
@@ -229,15 +256,14 @@ kill_by_daemon(struct ctl *ctl, json_t *parameters, json_t **msg, struct err *e)
 	struct varlink_reply reply;
 	enum client_result r;
 
-	r = client_call(&ctl->client, FLEET("Status"), names, NULL,
-	    within(ctl, ALIVE_MS), msg, e);
+	r = look_and_kill(ctl, names, parameters, msg, e);
 	json_decref(names);
 	if (r != CLIENT_REPLY || varlink_read_reply(*msg, &reply, e) == -1 ||
 	    reply.error != NULL)
 		return r;
 	again = generations_of(reply.parameters);
 	json_decref(*msg);
-	r = kill_and_wait(ctl, parameters, again, msg, e);
+	r = await_kill(ctl, parameters, again, msg, e);
 	json_decref(again);
 	return r;
 }

@@ -216,6 +216,13 @@ client_cb(struct loop_io *io, int events)
 	queue(cl);
 }
 
+/* Nothing is in the way of its next call, and that is to act. */
+static int
+goes_on_to_act(struct client *cl)
+{
+	return cl->out.len == 0 && cl->later == NULL && client_wants_to_act(cl);
+}
+
 /* One call, or one piece. */
 static void
 take_turn(struct client *cl)
@@ -226,6 +233,9 @@ take_turn(struct client *cl)
 	rc = client_flush(cl);
 	if (rc == 0 && cl->out.len == 0)
 		rc = cl->later != NULL ? client_answer(cl) : obey(cl);
+	/* As svctl kill does: it looks, and acts without having seen. */
+	if (rc == 0 && goes_on_to_act(cl))
+		rc = obey(cl);
 	settle(cl, rc);
 }
 
@@ -328,6 +338,12 @@ control_worker_changed(struct control *c, struct worker *w)
 		if (cl->later != NULL && cl->later->kind->look != NULL &&
 		    cl->later->kind->look(cl->later, w))
 			control_wake(c);
+}
+
+int
+control_has_clients(const struct control *c)
+{
+	return c != NULL && c->nclients > 0;
 }
 
 /* All that each takes at once: there is no next turn. */

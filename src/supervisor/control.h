@@ -30,6 +30,9 @@ void control_answer(struct answer *a);
  * next calls. */
 void
 control_adopt(struct control *c, int fd, const char *unread, size_t unread_len);
+/* Is somebody connected, who may ask for something at any time? c may be NULL.
+ */
+int control_has_clients(const struct control *c);
 /* Answers now whoever can be answered: there will be no next turn. c may be
  * NULL. */
 void control_finish(struct control *c);

@@ -24,7 +24,8 @@
 #include "supervisor/supervisor.h"
 #include "supervisor/trace.h"
 
-#define KEEPER_BATCH 32 /* messages read in one turn of the loop */
+#define KEEPER_BATCH 32 /* messages read in one turn of the loop, */
+#define KEEPER_MS 2     /* for which it has so long */
 #define STATE_RETRY_MS 1000
 
 /* Not before it is recorded: a successor must be told again. At the end of the
@@ -192,6 +193,7 @@ keeper_cb(struct loop_io *io, int events)
 {
 	unsigned char packet[KEEPER_PACKET_MAX];
 	struct supervisor *s = io->arg;
+	int64_t begun = loop_now(s->loop);
 	struct keeper_msg m;
 	int i, rc = 0;
 
@@ -201,6 +203,8 @@ keeper_cb(struct loop_io *io, int events)
 		if (rc != 1)
 			break;
 		obey_keeper(s, &m);
+		if (loop_now(s->loop) - begun >= KEEPER_MS)
+			break;
 	}
 	if (rc == -1) {
 		log_error("the keeper is gone");

@@ -15,7 +15,10 @@
 
 #define SWEEP_AGAIN_MS 1
 #define SPAWN_BATCH 16 /* births in one turn of the loop, */
-#define SPAWN_MS 4     /* for which it has so long */
+#define SPAWN_MS                                               \
+	4 /* for which it has so long; one, while somebody is  \
+	     connected: a birth sleeps until its child has had \
+	     its turn at a processor */
 #define EXIT_NO_STATUS 10
 
 /* Never one of an earlier supervisor's, whose births may still be unread. */
@@ -54,35 +57,40 @@ supervisor_unqueue_spawn(struct worker *w)
 
 static void check_end(struct supervisor *s);
 
+/* Some of the births that are due. 1: there is no room for the records of more:
+ * nobody is born of whom nothing could be recorded. */
+static int
+give_birth(struct supervisor *s)
+{
+	int64_t begun = loop_now(s->loop);
+	struct worker *w;
+	int n = 0;
+
+	while ((w = TAILQ_FIRST(&s->spawns)) != NULL && n++ < SPAWN_BATCH) {
+		if (state_reserve(&s->state) == -1)
+			return 1;
+		supervisor_unqueue_spawn(w);
+		worker_spawn(w);
+		if (control_has_clients(s->control) ||
+		    loop_now(s->loop) - begun >= SPAWN_MS)
+			break;
+	}
+	return 0;
+}
+
 /* The same turn serves the dead first, so that nothing of a predecessor lives
  * when its successor is born. */
 void
 supervisor_spawn_turn(struct supervisor *s)
 {
-	int swept = s->sweep.n > 0, blocked = 0, i;
-	int64_t begun;
-	struct worker *w;
+	int swept = s->sweep.n > 0, blocked;
 
 	if (sweep_run(s)) {
 		link_flush(&s->link);
 		loop_timer_start(&s->spawn_turn, SWEEP_AGAIN_MS);
 		return;
 	}
-	begun = loop_now(s->loop);
-	for (i = 0; i < SPAWN_BATCH; i++) {
-		if (loop_now(s->loop) - begun >= SPAWN_MS)
-			break;
-		w = TAILQ_FIRST(&s->spawns);
-		if (w == NULL)
-			break;
-		/* Nobody is born of whom nothing could be recorded. */
-		if (state_reserve(&s->state) == -1) {
-			blocked = 1;
-			break;
-		}
-		supervisor_unqueue_spawn(w);
-		worker_spawn(w);
-	}
+	blocked = give_birth(s);
 	/* A successor is born in the next turn; it need not wait for what the
 	 * keeper then does. */
 	if (!swept)

@@ -17,6 +17,13 @@ control_worker_changed(struct control *c, struct worker *w)
 	(void)w;
 }
 
+int
+control_has_clients(const struct control *c)
+{
+	(void)c;
+	return 0;
+}
+
 void
 control_wake(struct control *c)
 {

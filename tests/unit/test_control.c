@@ -47,7 +47,7 @@ enum {
 static struct supervisor sup;
 static struct worker workers[NWORKERS];
 static struct worker_conf confs[NWORKERS];
-static int stops, commands, signals_sent;
+static int stops, commands, signals_sent, kills;
 
 int
 supervisor_each_named(struct supervisor *s, const char *name,
@@ -140,6 +140,7 @@ worker_kill(struct worker *w, struct err *e)
 {
 	(void)e;
 	ck_assert_int_ne(w->rec.pid, 0);
+	kills++;
 	return 0;
 }
 
@@ -575,7 +576,7 @@ set_up(void)
 	log_init("test", LOG_LEVEL_ERROR);
 	memset(&sup, 0, sizeof(sup));
 	memset(&in, 0, sizeof(in));
-	stops = commands = signals_sent = 0;
+	stops = commands = signals_sent = kills = 0;
 	strcpy(dir + strlen(dir) - 6, "XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 	snprintf(path, sizeof(path), "%s/s", dir);
@@ -1200,6 +1201,61 @@ START_TEST(test_each_turn_serves_one_call)
 }
 END_TEST
 
+static void
+be_killed(int fd)
+{
+	become(WEB0, WS_RUNNING);
+	ask(fd, CALL("Kill", "\"names\":[\"web:0\"],\"wait\":false"));
+}
+
+/* Who acts does not wait for what a hundred others look at, neither where he
+ * was there before nor where he comes behind them. */
+START_TEST(test_who_acts_comes_before_those_who_look)
+{
+	int old = new_client(), fds[100], i, n;
+
+	ask(old, CALL("Ping", ""));
+	expect_reply(old);
+	for (i = 0; i < 100; i++) {
+		fds[i] = new_client();
+		for (n = 0; n < 20; n++)
+			ask(fds[i], CALL("Why", ""));
+	}
+	pump(0);
+	for (i = 0; i < 2; i++) {
+		be_killed(i == 0 ? old : new_client());
+		for (n = 0; kills == i; n++)
+			pump(0);
+		ck_assert_int_lt(n, 8);
+	}
+	for (i = 0; i < 100; i++)
+		for (n = 0; n < 20; n++)
+			expect_reply(fds[i]);
+	for (i = 0; i < 100; i++)
+		close(fds[i]);
+	close(old);
+}
+END_TEST
+
+/* As svctl kill does it: the answer to the first call is out before the second
+ * one is obeyed, which needs no turn of its own. */
+START_TEST(test_a_look_and_an_act_in_one_breath)
+{
+	static const char calls[] =
+	    CALL("Status", "\"names\":[\"web:0\"]") "\0" CALL(
+		"Kill", "\"names\":[\"web:0\"],\"wait\":false");
+	int fd = new_client();
+
+	become(WEB0, WS_RUNNING);
+	put(fd, calls, sizeof(calls));
+	expect_reply(fd);
+	ck_assert_ptr_nonnull(json_object_get(parameters(), "workers"));
+	ck_assert_int_eq(kills, 1);
+	expect_reply(fd);
+	close(fd);
+}
+END_TEST
+
 /* A socket counts as writable only while it is mostly empty. */
 START_TEST(test_many_unread_replies_do_not_stop_it)
 {
@@ -1749,6 +1805,8 @@ suite(void)
 	tcase_add_test(t, test_oversize_message_costs_its_client_only);
 	tcase_add_test(t, test_client_that_never_reads);
 	tcase_add_test(t, test_each_turn_serves_one_call);
+	tcase_add_test(t, test_who_acts_comes_before_those_who_look);
+	tcase_add_test(t, test_a_look_and_an_act_in_one_breath);
 	tcase_add_test(t, test_many_unread_replies_do_not_stop_it);
 	tcase_add_test(t, test_oneway_is_not_answered);
 	tcase_add_loop_test(t, test_hang_up_while_waiting_is_noticed, 0, 2);
