@@ -360,9 +360,9 @@ def test_long_status_shows_memory_and_processor_time(fleet):
     assert w["cpu_ms"] >= 0
     assert [seen["down"][key] for key in USAGE] == [None] * 5
     out = [line.split() for line in f.ctl("status", "-l").out.splitlines()]
-    assert out[0][-5:] == ["RSS", "PSS", "PRIVATE", "SHARED", "CPU"]
-    assert out[1][-5].endswith("M") and out[1][-1].endswith("s")
-    assert out[2][-5:] == ["-"] * 5
+    assert out[0][-6:] == ["RSS", "PSS", "PRIVATE", "SHARED", "CPU", "STATUS"]
+    assert out[1][-6].endswith("M") and out[1][-2].endswith("s")
+    assert out[2][-6:] == ["-"] * 6
     assert not set(USAGE) & set(f.worker("w")), "only where it is asked for"
     assert f.svctl("ping", "-l").rc == 2
 
