@@ -13,6 +13,11 @@ import pytest
 from svdtest import BUILD, IS_ROOT, SLOW, act, alive, children, wait_for
 
 HUNG = BUILD / "tests/hung"
+NOBODY = 65534
+try:
+    YAMA = open("/proc/sys/kernel/yama/ptrace_scope").read().strip() != "0"
+except OSError:
+    YAMA = False
 
 
 def state_of(pid):
@@ -255,12 +260,13 @@ def holds_the_lock():
 """
 
 
-def python_floor(fleet, workers, spares=0):
+def python_floor(fleet, workers, spares=0, user=None):
     f = fleet("", launch=False)
     f.path("holder.py").write_text(HOLDER)
     f.ini.write_text(f"[fleet]\nname = test\n[floor:py]\nruntime = python\n"
                      f"python = {sys.executable}\npath = {f.path('.')}\n"
-                     f"preload = holder\nspares = {spares}\n{workers}")
+                     f"preload = holder\nspares = {spares}\n" +
+                     (f"user = {user}\n" if user else "") + workers)
     f.start()
     return f
 
@@ -282,6 +288,34 @@ def test_python_that_holds_its_lock_in_c(fleet, spares):
             assert told.count("in holds_the_lock") == 1, told
             assert told.count("Current thread") == 1, told
     assert "in serve" in stacks(f.ctl("dump", "floor:py").out)
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="needs root to have other users")
+def test_workers_of_another_user(fleet):
+    f = python_floor(fleet, f"[worker:w]\nfloor = py\nuser = {NOBODY}\n"
+                            "entry = holder:holds_the_lock\n"
+                            f"[worker:x]\ncommand = {HUNG} names\n"
+                            f"user = {NOBODY}\nstop_timeout = 0\n", user="root")
+    for pid in f.running("w", "x").values():
+        wait_in(pid, "pause")
+    told = f.ctl("dump", "w", "x").out
+    assert "in holds_the_lock" in stacks(told)
+    assert "in_names" in told and "may not be seen" not in told
+
+
+@pytest.mark.skipif(not IS_ROOT or YAMA, reason="needs root, and no Yama")
+def test_the_debugger_is_the_worker_s_user_and_has_nothing_of_svd(fleet):
+    f = fleet("", launch=False)
+    f.env = slow_tool(f, then='echo "#1 $(id -u) $(id -G)"; '
+                              'echo "#2 $(ls /proc/self/fd | wc -l)"; '
+                              'echo "#3 ${SVD_TEST_ID-none}"')
+    f.ini.write_text(worker("sleep", user=NOBODY))
+    f.start()
+    f.running()
+    text = f.ctl("dump", "w").out
+    assert f"#1 {NOBODY} {NOBODY}\n" in text
+    # Three, and that of the directory.
+    assert "#2 4\n" in text and "#3 none\n" in text
 
 
 def test_the_floor_s_signal_may_be_another_s(fleet):
