@@ -65,9 +65,9 @@ def test_workers_do_not_inherit_the_log(fleet):
 
 
 @pytest.mark.parametrize("text,need", [
-    ("numprocs = 50\nstdout = log\n", 200),
-    ("numprocs = 50\nstdout = file:/tmp/one\n", 201),
-    ("numprocs = 50\nstdout = syslog\nstderr = file:/tmp/%n\n", 350),
+    ("numprocs = 50\nstdout = log\n", 250),
+    ("numprocs = 50\nstdout = file:/tmp/one\n", 251),
+    ("numprocs = 50\nstdout = syslog\nstderr = file:/tmp/%n\n", 400),
 ])
 def test_a_fleet_without_descriptors_for_its_output_is_refused(
         fleet, text, need):

@@ -54,7 +54,8 @@ def test_a_fleet_is_started_and_shown(machine):
     assert set(u.pids().values()) < set(u.processes())
     theirs = "".join(u.environ(u.pids()["w:0"]))
     assert "SVD_WORKER=w:0" in theirs
-    for name in ("NOTIFY_SOCKET", "WATCHDOG", "LISTEN", "FDSTORE"):
+    assert "NOTIFY_SOCKET=/run/svd/shown/notify/w:0" in theirs
+    for name in ("/run/systemd", "WATCHDOG", "LISTEN", "FDSTORE"):
         assert name not in theirs
     assert "NOTIFY_SOCKET" in "".join(u.environ(main))
     machine.run("kill", "-STOP", u.pids()["w:1"])
