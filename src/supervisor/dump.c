@@ -50,8 +50,9 @@ known_times(const struct worker *w, struct buf *out)
 	    out, "%s%s\n", w->error[0] == '\0' ? "" : ": ", w->error);
 }
 
-int
-dump_known(const struct worker *w, struct buf *out)
+/* What svd itself knows of it: the first lines. -1: no memory. */
+static int
+say_known(const struct worker *w, struct buf *out)
 {
 	char watchdog[WATCHDOG_TEXT_SIZE], text[REQUEST_SIZE];
 	const char *channel = channel_text(w);
@@ -135,7 +136,7 @@ dump_new(struct worker *w, int64_t ms, void (*done)(void *arg), void *arg)
 {
 	struct dump *d = calloc(1, sizeof(*d));
 
-	if (d == NULL || dump_known(w, &d->text) == -1) {
+	if (d == NULL || say_known(w, &d->text) == -1) {
 		dump_free(d);
 		return NULL;
 	}

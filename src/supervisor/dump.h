@@ -9,7 +9,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/buf.h"
 #include "base/err.h"
 
 #define DUMPS_MAX 4           /* at once, in all of the fleet */
@@ -34,9 +33,6 @@ const char *dump_cut(const struct dump *d);
  * may be of any encoding. Valid as long as d.
  */
 const char *dump_text(const struct dump *d);
-/* Appends what svd itself knows of w: the first lines of each dump. -1: no
- * memory. */
-int dump_known(const struct worker *w, struct buf *out);
 /* At any time; NULL is allowed. */
 void dump_free(struct dump *d);
 

@@ -164,7 +164,6 @@ begin(struct worker *w, void (*then)(struct worker *w), struct err *e)
 void
 dump_then(struct worker *w, void (*then)(struct worker *w))
 {
-	struct buf known = {0};
 	struct err e;
 
 	if (w->last_look != NULL) {
@@ -173,10 +172,8 @@ dump_then(struct worker *w, void (*then)(struct worker *w))
 	}
 	if (begin(w, then, &e) == 0)
 		return;
-	if (dump_known(w, &known) == 0)
-		log_lines(w, known.data);
-	buf_release(&known);
-	log_warn("%s: no more of it is dumped: %s", w->conf->name, e.text);
+	/* One line: there may be a thousand of them. */
+	log_warn("%s: no dump of it: %s", w->conf->name, e.text);
 	if (then != NULL)
 		then(w);
 }
