@@ -1,7 +1,7 @@
 /*
  * adopted: workers' processes that an earlier svd has made, which was killed
- * or has detached; and those that a worker has made, and calls its main one.
- * They are not the keeper's children: each is watched, and signalled, by a
+ * or has detached; and those that a worker has made and calls its main ones.
+ * They need not be the keeper's children: each is watched, and signalled, by a
  * pidfd that the keeper holds as "pidfd:ID", and how it ended is what the
  * kernel tells of that, or unknown.
  */
