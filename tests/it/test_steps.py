@@ -16,6 +16,7 @@ import pytest
 
 from output import difference, rotated
 from steps import call, ended, floor_of, look, stanza, start, steps_of
+from test_said import say
 from svdtest import (ROUNDS, act, alive, children, floor, on_floor, wait_for)
 
 SEED = int(os.environ["SVD_TEST_SEED"])
@@ -414,7 +415,48 @@ class Succession(UserSignal):
         os.kill(f.supervisor(), signal.SIGKILL)
 
 
-CHANGES = [Death, DeathOnFloor, Backoff, Failure, Oneshot, Stop, StopOnFloor,
+class Says(Change):
+    """It says that it is ready, and how."""
+    keys = (*QUICK, "ready = notify")
+    after = {"state": "RUNNING", "ready": True}
+    plus = {"generation": 0, "restarts": 0}
+
+    def before(self, f):
+        f.ctl("stop", "w")
+        f.ctl("--no-wait", "start", "w")
+        f.wait("w", state="STARTING", pid=bool)
+
+    def act(self, f, was):
+        say(f, "READY=1\nSTATUS=now\nEXTEND_TIMEOUT_USEC=1")
+
+    def settled(self, f, was):
+        super().settled(f, was)
+        wait_for(lambda: f.why("w")["status"] == "now")
+
+
+class SaysMain(Change):
+    """It says that a child of its is the main process."""
+    words = ("fork", "{", "pause", "}", "pause")
+    plus = {"generation": 0, "restarts": 0}
+
+    def before(self, f):
+        f.ctl("restart", "w")
+        first = f.worker("w")["pid"]
+        self.child, = wait_for(lambda: children(first))
+
+    def act(self, f, was):
+        say(f, f"MAINPID={self.child}")
+
+    def settled(self, f, was):
+        super().settled(f, was)
+        f.wait("w", pid=self.child)
+
+    def compare_births(self, f, was, now):
+        mine = [line for line in f.lines("births") if line.startswith("w ")]
+        assert len(mine) == now["w"]["generation"]
+
+
+CHANGES = [Says, SaysMain, Death, DeathOnFloor, Backoff, Failure, Oneshot, Stop, StopOnFloor,
            StopByKill, StopByCommand, StopInBackoff, Start, StartOnFloor,
            StartOutOfBackoff, Restart, Kill, Reload, ScaleUp, ScaleDown, Spare,
            Floor, Refloor, Ready, StartByCommand, UserSignal, Succession]
