@@ -9,20 +9,14 @@
 #include <stdint.h>
 
 #define NOTIFY_TEXT_MAX 4096 /* bytes of a datagram */
-#define NOTIFY_FDNAME_MAX 40 /* bytes of an FDNAME; with systemd, 255 */
-#define NOTIFY_FDNAME_DEFAULT "stored"
 
 /* What can be said without a value. */
 enum notify_says {
 	SAYS_READY = 1 << 0,
 	SAYS_RELOADING = 1 << 1,
 	SAYS_STOPPING = 1 << 2,
-	SAYS_WATCHDOG = 1 << 3,         /* a heartbeat */
-	SAYS_WATCHDOG_TRIGGER = 1 << 4, /* as if that had been missed */
-	SAYS_FDSTORE = 1 << 5,
-	SAYS_FDSTOREREMOVE = 1 << 6,
-	SAYS_FDPOLL_OFF = 1 << 7,
-	SAYS_BARRIER = 1 << 8
+	SAYS_WATCHDOG = 1 << 3,        /* a heartbeat */
+	SAYS_WATCHDOG_TRIGGER = 1 << 4 /* as if that had been missed */
 };
 
 struct notify_text {
@@ -32,7 +26,6 @@ struct notify_text {
 	int64_t watchdog_usec, extend_usec; /* -1: none */
 	int main_pid;                       /* 0: none */
 	int error;                          /* errno; 0: none */
-	char fdname[NOTIFY_FDNAME_MAX + 1];
 };
 
 /* Borrows the datagram. NULL, or what is wrong with it: nothing of it counts
