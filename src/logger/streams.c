@@ -143,12 +143,15 @@ streams_direct(struct logger *lg, struct stream *s, struct ring *r, int64_t now)
 	watch(lg, s);
 }
 
-/* Said to epoll: the keeper's copy would keep it there. */
+/* Said to epoll, and of signals: the keeper's copy would keep it there. */
 static void
 unwatch(struct logger *lg, struct stream *s)
 {
 	if (s->fd != -1)
 		epoll_ctl(lg->epoll, EPOLL_CTL_DEL, s->fd, NULL);
+	if (s->signals)
+		fcntl(s->fd, F_SETFL, O_NONBLOCK);
+	s->signals = 0;
 	fd_close(&s->fd);
 }
 
