@@ -14,9 +14,9 @@ that is executed finds it by PYTHONPATH. Described in svd.worker(3).
 
 The functions that tell svd something return True if it was told, False if
 nobody wants to know, and raise OSError where it fails. What is told again and
-again, status() and heartbeat(), is no reason to end a worker: where svd is away,
-or has not read what it was told before, they return False. They may be called
-by any thread.
+again, status() and heartbeat(), is no reason to end a worker: where svd is
+away, or has not read what it was told before, they return False. They may be
+called by any thread.
 
 With `channel = rpc` a worker can be asked, svd.serve(), and any program may
 ask it, svd.Worker("web").run("print(1)"): svd-channel(7).
