@@ -366,6 +366,21 @@ def test_the_log_has_it_before_the_kill(fleet):
         < log.index("STOPPING -> STOPPED")
 
 
+def test_the_log_says_where_a_preload_hangs(fleet):
+    f = fleet("", launch=False)
+    f.path("endless.py").write_text("def wait():\n    import time\n"
+                                    "    time.sleep(1000)\nwait()\n")
+    f.ini.write_text(f"[floor:py]\nruntime = python\npython = {sys.executable}\n"
+                     f"path = {f.path('.')}\npreload = endless\n"
+                     "preload_timeout = 300ms\n"
+                     "[worker:w]\nfloor = py\nentry = endless:wait\n")
+    f.start()
+    wait_for(lambda: "floor:py: dump: process " in f.log())
+    wait_for(lambda: f.ctl("floors").out.count("FAILED"))
+    assert re.search(r'floor:py: dump:       File ".*/endless.py", line 3 in wait',
+                     f.log())
+
+
 def test_the_kill_does_not_wait_for_a_dump_that_hangs(fleet):
     f = fleet("", launch=False)
     f.env = slow_tool(f)
