@@ -189,6 +189,8 @@ hog(void)
 	if (from == NULL || to == NULL)
 		return 2;
 	hang_sample_compare(from, to, &h);
+	hang_sample_free(from);
+	hang_sample_free(to);
 	/* Some of it may have been lent by the kernel. */
 	return h.waited >= h.span / 4 && h.state == 'R' ? 0 : 3;
 }

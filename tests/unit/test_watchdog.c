@@ -56,6 +56,9 @@ static void
 set_up_watched(void)
 {
 	set_up();
+	measured = (struct hang_span){.state = 'S'};
+	samples = samples_held = dumps = dump_lasts = 0;
+	fake_log[0] = '\0';
 	conf.watchdog = PERIOD;
 	say(EV_START);
 	expect_state(WS_RUNNING);
