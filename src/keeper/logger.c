@@ -40,8 +40,10 @@ static role_obey_fn *const obey[KM_TYPES] = {
 int
 logger_init(struct keeper *k)
 {
-	static const struct role_kind kind = {
-	    .name = "logger", .reader = VAULT_LOGGER, .obey = obey};
+	static const struct role_kind kind = {.name = "logger",
+	    .reader = VAULT_LOGGER,
+	    .own_session = 1,
+	    .obey = obey};
 	int pair[2];
 
 	k->logger.kind = &kind;

@@ -58,7 +58,7 @@ role_execute(
  * is held, the lock as well, and the next svd would wait for its end.
  */
 void
-role_become_child(const struct keeper *k, pid_t keeper)
+role_become_child(const struct keeper *k, pid_t keeper, int own_session)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != keeper)
@@ -66,7 +66,8 @@ role_become_child(const struct keeper *k, pid_t keeper)
 	if (k->nofile.rlim_max != 0)
 		setrlimit(RLIMIT_NOFILE, &k->nofile);
 	/* A group of its own: the terminal's signals are the keeper's. */
-	setpgid(0, 0);
+	if (!own_session || setsid() == -1)
+		setpgid(0, 0);
 }
 
 /* In the new process. */
@@ -80,7 +81,7 @@ exec_role(struct keeper *k, const struct role *r, pid_t keeper, int sock,
 	all[0] = sock;
 	for (i = 0; i < nfds; i++)
 		all[1 + i] = fds[i];
-	role_become_child(k, keeper);
+	role_become_child(k, keeper, r->kind->own_session);
 	role_execute(k, upgrade_binary(k, r), r->kind->name, all, 1 + nfds);
 	_exit(127);
 }

@@ -32,6 +32,9 @@ struct role_kind {
 	const char *name; /* "supervisor" */
 	enum vault_reader reader;
 	int keeps_copies; /* of what it gives to hold: not handed back to it */
+	int own_session;  /* for which the kernel may have a share of the
+	                     processors (autogroup): what moves output takes
+	                     nothing from who decides */
 	role_obey_fn *const *obey; /* by type; NULL: not for it to say */
 };
 
@@ -60,7 +63,7 @@ struct role {
 void role_replace(struct role *r);
 /* Before another program of svd's own is executed in a new process, whose
  * parent is keeper. */
-void role_become_child(const struct keeper *k, pid_t keeper);
+void role_become_child(const struct keeper *k, pid_t keeper, int own_session);
 /* Executes svd as `name`, with fds (borrowed, ROLE_FDS_MAX + 1 at most) in its
  * argument; the rest of the arguments are ours. Returns only if it fails,
  * with errno. */

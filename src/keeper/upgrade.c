@@ -354,7 +354,7 @@ rehearse(struct keeper *k, pid_t keeper, int table, int report)
 	char why[UPGRADE_TEXT_SIZE];
 	int fds[] = {table, report}, n;
 
-	role_become_child(k, keeper);
+	role_become_child(k, keeper, 0);
 	role_execute(k, k->upgrade.fd, "rehearsal", fds, 2);
 	n = snprintf(
 	    why, sizeof(why), "it cannot be executed: %s", strerror(errno));

@@ -187,7 +187,8 @@ class Fleet:
                 stdin=popen.get("stdin", subprocess.DEVNULL),
                 stdout=popen.get("stdout", log), stderr=log, text=True,
                 env=self.environment(), cwd=self.dir,
-                start_new_session=popen.get("session", False))
+                start_new_session=popen.get("session", False),
+                preexec_fn=popen.get("preexec_fn"))
 
     def start(self):
         """From before the first program until every worker runs; ns."""

@@ -8,10 +8,14 @@ be measured.
     SVD_STORM_KILLS 300        SVD_STORM_STOPS 5      SVD_STORM_VICTIMS 50
 """
 
+import fcntl
 import json
 import os
+import pty
+import select
 import subprocess
 import sys
+import termios
 import time
 
 import fleets
@@ -30,7 +34,9 @@ STOPS = number("STOPS", 5)
 VICTIMS = number("VICTIMS", 50)
 TARGET_MS = 20
 LINE_BYTES = 100
+STOP_TARGET_MS = 1000
 SETTLE_S = 2
+HURRY = 10  # a real-time priority, for who only looks at the clock
 STORM = str(BUILD / "tests" / "storm")
 CALL = '{"method":"org.svd.Fleet.Kill","parameters":{"names":["victim:%"]}}'
 
@@ -50,7 +56,7 @@ class Fleet(Svd):
 
     def __init__(self, storm):
         super().__init__(VICTIMS)
-        self.storm, self.asked = storm, None
+        self.storm, self.asked, self.master = storm, None, None
 
     def fleet_file(self):
         text = (f"[fleet]\nname = bench\n[worker:victim]\n"
@@ -67,8 +73,13 @@ class Fleet(Svd):
         return text
 
     def launch(self, **popen):
-        # A session of its own, as everything that is started as a service.
-        super().launch(session=True, **popen)
+        # A session of its own, as everything that is started as a service, and
+        # a terminal of its own.
+        self.master, slave = pty.openpty()
+        super().launch(
+            session=True, stdin=slave,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0), **popen)
+        os.close(slave)
 
     @property
     def socket(self):
@@ -106,6 +117,35 @@ class Fleet(Svd):
     def by_call(self):
         return self.kills(CALL)
 
+    def interrupt(self, pid):
+        """^C, until this process is dead; ms."""
+        pidfd = os.pidfd_open(pid)
+        poll = select.poll()
+        poll.register(pidfd, select.POLLIN)
+        begun = time.monotonic_ns()
+        os.write(self.master, b"\x03")
+        if not poll.poll(1000 * self.timeout):
+            raise CannotMeasure("^C ends nobody")
+        os.close(pidfd)
+        return (time.monotonic_ns() - begun) / fleets.MS
+
+    def stops(self):
+        """How long the first ^C takes until a worker has ended by it, and a
+        second one, while others may still be there, until svd has."""
+        self.stamps.read()
+        begins = self.interrupt(self.pid(0))
+        ends = self.interrupt(self.proc.pid)
+        self.proc.wait(self.timeout)
+        if self.asked:
+            self.asked.kill()
+            self.asked.communicate()
+        return begins, ends
+
+    def __exit__(self, *args):
+        super().__exit__(*args)
+        if self.master is not None:
+            os.close(self.master)
+
     def end(self):
         if self.asked:
             took = time.monotonic() - self.since[0]
@@ -130,7 +170,7 @@ missed = []
 
 def row(name, times, target=None):
     p99 = quantile(times, 0.99)
-    text = (f"  {name:34} {quantile(times, 0.5):8.2f} {p99:8.2f} "
+    text = (f"  {name:38} {quantile(times, 0.5):8.2f} {p99:8.2f} "
             f"{max(times):8.2f}")
     if target is not None:
         met = p99 <= target
@@ -139,7 +179,7 @@ def row(name, times, target=None):
 
 
 def kills():
-    say(f"kill -> dead, ms ({KILLS} each) {'':7} p50      p99      max")
+    say(f"kill -> dead, ms ({KILLS} each) {'':11} p50      p99      max")
     for storm in (False, True):
         progress("in the storm" if storm else "at rest")
         with Fleet(storm) as fleet:
@@ -151,8 +191,35 @@ def kills():
             fleet.end()
 
 
+def hurry():
+    """Where it may: whom it starts is not in such a hurry."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK,
+                              os.sched_param(HURRY))
+    except PermissionError:
+        pass
+
+
+def stops():
+    say(f"^C on svd's terminal, ms ({STOPS} each)")
+    for storm in (False, True):
+        when = "in the storm" if storm else "at rest"
+        progress(f"^C {when}")
+        times = []
+        for _ in range(STOPS):
+            with Fleet(storm) as fleet:
+                fleet.begin()
+                hurry()
+                times.append(fleet.stops())
+                os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+        row(f"until the first worker ended, {when}", [t[0] for t in times])
+        row(f"a second one, until all have, {when}", [t[1] for t in times],
+            STOP_TARGET_MS)
+
+
 if __name__ == "__main__":
     try:
         kills()
+        stops()
     except CannotMeasure as error:
         sys.exit(f"bench-storm: {error}")
