@@ -5,6 +5,7 @@ import os
 import shutil
 import stat
 import subprocess
+import threading
 import time
 
 import pytest
@@ -177,6 +178,20 @@ def test_a_client_that_never_reads_is_bounded(one):
         if SLOW == 1:
             assert rss() - before < 8192
     still_serves(one)
+
+
+def test_ten_thousand_requests_before_the_first_is_read(one):
+    """They wait in the sockets, and each has its answer, in order."""
+    with one.varlink(timeout=30) as v:
+        ping = json.dumps({"method": "org.svd.Fleet.Ping"}).encode() + b"\0"
+        version = ping.replace(b"Ping", b"Version")
+        sender = threading.Thread(
+            target=v.send_raw, args=((ping * 99 + version) * 100,))
+        sender.start()
+        still_serves(one)
+        for i in range(1, 10001):
+            assert ("version" in v.receive()["parameters"]) == (i % 100 == 0)
+        sender.join()
 
 
 def test_all_kinds_of_bad_clients_together_cost_little(one):

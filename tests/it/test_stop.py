@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from svdtest import ACT, SLOW, act, alive, stays, wait_for
+from svdtest import ACT, SLOW, act, alive, stat_fields, stays, wait_for
 
 STUBBORN = act("ignore", 15, "pause")
 
@@ -50,6 +50,25 @@ def test_a_stopped_process_gets_cont_after_term(fleet):
     os.kill(f.worker("w")["pid"], signal.SIGSTOP)
     f.ctl("stop", "w")
     assert f.worker("w")["last_exit"]["code"] == 5
+
+
+def test_what_a_stopped_process_has_made_is_found_and_ended(fleet):
+    """Its child has a session of its own, and is stopped too."""
+    f = fleet("", launch=False)
+    f.ini.write_text(f"""
+[worker:w]
+stop_timeout = 1h
+command = {act('fork', '{', 'setsid', 'ignore', 15, 'note', f.path('n'),
+               'stop', 'pause', '}', 'on-exit', 15, 0, 'note', f.path('n'),
+               'stop', 'pause')}
+""")
+    f.start()
+    pids = [int(line.split()[2]) for line in f.wait_lines("n", 2)]
+    for pid in pids:
+        wait_for(lambda: stat_fields(pid)[0] == "T", what=f"{pid} is stopped")
+    f.ctl("stop", "w")
+    for pid in pids:
+        wait_for(lambda: not alive(pid), what=f"{pid} is gone")
 
 
 def test_another_stop_signal(fleet):
