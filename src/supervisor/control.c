@@ -183,9 +183,9 @@ answer_now(struct client *cl)
 
 /* Obeys what it has asked for, and what is known at once is said at once. */
 static int
-obey(struct client *cl)
+obey(struct client *cl, int acts)
 {
-	cl->acts = client_wants_to_act(cl);
+	cl->acts = acts;
 	if (client_serve(cl) == -1)
 		return -1;
 	return cl->acts ? client_answer(cl) : 0;
@@ -195,11 +195,12 @@ obey(struct client *cl)
 static int
 read_call(struct client *cl)
 {
+	int acts;
+
 	if (client_read(cl) == -1)
 		return -1;
-	if (varlink_pending(&cl->in) && !client_wants_to_act(cl))
-		return 0;
-	return obey(cl);
+	acts = client_wants_to_act(cl);
+	return !acts && varlink_pending(&cl->in) ? 0 : obey(cl, acts);
 }
 
 static void
@@ -232,10 +233,11 @@ take_turn(struct client *cl)
 	touch(cl);
 	rc = client_flush(cl);
 	if (rc == 0 && cl->out.len == 0)
-		rc = cl->later != NULL ? client_answer(cl) : obey(cl);
+		rc = cl->later != NULL ? client_answer(cl)
+		                       : obey(cl, client_wants_to_act(cl));
 	/* As svctl kill does: it looks, and acts without having seen. */
 	if (rc == 0 && goes_on_to_act(cl))
-		rc = obey(cl);
+		rc = obey(cl, 1);
 	settle(cl, rc);
 }
 
