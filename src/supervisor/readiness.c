@@ -355,9 +355,10 @@ readiness_prepare(struct worker *w, int *end, struct err *e)
 static int
 is_beyond_knowing(const struct worker *w)
 {
-	return adopted_is(w) && w->rec.deadline == 0 &&
-	       (w->conf->ready.kind == READY_FD ||
-		   w->conf->ready.kind == READY_NOTIFY);
+	int lost = w->conf->ready.kind == READY_NOTIFY ||
+	           (w->conf->ready.kind == READY_FD && w->readiness == NULL);
+
+	return adopted_is(w) && w->rec.deadline == 0 && lost;
 }
 
 /* A reload may have given it more, and its supervisor not have come to record
