@@ -10,7 +10,6 @@
 #define READY_TARGET_MAX 1000   /* bytes of a target as it is written */
 #define READY_UNIX_PATH_MAX 107 /* bytes: what an address has room for */
 #define READY_FD_ENV "SVD_READY_FD"
-#define READY_FD_NUMBER 4
 #define READY_HOST_SIZE 46 /* of any numeric address, and its NUL */
 
 enum ready_kind {

@@ -66,6 +66,22 @@ take_errno(struct notify_text *n, const char *value, size_t len)
 		n->error = (int)error;
 }
 
+/* As systemd has it: printable ASCII without a colon, which stands between
+ * names in LISTEN_FDNAMES. */
+static void
+take_fdname(struct notify_text *n, const char *value, size_t len)
+{
+	size_t i;
+
+	if (len == 0 || len > NOTIFY_FDNAME_MAX)
+		return;
+	for (i = 0; i < len; i++)
+		if (value[i] <= ' ' || value[i] >= 0x7f || value[i] == ':')
+			return;
+	memcpy(n->fdname, value, len);
+	n->fdname[len] = '\0';
+}
+
 /* A row has a value to be held against, or a function that takes any. */
 static const struct {
 	const char *key, *value;
@@ -77,6 +93,9 @@ static const struct {
     {"STOPPING", "1", SAYS_STOPPING, NULL},
     {"WATCHDOG", "1", SAYS_WATCHDOG, NULL},
     {"WATCHDOG", "trigger", SAYS_WATCHDOG_TRIGGER, NULL},
+    {"FDSTORE", "1", SAYS_FDSTORE, NULL},
+    {"FDSTOREREMOVE", "1", SAYS_FDSTOREREMOVE, NULL},
+    {"FDNAME", NULL, 0, take_fdname},
     {"STATUS", NULL, 0, take_status},
     {"WATCHDOG_USEC", NULL, 0, take_watchdog_usec},
     {"EXTEND_TIMEOUT_USEC", NULL, 0, take_extend_usec},

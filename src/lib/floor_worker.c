@@ -2,6 +2,7 @@
 #include "lib/floor_worker.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -168,11 +169,12 @@ static void
 take_streams(const struct floor_msg *start, const int *fds, size_t nfds,
     struct set_up *s)
 {
-	static const char *const names[SET_UP_FDS] = {"0", "1", "2", "3", "4"};
+	char name[12];
 	int i, at;
 
 	for (i = 0; i < SET_UP_FDS; i++) {
-		at = floor_get_fd(start, names[i]);
+		snprintf(name, sizeof(name), "%d", i);
+		at = floor_get_fd(start, name);
 		s->fds[i] = at == -1 || (size_t)at >= nfds ? -1 : fds[at];
 	}
 }

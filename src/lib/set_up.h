@@ -15,7 +15,7 @@
 #include "core/fleet.h"
 
 #define SET_UP_GROUPS_MAX 1024 /* supplementary groups of a worker's user */
-#define SET_UP_FDS 5           /* 0, 1, 2; 3 and 4 are passed on */
+#define SET_UP_FDS 69          /* 0, 1, 2; those from 3 on are passed on */
 /* A set-up that has not come to its end by then ends itself, before the
  * supervisor that waits for it (LIFE_ANSWER_MS). */
 #define SET_UP_MS 8000

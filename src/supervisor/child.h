@@ -12,7 +12,7 @@
 
 /* Room for a process's number as text, in digits that it is written over. */
 #define CHILD_PID_ROOM "0000000000"
-#define CHILD_PIDS_MAX 2
+#define CHILD_PIDS_MAX 3
 
 /* Everything a child needs, made ready before. */
 struct child_job {

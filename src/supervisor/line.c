@@ -25,8 +25,8 @@
 #include "supervisor/supervisor.h"
 #include "supervisor/trace.h"
 
-#define PACKET_MAX 128 /* bytes of START */
-#define FINISH_MAX 512 /* messages */
+#define PACKET_MAX 1024 /* bytes of START */
+#define FINISH_MAX 512  /* messages */
 
 int
 line_parse_name(const char *held, struct line_name *n)
@@ -169,7 +169,6 @@ make_fields(const struct line *l, const struct preparation *p)
 static int
 send_start(struct line *l, const struct preparation *p, struct err *e)
 {
-	static const char *const names[SET_UP_FDS] = {"0", "1", "2", "3", "4"};
 	struct floor_packet packet;
 	char data[PACKET_MAX];
 	int fds[1 + SET_UP_FDS], i, n = 1, rc = 0;
@@ -182,12 +181,12 @@ send_start(struct line *l, const struct preparation *p, struct err *e)
 	for (i = 0; i < 3; i++) {
 		/* Nothing to put there means svd's own. */
 		fds[n++] = p->job.to.fds[i] == -1 ? i : p->job.to.fds[i];
-		floor_add(&packet, "fd", names[i]);
+		floor_add_number(&packet, "fd", (uint64_t)i);
 	}
 	for (; i < SET_UP_FDS; i++)
 		if (p->job.to.fds[i] != -1) {
 			fds[n++] = p->job.to.fds[i];
-			floor_add(&packet, "fd", names[i]);
+			floor_add_number(&packet, "fd", (uint64_t)i);
 		}
 	/* Whoever has ended meanwhile is heard of otherwise. */
 	if (chan_send(l->fd, data, packet.len, fds, (size_t)n, MSG_DONTWAIT) ==
@@ -209,6 +208,7 @@ line_start(struct line *l, struct err *e)
 	    .token = l->token,
 	    .pid = l->pid,
 	    .notify = &notify,
+	    .store = w->store,
 	    .generation = w->rec.generation};
 
 	if (channel_lend(w, &r.pass, e) == -1 ||

@@ -21,6 +21,7 @@
 #include "supervisor/readiness.h"
 #include "supervisor/reattach.h"
 #include "supervisor/reload.h"
+#include "supervisor/stored.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/trace.h"
 
@@ -460,6 +461,7 @@ adopt_held(struct supervisor *s)
 	output_init(s);
 	input_init(s);
 	notify_adopt(s);
+	stored_adopt(s);
 	spawner_settle(&s->spawner);
 }
 

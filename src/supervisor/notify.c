@@ -14,6 +14,7 @@
 #include "base/logline.h"
 #include "ipc/notify_text.h"
 #include "supervisor/main_pid.h"
+#include "supervisor/stored.h"
 #include "supervisor/supervisor.h"
 
 #define PREFIX "notify:"
@@ -151,6 +152,10 @@ obey(struct worker *w, const struct notify_text *n, pid_t sender)
 	if (take_status(w, n) | take_errno(w, n) | take_words(w, n) |
 	    take_extension(w, n))
 		worker_record(w);
+	if (n->says & SAYS_FDSTORE)
+		stored_add(w, n->fdname);
+	if ((n->says & SAYS_FDSTOREREMOVE) && n->fdname[0] != '\0')
+		stored_remove(w, n->fdname);
 	if (n->says & SAYS_READY)
 		on_ready(w);
 	if (n->watchdog_usec != -1)

@@ -161,14 +161,40 @@ watchdog_variables(struct preparation *p, const struct spawn_request *r)
 	return 0;
 }
 
+static size_t
+count_stored(const struct spawn_request *r)
+{
+	return r->store == NULL ? 0 : r->store->n;
+}
+
+/* Of what it has left in its last life. */
+static int
+stored_variables(struct preparation *p, const struct spawn_request *r)
+{
+	struct buf *b = &p->env_text;
+	size_t i, n = count_stored(r);
+
+	if (n == 0)
+		return 0;
+	if (buf_addf(b, "LISTEN_FDS=%zu%cLISTEN_FDNAMES=", n, 0) == -1)
+		return -1;
+	for (i = 0; i < n; i++)
+		if (buf_addf(b, "%s%c", r->store->list[i].name,
+			i + 1 < n ? ':' : 0) == -1)
+			return -1;
+	return add_own_pid(p, r, "LISTEN_PID");
+}
+
 /* What the process is given, and may be told again. */
 static int
 given_variables(struct buf *b, const struct spawn_request *r)
 {
-	if (r->pass > 2 && buf_addf(b, FRAME_ENV "=3%c", 0) == -1)
+	int first = 3 + (int)count_stored(r);
+
+	if (r->pass > 2 && buf_addf(b, FRAME_ENV "=%d%c", first, 0) == -1)
 		return -1;
 	if (r->ready > 2 &&
-	    buf_addf(b, READY_FD_ENV "=%d%c", READY_FD_NUMBER, 0) == -1)
+	    buf_addf(b, READY_FD_ENV "=%d%c", first + 1, 0) == -1)
 		return -1;
 	if (r->notify != NULL && r->notify->path[0] != '\0' &&
 	    buf_addf(b, NOTIFY_ENV "=%s%c", r->notify->path, 0) == -1)
@@ -197,7 +223,9 @@ own_variables(struct preparation *p, const struct spawner *sp,
 	if (r->main_pid != 0 &&
 	    buf_addf(b, "SVD_MAINPID=%d%c", (int)r->main_pid, 0) == -1)
 		return -1;
-	return given_variables(b, r) == -1 ? -1 : watchdog_variables(p, r);
+	return given_variables(b, r) == -1 || stored_variables(p, r) == -1
+	           ? -1
+	           : watchdog_variables(p, r);
 }
 
 static size_t
@@ -451,18 +479,27 @@ lend_fd(struct preparation *p, int number, int fd)
 	p->borrowed[number] = 1;
 }
 
+static void
+lend_fds(struct preparation *p, const struct spawn_request *r)
+{
+	int i, n = (int)count_stored(r);
+
+	for (i = 0; i < SET_UP_FDS; i++)
+		p->job.to.fds[i] = -1;
+	for (i = 0; i < n; i++)
+		lend_fd(p, 3 + i, r->store->list[i].fd);
+	lend_fd(p, 3 + n, r->pass);
+	lend_fd(p, 4 + n, r->ready);
+}
+
 int
 prepare(struct preparation *p, const struct spawner *sp,
     const struct spawn_request *r, struct err *e)
 {
 	const struct worker_conf *c = r->conf;
-	int *fds = p->job.to.fds, i;
 
 	memset(p, 0, sizeof(*p));
-	for (i = 0; i < SET_UP_FDS; i++)
-		fds[i] = -1;
-	lend_fd(p, 3, r->pass);
-	lend_fd(p, READY_FD_NUMBER, r->ready);
+	lend_fds(p, r);
 	p->job.token = r->token;
 	p->job.birth_write = sp->birth_write;
 	p->job.notes = sp->notes;

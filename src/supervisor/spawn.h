@@ -17,6 +17,7 @@
 #include "core/fleet.h"
 #include "core/record.h"
 #include "supervisor/notify_socket.h"
+#include "supervisor/stored.h"
 
 struct spawner {
 	pid_t keeper;
@@ -40,11 +41,13 @@ struct spawn_request {
 	const struct worker_conf *conf;
 	char **argv; /* conf->argv, or that of what runs aside; NULL: nothing
 	                is executed */
-	const char *program; /* NULL: argv[0], along PATH */
-	int pass;            /* becomes descriptor 3; 0: none */
-	int ready;           /* becomes descriptor 4; 0: none */
-	int input;           /* its end of what svctl attach sends to: stdin, or
-	                        where conf->tty, all three; borrowed; 0: none */
+	const char *program;       /* NULL: argv[0], along PATH */
+	const struct store *store; /* what it has left, from descriptor 3 on;
+	                              NULL: nothing */
+	int pass;  /* becomes the next descriptor, as a rule 3; 0: none */
+	int ready; /* becomes descriptor 4; 0: none */
+	int input; /* its end of what svctl attach sends to: stdin, or
+	              where conf->tty, all three; borrowed; 0: none */
 	const struct notify_lent *notify; /* its socket; NULL: none */
 	uint64_t generation;
 	pid_t pid;        /* of one that was forked from a floor; 0: it is to be

@@ -19,6 +19,7 @@
 #include "supervisor/readiness.h"
 #include "supervisor/recycle.h"
 #include "supervisor/worker_stop.h"
+#include "supervisor/stored.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/trace.h"
 
@@ -137,6 +138,7 @@ worker_release(struct worker *w)
 	output_worker_release(w);
 	fd_close(&w->input.fd);
 	notify_worker_release(w);
+	stored_release(w);
 	history_release(&w->history);
 	trace_close(w);
 	channel_close(w);
@@ -283,8 +285,10 @@ do_rest(struct worker *w)
 {
 	if (w->rec.state == WS_RUNNING)
 		watch(w);
-	else
+	else {
 		worker_unwatch(w);
+		stored_end(w);
+	}
 	loop_timer_stop(&w->deadline);
 }
 

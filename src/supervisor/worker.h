@@ -37,6 +37,7 @@ struct last_look;
 struct line;
 struct readiness;
 struct spawn_request;
+struct store;
 struct supervisor;
 struct state;
 
@@ -64,6 +65,7 @@ struct worker {
 	struct worker_output output;
 	struct worker_input input;
 	struct worker_notify notify;
+	struct store *store;
 	struct floor *floor;         /* that it is a process of, or waits for */
 	struct line *line;           /* from a floor: its socket, see line.h */
 	struct channel *channel;     /* of its process, or NULL */

@@ -416,6 +416,7 @@ static int
 prepare_pass(struct worker *w, struct spawn_request *r, struct floor_argv *a,
     struct err *e)
 {
+	r->store = w->store;
 	if (w->conf->as_floor == NULL)
 		return channel_lend(w, &r->pass, e) == -1
 		           ? -1

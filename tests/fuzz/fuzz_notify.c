@@ -46,7 +46,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (notify_text_parse(text, size, &n) != NULL)
 		return 0;
 	if (size > NOTIFY_TEXT_MAX || n.watchdog_usec < -1 ||
-	    n.extend_usec < -1 || n.main_pid < 0 || n.error < 0)
+	    n.extend_usec < -1 || n.main_pid < 0 || n.error < 0 ||
+	    strlen(n.fdname) > NOTIFY_FDNAME_MAX ||
+	    strchr(n.fdname, 0x3a) != NULL)
 		abort();
 	if (n.status == NULL)
 		return 0;

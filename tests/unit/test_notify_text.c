@@ -109,6 +109,29 @@ START_TEST(what_is_no_number_counts_for_nothing)
 }
 END_TEST
 
+START_TEST(names_of_descriptors)
+{
+	char text[NOTIFY_FDNAME_MAX + 20] = "FDNAME=";
+
+	expect("FDSTORE=1\nFDPOLL=0", SAYS_FDSTORE);
+	expect("FDSTOREREMOVE=1", SAYS_FDSTOREREMOVE);
+	expect("FDNAME=listen-1.http", 0);
+	ck_assert_str_eq(n.fdname, "listen-1.http");
+	expect("FDNAME=a:b", 0);
+	ck_assert_str_eq(n.fdname, "");
+	expect("FDNAME=a b", 0);
+	ck_assert_str_eq(n.fdname, "");
+	expect("FDNAME=\xc3\xa9", 0);
+	ck_assert_str_eq(n.fdname, "");
+	memset(text + 7, 'x', NOTIFY_FDNAME_MAX);
+	expect(text, 0);
+	ck_assert_uint_eq(strlen(n.fdname), NOTIFY_FDNAME_MAX);
+	text[7 + NOTIFY_FDNAME_MAX] = 'x';
+	expect(text, 0);
+	ck_assert_str_eq(n.fdname, "");
+}
+END_TEST
+
 START_TEST(a_message_that_is_none_counts_as_a_whole)
 {
 	char text[NOTIFY_TEXT_MAX + 1];
@@ -165,6 +188,7 @@ main(void)
 	tcase_add_test(tc, a_status_is_all_of_its_line);
 	tcase_add_test(tc, numbers);
 	tcase_add_test(tc, what_is_no_number_counts_for_nothing);
+	tcase_add_test(tc, names_of_descriptors);
 	tcase_add_test(tc, a_message_that_is_none_counts_as_a_whole);
 	tcase_add_test(tc, a_status_is_made_fit_to_be_shown);
 	suite_add_tcase(s, tc);

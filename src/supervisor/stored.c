@@ -1,0 +1,271 @@
+/* stored: see stored.h. */
+#include "supervisor/stored.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kcmp.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "ipc/chan.h"
+#include "supervisor/supervisor.h"
+
+#define PREFIX "store:"
+
+static void
+held_name(const struct worker *w, const struct stored *one,
+    char out[KEEPER_NAME_MAX + 1])
+{
+	snprintf(out, KEEPER_NAME_MAX + 1, PREFIX "%.48s:%d:%s", w->rec.name,
+	    one->number & (STORE_MAX - 1), one->name);
+}
+
+/*
+ * Is it of a kind that can be closed without asking anybody? A file system
+ * that is a program (FUSE) is asked at each close(2), and takes its time. None
+ * of these calls comes to a file system.
+ */
+static int
+is_harmless(int fd)
+{
+	static const char anonymous[] = "anon_inode:";
+	char path[40], is[sizeof(anonymous)];
+	socklen_t len = sizeof(int);
+	int type;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 ||
+	    fcntl(fd, F_GETPIPE_SZ) != -1 || fcntl(fd, F_GET_SEALS) != -1)
+		return 1;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return readlink(path, is, sizeof(is)) == (ssize_t)sizeof(is) &&
+	       memcmp(is, anonymous, sizeof(anonymous) - 1) == 0;
+}
+
+/* Nor is to be waited for what is still to be sent there. */
+static void
+forget_linger(int fd)
+{
+	static const struct linger none = {.l_onoff = 0};
+	struct linger l = {.l_onoff = 0};
+	socklen_t len = sizeof(l);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_LINGER, &l, &len) == 0 && l.l_onoff &&
+	    l.l_linger > 0)
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+}
+
+/* By somebody who has time: a child of the keeper's that has our table, and
+ * nothing else to do. */
+static void
+close_aside(int fd)
+{
+	long pid = syscall(SYS_clone,
+	    CLONE_FILES | CLONE_PARENT | (unsigned long)SIGCHLD, NULL, NULL,
+	    NULL, NULL);
+
+	if (pid == 0) {
+		syscall(SYS_close, fd);
+		syscall(SYS_exit_group, 0);
+	}
+	if (pid == -1)
+		close(fd);
+}
+
+static int
+is_same(int a, int b)
+{
+	struct stat sa, sb;
+	pid_t self = getpid();
+	long order = syscall(SYS_kcmp, self, self, KCMP_FILE, a, b);
+
+	if (order != -1)
+		return order == 0;
+	return fstat(a, &sa) == 0 && fstat(b, &sb) == 0 &&
+	       sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
+}
+
+static int
+has_it(const struct store *s, int fd)
+{
+	size_t i;
+
+	for (i = 0; s != NULL && i < s->n; i++)
+		if (is_same(s->list[i].fd, fd))
+			return 1;
+	return 0;
+}
+
+/* Takes fd, in the place of its number: the lowest that is free, or number
+ * where that is not -1. NULL: there is no room. */
+static struct stored *
+insert(struct worker *w, int fd, int number, const char *name)
+{
+	struct store *s = w->store;
+	struct stored *one;
+	size_t i = 0;
+
+	if (s == NULL)
+		s = w->store = calloc(1, sizeof(*s));
+	if (s == NULL || s->n == STORE_MAX)
+		return NULL;
+	while (i < s->n && (number == -1 ? s->list[i].number == (int)i
+					 : s->list[i].number < number))
+		i++;
+	one = &s->list[i];
+	memmove(one + 1, one, (s->n++ - i) * sizeof(*one));
+	one->fd = fd_raise(fd);
+	one->number = number == -1 ? (int)i : number;
+	snprintf(one->name, sizeof(one->name), "%s", name);
+	return one;
+}
+
+/* Takes fd. Held before the message is taken: its record. */
+static void
+keep(struct worker *w, int fd, const char *name)
+{
+	char held[KEEPER_NAME_MAX + 1];
+	const struct stored *one;
+
+	if (!is_harmless(fd)) {
+		log_warn("%s: FDSTORE: only sockets, pipes, files in memory "
+			 "and the like are kept",
+		    w->conf->name);
+		close_aside(fd);
+		return;
+	}
+	forget_linger(fd);
+	if (has_it(w->store, fd)) {
+		close(fd);
+		return;
+	}
+	one = insert(w, fd, -1, name);
+	if (one == NULL) {
+		log_warn("%s: FDSTORE: no room for more than %d descriptors",
+		    w->conf->name, STORE_MAX);
+		close(fd);
+		return;
+	}
+	held_name(w, one, held);
+	link_hold(&w->sup->link, held, one->fd);
+}
+
+void
+stored_add(struct worker *w, const char *name)
+{
+	int fds[CHAN_FDS_MAX];
+	size_t nfds = 0, i;
+	char byte[NOTIFY_TEXT_MAX];
+
+	if (chan_recv(w->notify.fd, byte, sizeof(byte), fds, &nfds,
+		MSG_PEEK | MSG_DONTWAIT) == -1) {
+		log_warn("%s: FDSTORE: cannot receive descriptors: %s",
+		    w->conf->name, strerror(errno));
+		return;
+	}
+	for (i = 0; i < nfds; i++)
+		keep(w, fds[i], name[0] == '\0' ? NOTIFY_FDNAME_DEFAULT : name);
+}
+
+static void
+drop(struct worker *w, size_t i)
+{
+	struct store *s = w->store;
+	char held[KEEPER_NAME_MAX + 1];
+
+	held_name(w, &s->list[i], held);
+	link_drop(&w->sup->link, held);
+	fd_close(&s->list[i].fd);
+	memmove(
+	    &s->list[i], &s->list[i + 1], (--s->n - i) * sizeof(s->list[0]));
+}
+
+void
+stored_remove(struct worker *w, const char *name)
+{
+	size_t i;
+
+	for (i = w->store == NULL ? 0 : w->store->n; i > 0; i--)
+		if (strcmp(w->store->list[i - 1].name, name) == 0)
+			drop(w, i - 1);
+}
+
+void
+stored_end(struct worker *w)
+{
+	while (w->store != NULL && w->store->n > 0)
+		drop(w, w->store->n - 1);
+	stored_release(w);
+}
+
+void
+stored_release(struct worker *w)
+{
+	while (w->store != NULL && w->store->n > 0)
+		fd_close(&w->store->list[--w->store->n].fd);
+	free(w->store);
+	w->store = NULL;
+}
+
+/* "store:web:0:3:name". NULL: nobody's any more. */
+static struct worker *
+parse_name(const struct supervisor *s, const char *held, int *number,
+    const char **name)
+{
+	char id[KEEPER_NAME_MAX + 1];
+	char *colon;
+
+	snprintf(id, sizeof(id), "%s", held + strlen(PREFIX));
+	if ((colon = strrchr(id, ':')) == NULL)
+		return NULL;
+	*name = held + strlen(PREFIX) + (colon - id) + 1;
+	*colon = '\0';
+	if (strlen(*name) > NOTIFY_FDNAME_MAX ||
+	    (colon = strrchr(id, ':')) == NULL)
+		return NULL;
+	*number = atoi(colon + 1);
+	*colon = '\0';
+	return *number < 0 || *number >= STORE_MAX
+	           ? NULL
+	           : roster_by_id(&s->roster, id);
+}
+
+/* At rest, it should have none: who came before us came no further. */
+static int
+may_have(const struct worker *w)
+{
+	return w->rec.state != WS_STOPPED && w->rec.state != WS_EXITED &&
+	       w->rec.state != WS_FAILED;
+}
+
+void
+stored_adopt(struct supervisor *s)
+{
+	struct link_held *h;
+	struct worker *w;
+	const char *name;
+	size_t i;
+	int number;
+
+	for (i = 0; i < s->link.nheld; i++) {
+		h = &s->link.held[i];
+		if (h->fd == -1 ||
+		    strncmp(h->name, PREFIX, strlen(PREFIX)) != 0)
+			continue;
+		w = parse_name(s, h->name, &number, &name);
+		if (w == NULL || !may_have(w) ||
+		    insert(w, h->fd, number, name) == NULL) {
+			link_drop(&s->link, h->name);
+			fd_close(&h->fd);
+		}
+		h->fd = -1;
+	}
+}
