@@ -65,7 +65,7 @@ class Change:
 
     def happened(self, f, was):
         """Without asking the supervisor: has all that takes time begun?"""
-        return True
+        return self.death is None or self.dies or not alive(was["w"]["pid"])
 
     def settled(self, f, was):
         want = dict(self.after)
