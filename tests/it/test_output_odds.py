@@ -95,7 +95,7 @@ def test_an_output_that_comes_back_while_it_leaves(fleet):
     write(f, text)
     f.start()
     f.running("web:3")
-    pid = logger(f)
+    pid = wait_for(lambda: logger(f))
     for _ in range(15):
         f.ctl("scale", "web", "1")
         f.ctl("scale", "web", "4")
@@ -118,7 +118,7 @@ def test_what_a_leaving_worker_leaves_behind_may_write(fleet):
     write(f, web, other)
     f.start()
     wait_for(lambda: " web: y" in f.log())
-    pid = logger(f)
+    pid = wait_for(lambda: logger(f))
     write(f, other)
     f.ctl("reload")
     count = f.log().count(" other: o")
