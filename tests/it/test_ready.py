@@ -470,7 +470,8 @@ def test_who_is_ready_while_svd_sleeps_is_not_late(fleet, tmp_path):
 def test_one_that_is_adopted_is_not_ended(fleet, form):
     """What asks goes on asking; what was said to an earlier svd is lost, and
     start_timeout makes it ready."""
-    f, pid = waits_by(fleet, form, "start_timeout = 1s")
+    f, pid = waits_by(fleet, form, "start_timeout = 3s" if form == "fd" else
+                      "start_timeout = 1h")
     f.crash()
     if form == "fd":
         os.kill(pid, signal.SIGUSR1)  # nobody reads it: it lives on
@@ -478,7 +479,7 @@ def test_one_that_is_adopted_is_not_ended(fleet, form):
     assert f.wait("w", pid=pid)["state"] == "STARTING"
     if form == "fd":
         f.wait("w", **READY)
-        assert f.worker("w")["uptime"] >= 1
+        assert f.worker("w")["uptime"] >= 3
     else:
         with becomes_ready(f, form, pid):
             f.wait("w", **READY)
