@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 #include <unistd.h>
 
 #include "supervisor/adopted.h"
@@ -17,11 +18,14 @@
 
 struct dump {
 	struct dump_job job;
+	LIST_ENTRY(dump) link; /* of those that are not over */
+	const struct worker *worker;
 	struct helper *helper; /* or NULL */
 	struct loop_timer deadline;
 	struct buf text;
 	int64_t ms;
 	int over;
+	int gives_way;
 	char cut[ERR_TEXT_MAX];
 	void (*done)(void *arg);
 	void *arg;
@@ -74,6 +78,7 @@ static void
 finish(struct dump *d, const char *cut)
 {
 	loop_timer_stop(&d->deadline);
+	LIST_REMOVE(d, link);
 	helper_end(d->helper);
 	d->helper = NULL;
 	snprintf(d->cut, sizeof(d->cut), "%s", cut);
@@ -112,7 +117,7 @@ heard(int in, void *arg)
 		return 0;
 	case 0:
 		d->helper = NULL;
-		finish(d, "");
+		finish(d, d->gives_way ? "cut off: it was killed" : "");
 		return -1;
 	default:
 		finish(d, "cut off: it is too long");
@@ -140,6 +145,7 @@ dump_new(struct worker *w, int64_t ms, void (*done)(void *arg), void *arg)
 		dump_free(d);
 		return NULL;
 	}
+	d->worker = w;
 	d->job.pid = w->rec.pid;
 	d->job.until = loop_now(w->sup->loop) + ms;
 	d->ms = ms;
@@ -180,8 +186,21 @@ dump_begin(struct worker *w, int64_t ms, void (*done)(void *arg), void *arg,
 		dump_free(d);
 		return NULL;
 	}
+	LIST_INSERT_HEAD(&w->sup->dumps, d, link);
 	loop_timer_start(&d->deadline, ms);
 	return d;
+}
+
+void
+dump_give_way(const struct worker *w)
+{
+	struct dump *d;
+
+	LIST_FOREACH (d, &w->sup->dumps, link)
+		if (d->worker == w) {
+			d->gives_way = 1;
+			helper_hurry(d->helper);
+		}
 }
 
 int
@@ -209,6 +228,8 @@ dump_free(struct dump *d)
 		return;
 	if (d->done != NULL)
 		loop_timer_stop(&d->deadline);
+	if (d->helper != NULL)
+		LIST_REMOVE(d, link);
 	helper_end(d->helper);
 	buf_release(&d->text);
 	free(d);

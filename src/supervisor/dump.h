@@ -33,6 +33,12 @@ const char *dump_cut(const struct dump *d);
  * may be of any encoding. Valid as long as d.
  */
 const char *dump_text(const struct dump *d);
+/*
+ * w was sent KILL. Whoever traces a process hears of its end first, and all
+ * others only once the tracer is through with it: dumps of w end now, with what
+ * there is.
+ */
+void dump_give_way(const struct worker *w);
 /* At any time; NULL is allowed. */
 void dump_free(struct dump *d);
 

@@ -96,10 +96,17 @@ helper_start(struct supervisor *s, const struct helper_task *t, struct err *e)
 }
 
 void
+helper_hurry(const struct helper *h)
+{
+	if (h != NULL)
+		kill(h->pid, h->task.end_signal);
+}
+
+void
 helper_end(struct helper *h)
 {
 	if (h == NULL)
 		return;
-	kill(h->pid, h->task.end_signal);
+	helper_hurry(h);
 	h->ended = 1;
 }

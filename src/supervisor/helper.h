@@ -30,6 +30,8 @@ struct helper_task {
 /* NULL: there are too many, or there is no memory. */
 struct helper *
 helper_start(struct supervisor *s, const struct helper_task *t, struct err *e);
+/* It is to end at once, which is heard as any end of it. NULL is allowed. */
+void helper_hurry(const struct helper *h);
 /* It is of no more use, and taken. NULL is allowed. */
 void helper_end(struct helper *h);
 

@@ -46,6 +46,7 @@ struct supervisor {
 	struct bulletin bulletin;
 	int measurers;                 /* children that measure workers, */
 	int dumpers;                   /* and that look into them */
+	LIST_HEAD(, dump) dumps;       /* under way */
 	struct dump_lines *dump_lines; /* not yet logged, see dump_log.h */
 	struct worker_queue spawns;
 	struct floor_list floors;

@@ -9,6 +9,7 @@
 #include "base/proctree.h"
 #include "supervisor/adopted.h"
 #include "supervisor/aside.h"
+#include "supervisor/dump.h"
 #include "supervisor/dump_log.h"
 #include "supervisor/supervisor.h"
 
@@ -45,9 +46,12 @@ worker_stop_plan_kill(struct worker *w)
 static int
 send_to(const struct worker *w, int sig, int group)
 {
-	if (adopted_is(w))
-		return adopted_signal(w, sig, group);
-	return kill(group ? -w->rec.pid : w->rec.pid, sig);
+	int rc = adopted_is(w) ? adopted_signal(w, sig, group)
+	                       : kill(group ? -w->rec.pid : w->rec.pid, sig);
+
+	if (sig == SIGKILL)
+		dump_give_way(w);
+	return rc;
 }
 
 /* stop_signal goes to the main process, or its group; CONT, lest a stopped
@@ -229,5 +233,6 @@ worker_kill(struct worker *w, struct err *e)
 		adopted_kill(w);
 	else
 		proctree_kill(w->rec.pid);
+	dump_give_way(w);
 	return 0;
 }

@@ -456,4 +456,32 @@ def test_a_second_term_ends_what_is_dumped(fleet):
     f.wait_lines("tool")
     f.signal(signal.SIGTERM)
     f.end()
-    assert "cut off" not in f.log()
+    assert "cut off after" not in f.log()
+
+
+TRACES = """import ctypes, sys, time
+libc = ctypes.CDLL(None)
+libc.ptrace(16, int(sys.argv[1]), 0, 0)
+print("#1 traced", flush=True)
+time.sleep(1000)"""
+
+
+@pytest.mark.parametrize("kill", [["kill"], ["signal", "KILL"]], ids=" ".join)
+def test_a_kill_waits_for_no_debugger(fleet, kill):
+    """Of the end of who is traced its tracer hears first."""
+    f = fleet("", launch=False)
+    f.path("traces.py").write_text(TRACES)
+    f.env = slow_tool(f, then=f"exec {sys.executable} -S {f.path('traces.py')} $5")
+    f.ini.write_text(worker("sleep"))
+    pid = hang(f)["w"]
+    with subprocess.Popen([*f.svctl_words(), "dump", "w"], env=f.env, text=True,
+                          stdout=subprocess.PIPE) as dump:
+        f.wait_lines("tool")
+        wait_for(lambda: state_of(pid) == "t")
+        began = time.monotonic()
+        f.ctl(*kill, "w")
+        wait_for(lambda: state_of(pid) == "X")
+        assert time.monotonic() - began < 5 * SLOW, "a dump takes 10 s"
+        out = dump.communicate(timeout=20)[0]
+    assert "#1 traced" in out or "#0 main" in out
+    assert out.endswith("cut off: it was killed\n")
