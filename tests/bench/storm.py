@@ -13,6 +13,7 @@ import json
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 import termios
@@ -136,12 +137,21 @@ class Fleet(Svd):
         begins = self.interrupt(self.pid(0))
         ends = self.interrupt(self.proc.pid)
         self.proc.wait(self.timeout)
-        if self.asked:
-            self.asked.kill()
-            self.asked.communicate()
+        self.dismiss()
         return begins, ends
 
+    def dismiss(self):
+        """The askers end with svd, who has closed their connections."""
+        if self.asked and self.asked.poll() is None:
+            self.asked.kill()
+            self.asked.communicate()
+
     def __exit__(self, *args):
+        # Where it was given up: svd ends its own, who else would.
+        if self.proc and self.proc.poll() is None:
+            self.proc.send_signal(signal.SIGQUIT)
+            fleets.wait_for_end(self.proc, self.timeout)
+        self.dismiss()
         super().__exit__(*args)
         if self.master is not None:
             os.close(self.master)
