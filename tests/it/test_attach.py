@@ -348,14 +348,16 @@ def test_a_life_is_seen_to_end_before_the_next_one_speaks(fleet, keys):
 
 def test_it_waits_for_a_worker_that_is_to_come(fleet):
     f = fleet("[worker:w]\ncommand = /bin/sh -c \"test -e go || exit 1; "
-              "echo here; exec cat\"\nstdin = pipe\ndirectory = %s\n"
+              "read x; echo got $$x; exec cat\"\nstdin = pipe\ndirectory = %s\n"
               "backoff_delay = 100ms\nbackoff_limit = 100ms\n", launch=False)
     f.ini.write_text(f.ini.read_text().replace("%s", str(f.dir)))
     f.start()
     f.wait("w", state="BACKOFF")
     with terminal(f, "w") as t:
         f.path("go").touch()
-        t.expect("here")
+        t.expect("detaches")
+        t.type("this\r")
+        t.expect("got this")
         assert t.detach() == 0
     # The key detaches from waiting, too.
     f.path("go").unlink()

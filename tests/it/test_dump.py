@@ -396,6 +396,8 @@ def test_the_kill_does_not_wait_for_a_dump_that_hangs(fleet):
 
 def test_a_long_one_is_logged_whole_up_to_a_limit(fleet):
     f = fleet("", launch=False)
+    # A real one for each of so many may take longer than there is time.
+    f.env = slow_tool(f, then="echo '" + "#1 other\n" * 60 + "'")
     log = f.path("svd.log")
     f.ini.write_text(f"[fleet]\nname = test\nlog = file:{log}\n" +
                      worker("children", stop_timeout="100ms"))

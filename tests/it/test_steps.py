@@ -604,7 +604,9 @@ def one_round(f, steps, change, role, n, then=0):
     made = steps.made(role)
     steps.arm(role, n, then)
     change.act(f, was)
-    died = steps.quiet(role, lambda: change.happened(f, was))
+    # Nobody dies: so it must make some steps, however late it begins.
+    died = steps.quiet(role, lambda: change.happened(f, was) and
+                       (n > 0 or steps.made(role) > made))
     steps.arm(role, 0)
     made = steps.made(role) - made
     where = f"killed before step {n}{f' and {then}' if then else ''}, " \

@@ -340,8 +340,11 @@ def is_taken(f, sig):
 def test_of_a_stop_for_another_reason_one_signal_is_the_first(fleet, by):
     f = fleet(f"[worker:main]\ncommand = {act('pause')}\nrestart = no\n"
               f"essential = yes\n"
-              f"[worker:w]\ncommand = {act('ignore', 15, 'pause')}\n"
-              "stop_timeout = 1h\n")
+              f"[worker:w]\ncommand = {act('ignore', 15, 'note', 'up', 'pause')}\n"
+              "directory = @\nstop_timeout = 1h\n", launch=False)
+    f.ini.write_text(f.ini.read_text().replace("@", str(f.dir)))
+    f.start()
+    f.wait_lines("up")
     pids = f.running()
     if by == "essential":
         os.kill(pids["main"], signal.SIGUSR1)

@@ -100,9 +100,17 @@ def keeper_of(f):
 
 
 def births(f):
-    """Every process of the fleet but svd's own: pid and start time."""
-    return {pid: stat_fields(pid)[19] for pid in children(f.keeper)
-            if alive(pid) and not is_role(pid)}
+    """Every process of the fleet but svd's own: pid and start time. Of these
+    some may not be called so yet."""
+    seen = []
+
+    def settled():
+        seen.append({pid: stat_fields(pid)[19] for pid in children(f.keeper)
+                     if alive(pid) and not is_role(pid)})
+        return len(seen) > 5 and seen[-6:] == seen[-1:] * 6
+
+    wait_for(settled, every=0.02)
+    return seen[-1]
 
 
 # --- it succeeds --------------------------------------------------------------
