@@ -102,11 +102,13 @@ def gone(pid, timeout):
 
 def test_status_is_answered_and_a_kill_kills(storm):
     f = storm.f
-    for name in ("calm:2", "lock:1", "flood:1", "breed"):
-        pid = f.worker(name)["pid"]
+    killed = {name: f.worker(name)["pid"]
+              for name in ("calm:2", "lock:1", "flood:1", "breed")}
+    for name, pid in killed.items():
         assert pid
         f.ctl("kill", name)
         assert not alive(pid), name
+    for name, pid in killed.items():
         f.wait(name, state="RUNNING", pid=lambda new, old=pid: new != old)
     took = []
     for _ in range(10):
@@ -217,7 +219,7 @@ def test_ctrl_c_starts_the_stop_and_a_second_one_ends_all(storm, trouble):
     calm = [w["pid"] for n, w in f.workers().items() if n.startswith("calm")]
     trouble(storm)
     storm.interrupt()
-    wait_for(lambda: "stopping on signal 2" in f.log(), 1, every=0.001)
+    wait_for(lambda: "stopping on signal 2" in f.log(), 5, every=0.001)
     # Whoever is asked nicely ends by it, also without a supervisor.
     if trouble is not reload:
         for pid in calm:
@@ -225,8 +227,11 @@ def test_ctrl_c_starts_the_stop_and_a_second_one_ends_all(storm, trouble):
     begun = time.monotonic()
     storm.interrupt()
     assert f.end() == 128 + signal.SIGINT
-    assert time.monotonic() - begun < 1 * SLOW
-    assert marked(f.id, f.run) == []
+    # At once; the machine is shared with other tests.
+    assert time.monotonic() - begun < 3 * SLOW
+    # But for the svctl that has asked for an upgrade.
+    assert not [pid for pid in marked(f.id, f.run)
+                if SVCTL.encode() not in command_line(pid)]
 
 
 def test_signals_never_fill_what_they_wake(storm):
@@ -253,7 +258,7 @@ def test_signals_never_fill_what_they_wake(storm):
     thread.start()
     try:
         storm.interrupt()
-        wait_for(lambda: "stopping on signal 2" in f.log(), 1, every=0.001)
+        wait_for(lambda: "stopping on signal 2" in f.log(), 5, every=0.001)
         storm.interrupt()
         assert f.end() == 128 + signal.SIGINT
     finally:
