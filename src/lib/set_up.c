@@ -99,17 +99,20 @@ set_oom_score(const struct set_up *s, unsigned int *detail)
 	return 0;
 }
 
-/* One may itself be 0, 1 ... and in the way of another: out first. */
+/* One may itself be 0, 1 ... and in the way of another: out first, but no
+ * further than behind the last one, as limits are there by now. */
 static int
 set_fds(const struct set_up *s, unsigned int *detail)
 {
-	int moved[SET_UP_FDS], i;
+	int moved[SET_UP_FDS], i, n = SET_UP_FDS;
 
+	while (n > 0 && s->fds[n - 1] == -1)
+		n--;
 	for (i = 0; i < SET_UP_FDS; i++) {
 		*detail = (unsigned int)i;
 		moved[i] = s->fds[i];
-		if (moved[i] != -1 && moved[i] < SET_UP_FDS && moved[i] != i)
-			moved[i] = fcntl(moved[i], F_DUPFD_CLOEXEC, SET_UP_FDS);
+		if (moved[i] != -1 && moved[i] < n && moved[i] != i)
+			moved[i] = fcntl(moved[i], F_DUPFD_CLOEXEC, n);
 		if (moved[i] == -1 && s->fds[i] != -1)
 			return -1;
 	}

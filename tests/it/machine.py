@@ -132,9 +132,10 @@ class Unit:
         return list(map(int, done.out.split()))
 
     def supervisor(self):
-        """As /proc has it. 0: there is none now."""
+        """As /proc has it, the oldest: who is being born is still called so. 0:
+        there is none now."""
         done = self.machine.run(
-            "pgrep", "-P", self.main(), "-f", "^svd: supervisor", rc=None)
+            "pgrep", "-o", "-P", self.main(), "-f", "^svd: supervisor", rc=None)
         return int(done.out or 0)
 
     def writers(self):

@@ -112,6 +112,11 @@ def file_worker(f_or_dir, *words, name="w", **keys):
             f"stdout = file:{f_or_dir}/{name}.log\n{lines}")
 
 
+def said(path):
+    log = path / "w.log"
+    return log.read_text() if log.exists() else ""
+
+
 def leave_unread(fleet, store, tmp_path, words=("write", 1, "last words")):
     """A fleet that was killed before it could read what its worker wrote."""
     f = start(fleet, store,
@@ -128,10 +133,9 @@ def leave_unread(fleet, store, tmp_path, words=("write", 1, "last words")):
 def test_what_was_not_read_when_all_of_svd_was_killed_is_not_lost(
         fleet, store, tmp_path):
     f = leave_unread(fleet, store, tmp_path)
-    assert not (tmp_path / "w.log").exists() or \
-        (tmp_path / "w.log").read_text() == ""
+    assert said(tmp_path) == ""
     start_again(f, store.fds.keys(), store.fds.values())
-    wait_for(lambda: (tmp_path / "w.log").read_text() == "last words\n")
+    wait_for(lambda: said(tmp_path) == "last words\n")
 
 
 def test_that_a_worker_is_ready_is_heard_after_all_of_svd_was_killed(
@@ -169,7 +173,7 @@ def test_what_was_meant_for_another_process_is_closed(fleet, store, tmp_path):
     f = leave_unread(fleet, store, tmp_path)
     start_again(f, store.fds.keys(), store.fds.values(), PID_IS="1")
     f.ctl("start", "w")
-    wait_for(lambda: (tmp_path / "w.log").read_text() == "last words\n")
+    wait_for(lambda: said(tmp_path) == "last words\n")
 
 
 def test_of_two_of_one_name_the_newer_is_taken(fleet, store, tmp_path):
@@ -180,7 +184,7 @@ def test_of_two_of_one_name_the_newer_is_taken(fleet, store, tmp_path):
     start_again(f, [*store.fds, "out%3Aw%3A0"],
                 [*store.fds.values(), reading])
     os.close(reading)
-    wait_for(lambda: (tmp_path / "w.log").read_text() == "last words\n")
+    wait_for(lambda: said(tmp_path) == "last words\n")
 
 
 def test_what_is_dropped_is_removed(fleet, store, tmp_path):
