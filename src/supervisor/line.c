@@ -203,17 +203,15 @@ line_start(struct line *l, struct err *e)
 	static struct preparation p;
 	struct worker *w = l->worker;
 	int fifos[OUTPUT_STREAMS], rc = -1;
-	struct notify_lent notify;
 	struct spawn_request r = {.conf = w->conf,
 	    .token = l->token,
 	    .pid = l->pid,
-	    .notify = &notify,
 	    .store = w->store,
 	    .generation = w->rec.generation};
 
 	if (channel_lend(w, &r.pass, e) == -1 ||
 	    readiness_prepare(w, &r.ready, e) == -1 ||
-	    notify_lend(w, &notify, e) == -1 ||
+	    notify_lend(w, &r.notify, e) == -1 ||
 	    input_open(w, &r.input, e) == -1)
 		goto out;
 	if (output_open(w, fifos, e) == -1)

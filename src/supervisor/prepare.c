@@ -196,8 +196,8 @@ given_variables(struct buf *b, const struct spawn_request *r)
 	if (r->ready > 2 &&
 	    buf_addf(b, READY_FD_ENV "=%d%c", first + 1, 0) == -1)
 		return -1;
-	if (r->notify != NULL && r->notify->path[0] != '\0' &&
-	    buf_addf(b, NOTIFY_ENV "=%s%c", r->notify->path, 0) == -1)
+	if (r->notify.path[0] != '\0' &&
+	    buf_addf(b, NOTIFY_ENV "=%s%c", r->notify.path, 0) == -1)
 		return -1;
 	return 0;
 }
@@ -387,7 +387,7 @@ lend_notify(
 {
 	uid_t owner = j->set_user ? j->uid : geteuid();
 
-	if (lent == NULL || lent->path[0] == '\0' || lent->owner == owner ||
+	if (lent->path[0] == '\0' || lent->owner == owner ||
 	    lchown(lent->path, owner, (gid_t)-1) == 0)
 		return 0;
 	return err_sys(
@@ -509,7 +509,7 @@ prepare(struct preparation *p, const struct spawner *sp,
 	prepare_limits(p, sp, c);
 	prepare_session(p, sp, r);
 	if (prepare_user(p, c, e) == -1 ||
-	    lend_notify(&p->job.to, r->notify, e) == -1 ||
+	    lend_notify(&p->job.to, &r->notify, e) == -1 ||
 	    prepare_environment(p, sp, r, e) == -1 ||
 	    prepare_paths(p, r, e) == -1 || prepare_streams(p, sp, r, e) == -1)
 		return -1;

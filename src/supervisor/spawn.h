@@ -48,7 +48,7 @@ struct spawn_request {
 	int ready; /* becomes descriptor 4; 0: none */
 	int input; /* its end of what svctl attach sends to: stdin, or
 	              where conf->tty, all three; borrowed; 0: none */
-	const struct notify_lent *notify; /* its socket; NULL: none */
+	struct notify_lent notify; /* its socket */
 	uint64_t generation;
 	pid_t pid;        /* of one that was forked from a floor; 0: it is to be
 	                     made */

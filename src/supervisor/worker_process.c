@@ -434,7 +434,6 @@ worker_make_process(struct worker *w, struct spawn_request *r, pid_t *pid,
     struct identity *id, struct err *e)
 {
 	int fds[OUTPUT_STREAMS], rc = -1, lent, is_main = r->main_pid == 0;
-	struct notify_lent notify;
 	struct floor_argv argv = {0};
 
 	if (is_main && input_open(w, &r->input, e) == -1)
@@ -444,8 +443,7 @@ worker_make_process(struct worker *w, struct spawn_request *r, pid_t *pid,
 		return -1;
 	}
 	r->fifos = fds;
-	r->notify = &notify;
-	lent = notify_lend(w, &notify, e);
+	lent = notify_lend(w, &r->notify, e);
 	if (!is_main || (lent == 0 && prepare_pass(w, r, &argv, e) == 0))
 		rc = spawn_process(&w->sup->spawner, r, pid, id, e);
 	output_close(fds);
