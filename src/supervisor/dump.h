@@ -6,6 +6,8 @@
 #ifndef SVD_SUPERVISOR_DUMP_H
 #define SVD_SUPERVISOR_DUMP_H
 
+#include <sys/queue.h>
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,6 +17,7 @@
 #define DUMP_TEXT_MAX 1048576 /* bytes */
 
 struct dump;
+LIST_HEAD(dump_list, dump);
 struct worker;
 
 /*

@@ -12,6 +12,7 @@
 #include "base/runtime.h"
 #include "core/fleet.h"
 #include "supervisor/births.h"
+#include "supervisor/dump.h"
 #include "supervisor/events.h"
 #include "supervisor/floor.h"
 #include "supervisor/hang_sample.h"
@@ -46,7 +47,7 @@ struct supervisor {
 	struct bulletin bulletin;
 	int measurers;                 /* children that measure workers, */
 	int dumpers;                   /* and that look into them */
-	LIST_HEAD(, dump) dumps;       /* under way */
+	struct dump_list dumps;        /* under way */
 	struct dump_lines *dump_lines; /* not yet logged, see dump_log.h */
 	struct worker_queue spawns;
 	struct floor_list floors;
