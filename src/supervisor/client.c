@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "ipc/chan.h"
+#include "supervisor/discard.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/verbs.h"
 
@@ -46,6 +47,14 @@ release_out(struct client *cl)
 	buf_release(&cl->out);
 }
 
+static void
+discard_given(struct client *cl)
+{
+	if (cl->given != -1)
+		discard(&cl->given, 1);
+	cl->given = -1;
+}
+
 struct client *
 client_new(struct clients *common, int fd, gid_t readers)
 {
@@ -68,7 +77,7 @@ client_free(struct client *cl)
 	/* Closing it would do, but for a child that stands before its exec. */
 	end_later(cl);
 	fd_close(&cl->fd);
-	fd_close(&cl->given);
+	discard_given(cl);
 	fd_close(&cl->giving);
 	varlink_in_release(&cl->in);
 	release_out(cl);
@@ -117,8 +126,7 @@ client_read(struct client *cl)
 	/* One a call, and of no use with most. */
 	if (nfds > 0 && cl->given == -1)
 		cl->given = fds[--nfds];
-	while (nfds > 0)
-		close(fds[--nfds]);
+	discard(fds, nfds);
 	return 0;
 }
 
@@ -188,7 +196,7 @@ client_serve(struct client *cl)
 		rc = verbs_call(cl->common->sup, &cl->peer, msg, &extra,
 		    &cl->out, &cl->later);
 		json_decref(msg);
-		fd_close(&cl->given);
+		discard_given(cl);
 		rc = rc == -1 ? -1 : 1;
 	}
 	buf_release(&extra.value);

@@ -13,10 +13,12 @@
 #include "base/log.h"
 #include "base/logline.h"
 #include "ipc/notify_text.h"
+#include "supervisor/discard.h"
 #include "supervisor/main_pid.h"
 #include "supervisor/stored.h"
 #include "supervisor/supervisor.h"
 
+#define SCM_MAX_FDS 253 /* that come along with one message: net/scm.h */
 #define PREFIX "notify:"
 #define USEC_PER_MS 1000
 #define HOLD_BATCH 64   /* sockets that the keeper is told of at once */
@@ -193,6 +195,32 @@ peek(int fd, char *text, size_t size, int *flags, pid_t *sender)
 	return n;
 }
 
+/* And closes what came along: that is all there is to a BARRIER. What is not
+ * received would be closed by the kernel, while we wait. */
+static void
+take_off(int fd)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(struct ucred)) +
+			   CMSG_SPACE(SCM_MAX_FDS * sizeof(int))];
+	} control;
+	char byte;
+	struct iovec iov = {.iov_base = &byte, .iov_len = 1};
+	struct msghdr mh = {.msg_iov = &iov,
+	    .msg_iovlen = 1,
+	    .msg_control = control.bytes,
+	    .msg_controllen = sizeof(control.bytes)};
+	struct cmsghdr *cm;
+
+	if (recvmsg(fd, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) == -1)
+		return;
+	for (cm = CMSG_FIRSTHDR(&mh); cm != NULL; cm = CMSG_NXTHDR(&mh, cm))
+		if (cm->cmsg_level == SOL_SOCKET && cm->cmsg_type == SCM_RIGHTS)
+			discard((const int *)(const void *)CMSG_DATA(cm),
+			    (cm->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+}
+
 /* 1: there was one; 0: there is none now. */
 static int
 read_one(struct worker *w, int obeyed)
@@ -216,8 +244,7 @@ read_one(struct worker *w, int obeyed)
 		obey(w, &n, sender);
 		w->notify.reading = 0;
 	}
-	/* Closes what came along, too: that is all there is to a BARRIER. */
-	recv(w->notify.fd, text, 1, MSG_DONTWAIT);
+	take_off(w->notify.fd);
 	return 1;
 }
 

@@ -2,10 +2,7 @@
 #include "supervisor/stored.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/kcmp.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +14,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "ipc/chan.h"
+#include "supervisor/discard.h"
 #include "supervisor/supervisor.h"
 
 #define PREFIX "store:"
@@ -27,57 +25,6 @@ held_name(const struct worker *w, const struct stored *one,
 {
 	snprintf(out, KEEPER_NAME_MAX + 1, PREFIX "%.48s:%d:%s", w->rec.name,
 	    one->number & (STORE_MAX - 1), one->name);
-}
-
-/*
- * Is it of a kind that can be closed without asking anybody? A file system
- * that is a program (FUSE) is asked at each close(2), and takes its time. None
- * of these calls comes to a file system.
- */
-static int
-is_harmless(int fd)
-{
-	static const char anonymous[] = "anon_inode:";
-	char path[40], is[sizeof(anonymous)];
-	socklen_t len = sizeof(int);
-	int type;
-
-	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 ||
-	    fcntl(fd, F_GETPIPE_SZ) != -1 || fcntl(fd, F_GET_SEALS) != -1)
-		return 1;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return readlink(path, is, sizeof(is)) == (ssize_t)sizeof(is) &&
-	       memcmp(is, anonymous, sizeof(anonymous) - 1) == 0;
-}
-
-/* Nor is to be waited for what is still to be sent there. */
-static void
-forget_linger(int fd)
-{
-	static const struct linger none = {.l_onoff = 0};
-	struct linger l = {.l_onoff = 0};
-	socklen_t len = sizeof(l);
-
-	if (getsockopt(fd, SOL_SOCKET, SO_LINGER, &l, &len) == 0 && l.l_onoff &&
-	    l.l_linger > 0)
-		setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
-}
-
-/* By somebody who has time: a child of the keeper's that has our table, and
- * nothing else to do. */
-static void
-close_aside(int fd)
-{
-	long pid = syscall(SYS_clone,
-	    CLONE_FILES | CLONE_PARENT | (unsigned long)SIGCHLD, NULL, NULL,
-	    NULL, NULL);
-
-	if (pid == 0) {
-		syscall(SYS_close, fd);
-		syscall(SYS_exit_group, 0);
-	}
-	if (pid == -1)
-		close(fd);
 }
 
 static int
@@ -135,14 +82,14 @@ keep(struct worker *w, int fd, const char *name)
 	char held[KEEPER_NAME_MAX + 1];
 	const struct stored *one;
 
-	if (!is_harmless(fd)) {
+	if (!discard_asks_nobody(fd)) {
 		log_warn("%s: FDSTORE: only sockets, pipes, files in memory "
 			 "and the like are kept",
 		    w->conf->name);
-		close_aside(fd);
+		discard(&fd, 1);
 		return;
 	}
-	forget_linger(fd);
+	discard_forget_linger(fd);
 	if (has_it(w->store, fd)) {
 		close(fd);
 		return;
@@ -181,6 +128,8 @@ drop(struct worker *w, size_t i)
 	struct store *s = w->store;
 	char held[KEEPER_NAME_MAX + 1];
 
+	/* The keeper's is as good as ours. */
+	discard_forget_linger(s->list[i].fd);
 	held_name(w, &s->list[i], held);
 	link_drop(&w->sup->link, held);
 	fd_close(&s->list[i].fd);

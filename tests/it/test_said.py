@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import stat
+import struct
 import subprocess
 import time
 
@@ -188,6 +189,48 @@ def test_descriptors_that_come_along_are_closed(fleet):
     assert os.read(reader, 1) == b""
     os.close(reader)
     assert f.descriptors() == before
+
+
+def lingering():
+    """A socket that waits for its peer for 20 s at the last close."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        near = socket.create_connection(listener.getsockname())
+        far, _ = listener.accept()
+    near.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            near.send(bytes(65536))
+    near.setblocking(True)
+    near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 20))
+    return near, far
+
+
+def call_with(f, fd):
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.connect(str(f.run / "control.sock"))
+        sock.sendmsg([b'{"method":"org.svd.Fleet.Ping"}\0'],
+                     [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))])
+
+
+@pytest.mark.parametrize("give", [
+    lambda f, fd: say(f, "STATUS=here", fd),
+    lambda f, fd: say(f, "BARRIER=1", fd),
+    call_with], ids=["status", "barrier", "control"])
+def test_nobody_waits_for_a_socket_that_lingers(fleet, give):
+    f = fleet(ONE)
+    f.running()
+    near, far = lingering()
+    supervisor = f.status()["supervisor_pid"]
+    os.kill(supervisor, signal.SIGSTOP)
+    try:
+        give(f, near.fileno())
+        near.close()  # the last is what is in the message
+    finally:
+        os.kill(supervisor, signal.SIGCONT)
+    began = time.monotonic()
+    said(f, "READY=1")
+    assert time.monotonic() - began < 5 * SLOW
+    far.close()
 
 
 def test_a_flood_holds_up_only_its_sender(fleet):
