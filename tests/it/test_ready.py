@@ -27,6 +27,17 @@ def worker(ready, command=None, *keys, name="w"):
             f"ready = {ready}\n{lines}")
 
 
+def write_line(pid):
+    """Has one that is BY_FD do so, once it would not die of the signal."""
+    def catches():
+        with open(f"/proc/{pid}/status") as status:
+            caught, = (line for line in status if line.startswith("SigCgt:"))
+        return int(caught.split()[1], 16) >> signal.SIGUSR1 - 1 & 1
+
+    wait_for(catches)
+    os.kill(pid, signal.SIGUSR1)
+
+
 def waiting(f, text, name="w"):
     """Until why says that it waits for text; its pid."""
     wait_for(lambda: text in (f.why(name)["waiting_for"] or ""),
@@ -348,7 +359,7 @@ def test_no_start_timeout_is_for_ever(fleet):
     f = fleet(worker("fd", act(*BY_FD), "start_timeout = 0"))
     pid = waiting(f, "a newline")
     assert f.why("w")["until"] is None
-    os.kill(pid, signal.SIGUSR1)
+    write_line(pid)
     f.wait("w", **READY)
 
 
@@ -359,7 +370,7 @@ def test_a_reload_gives_more_time(fleet):
     f.ini.write_text(f.ini.read_text().replace("= 2s", "= 1h"))
     assert f.ctl("reload")
     time.sleep(max(0, 2.2 - f.worker("w")["uptime"]))
-    os.kill(pid, signal.SIGUSR1)
+    write_line(pid)
     assert f.wait("w", **READY)["pid"] == pid
 
 
@@ -402,7 +413,7 @@ def test_commands_wait_until_it_is_ready(fleet):
 # --- over deaths of svd ------------------------------------------------------
 
 FORMS = {
-    "fd": ("fd", lambda f, pid: os.kill(pid, signal.SIGUSR1)),
+    "fd": ("fd", lambda f, pid: write_line(pid)),
     "unix": ("unix:{sock}", None),
     "command": ("command:/usr/bin/test -e {sock}", None),
 }
@@ -441,7 +452,7 @@ def test_what_it_has_said_to_nobody_is_heard(fleet):
     f, pid = waits_by(fleet, "fd")
     old = f.supervisor()
     os.kill(old, signal.SIGSTOP)
-    os.kill(pid, signal.SIGUSR1)
+    write_line(pid)
     os.kill(old, signal.SIGKILL)
     assert f.wait("w", **READY)["pid"] == pid
 
@@ -474,7 +485,7 @@ def test_one_that_is_adopted_is_not_ended(fleet, form):
                       "start_timeout = 1h")
     f.crash()
     if form == "fd":
-        os.kill(pid, signal.SIGUSR1)  # nobody reads it: it lives on
+        write_line(pid)  # nobody reads it: it lives on
     f.recover()
     assert f.wait("w", pid=pid)["state"] == "STARTING"
     if form == "fd":
@@ -497,7 +508,7 @@ def test_an_upgrade_waits_on(fleet):
     f, pid = waits_by(fleet, "fd")
     f.ctl("upgrade")
     assert f.wait("w", **WAITS)["pid"] == pid
-    os.kill(pid, signal.SIGUSR1)
+    write_line(pid)
     assert f.wait("w", **READY)["pid"] == pid
 
 
@@ -515,7 +526,7 @@ def test_a_worker_from_a_floor_is_ready_later(fleet):
     wait_for(lambda: f.ctl("-j", "floors").json["floors"][0]["spares"] == 1)
     f.kill_supervisor()
     assert f.wait("w", **WAITS)["pid"] == pid
-    os.kill(pid, signal.SIGUSR1)
+    write_line(pid)
     assert f.wait("w", **READY)["pid"] == pid
 
 
