@@ -15,6 +15,7 @@
 #include "ipc/notify_text.h"
 #include "supervisor/discard.h"
 #include "supervisor/main_pid.h"
+#include "supervisor/prepare.h"
 #include "supervisor/stored.h"
 #include "supervisor/supervisor.h"
 
@@ -221,6 +222,17 @@ take_off(int fd)
 			    (cm->cmsg_len - CMSG_LEN(0)) / sizeof(int));
 }
 
+/* Before the keeper closes it, who would wait for what lingers there. */
+static void
+empty(int fd)
+{
+	char byte;
+
+	shutdown(fd, SHUT_RD); /* nobody sends there any more */
+	while (recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != -1)
+		take_off(fd);
+}
+
 /* 1: there was one; 0: there is none now. */
 static int
 read_one(struct worker *w, int obeyed)
@@ -373,6 +385,7 @@ let_go(struct worker *w)
 	if (w->notify.fd == -1)
 		return;
 	held_name(w, name);
+	empty(w->notify.fd);
 	notify_worker_release(w);
 	link_drop(&w->sup->link, name);
 }
@@ -428,8 +441,9 @@ make(struct worker *w, const char *path, struct err *e)
 {
 	if (is_taken(w, path))
 		return err_set(e, "notify: '%s' is another's", path);
-	unwatch(w);
-	fd_close(&w->notify.fd);
+	if (w->notify.fd != -1)
+		empty(w->notify.fd);
+	notify_worker_release(w);
 	w->notify.fd = notify_socket_make(w->sup->runtime_dir, path, e);
 	if (w->notify.fd == -1)
 		return -1;
@@ -488,6 +502,7 @@ notify_adopt(struct supervisor *s)
 			continue;
 		w = roster_by_id(&s->roster, h->name + strlen(PREFIX));
 		if (w == NULL || !is_wanted(w)) {
+			empty(h->fd);
 			link_drop(l, h->name);
 			fd_close(&h->fd);
 			continue;
@@ -536,6 +551,8 @@ make_missing(struct supervisor *s)
 			log_error("%s: %s", w->conf->name, e.text);
 			break;
 		}
+		if (w->rec.pid != 0 && prepare_give(w->conf, path, &e) == -1)
+			log_error("%s: %s", w->conf->name, e.text);
 		held_name(w, b.text[b.n]);
 		b.names[b.n] = b.text[b.n];
 		b.fds[b.n++] = w->notify.fd;

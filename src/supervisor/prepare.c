@@ -380,6 +380,20 @@ open_output(struct preparation *p, const struct spawner *sp,
 	return lend(p, i, fd, e);
 }
 
+int
+prepare_give(const struct worker_conf *c, const char *path, struct err *e)
+{
+	struct passwd pw = {.pw_uid = geteuid()};
+
+	if (geteuid() != 0 || c->user == NULL)
+		return 0;
+	if (find_user(c->user, &pw, e) == -1)
+		return -1;
+	if (lchown(path, pw.pw_uid, (gid_t)-1) == -1)
+		return err_sys(e, errno, "notify: '%s'", path);
+	return 0;
+}
+
 /* Its socket belongs to its user, too, whoever that is by now. */
 static int
 lend_notify(

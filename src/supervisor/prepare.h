@@ -25,5 +25,7 @@ struct preparation {
 int prepare(struct preparation *p, const struct spawner *sp,
     const struct spawn_request *r, struct err *e);
 void prepare_release(struct preparation *p);
+/* For a process that runs already: what is at path is its user's. */
+int prepare_give(const struct worker_conf *c, const char *path, struct err *e);
 
 #endif

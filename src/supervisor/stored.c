@@ -75,51 +75,61 @@ insert(struct worker *w, int fd, int number, const char *name)
 	return one;
 }
 
-/* Takes fd. Held before the message is taken: its record. */
 static void
+warn(struct worker *w, const char *what)
+{
+	if (!w->notify.warned)
+		log_warn("%s: FDSTORE: %s", w->conf->name, what);
+	w->notify.warned = 1;
+}
+
+/* Held before the message is taken: its record. -1: fd is still the caller's,
+ * to be discarded. */
+static int
 keep(struct worker *w, int fd, const char *name)
 {
 	char held[KEEPER_NAME_MAX + 1];
 	const struct stored *one;
 
 	if (!discard_asks_nobody(fd)) {
-		log_warn("%s: FDSTORE: only sockets, pipes, files in memory "
-			 "and the like are kept",
-		    w->conf->name);
-		discard(&fd, 1);
-		return;
+		warn(w, "only sockets, pipes, files in memory and the like are "
+			"kept");
+		return -1;
 	}
 	discard_forget_linger(fd);
-	if (has_it(w->store, fd)) {
-		close(fd);
-		return;
-	}
+	if (has_it(w->store, fd))
+		return -1;
 	one = insert(w, fd, -1, name);
 	if (one == NULL) {
-		log_warn("%s: FDSTORE: no room for more than %d descriptors",
-		    w->conf->name, STORE_MAX);
-		close(fd);
-		return;
+		snprintf(held, sizeof(held),
+		    "no room for more than %d descriptors", STORE_MAX);
+		warn(w, held);
+		return -1;
 	}
 	held_name(w, one, held);
 	link_hold(&w->sup->link, held, one->fd);
+	return 0;
 }
 
 void
 stored_add(struct worker *w, const char *name)
 {
 	int fds[CHAN_FDS_MAX];
-	size_t nfds = 0, i;
+	size_t nfds = 0, nleft = 0, i;
 	char byte[NOTIFY_TEXT_MAX];
 
 	if (chan_recv(w->notify.fd, byte, sizeof(byte), fds, &nfds,
 		MSG_PEEK | MSG_DONTWAIT) == -1) {
-		log_warn("%s: FDSTORE: cannot receive descriptors: %s",
-		    w->conf->name, strerror(errno));
+		warn(w, "cannot receive descriptors");
 		return;
 	}
+	if (name[0] == '\0')
+		name = NOTIFY_FDNAME_DEFAULT;
+	/* No more are looked at than there is ever room for. */
 	for (i = 0; i < nfds; i++)
-		keep(w, fds[i], name[0] == '\0' ? NOTIFY_FDNAME_DEFAULT : name);
+		if (i >= STORE_MAX || keep(w, fds[i], name) == -1)
+			fds[nleft++] = fds[i];
+	discard(fds, nleft);
 }
 
 static void
@@ -212,6 +222,7 @@ stored_adopt(struct supervisor *s)
 		w = parse_name(s, h->name, &number, &name);
 		if (w == NULL || !may_have(w) ||
 		    insert(w, h->fd, number, name) == NULL) {
+			discard_forget_linger(h->fd);
 			link_drop(&s->link, h->name);
 			fd_close(&h->fd);
 		}
