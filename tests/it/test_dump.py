@@ -207,7 +207,6 @@ def test_neither_debugger_is_there(fleet):
     assert "neither eu-stack nor gdb is installed" in text
 
 
-@pytest.mark.skipif(shutil.which("gdb") is None, reason="gdb is not installed")
 def test_gdb_where_there_is_no_eu_stack(fleet):
     f = fleet("", launch=False)
     f.path("tools").mkdir()
