@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "ipc/chan.h"
+#include "supervisor/discard.h"
 #include "supervisor/supervisor.h"
 
 #define OURS "chan:"
@@ -140,10 +141,11 @@ read_frame(struct channel *c, int now)
 	fd_close(&fd);
 	while (n != -1 && nfds > 0)
 		close(fds[--nfds]);
-	if (why == NULL) {
-		chan_recv(c->fd, packet, 1, NULL, NULL, MSG_DONTWAIT);
+	/* Even if it is the last that is read: to close a socket is to close
+	 * what is in its messages. */
+	discard_message(c->fd);
+	if (why == NULL)
 		return 1;
-	}
 	channel_break(c, why, now);
 	return 0;
 }

@@ -8,7 +8,10 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
+
+#define MESSAGE_FDS_MAX 253 /* net/scm.h: SCM_MAX_FD */
 
 /* None of these calls comes to a file system. */
 int
@@ -82,4 +85,29 @@ discard(const int *fds, size_t n)
 		discard_forget_linger(fds[i]);
 	if (n > 0)
 		close_aside(fds, n);
+}
+
+/* What is not received would be closed by the kernel, while we wait. */
+void
+discard_message(int sock)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(struct ucred)) +
+			   CMSG_SPACE(MESSAGE_FDS_MAX * sizeof(int))];
+	} control;
+	char byte;
+	struct iovec iov = {.iov_base = &byte, .iov_len = 1};
+	struct msghdr mh = {.msg_iov = &iov,
+	    .msg_iovlen = 1,
+	    .msg_control = control.bytes,
+	    .msg_controllen = sizeof(control.bytes)};
+	struct cmsghdr *cm;
+
+	if (recvmsg(sock, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) == -1)
+		return;
+	for (cm = CMSG_FIRSTHDR(&mh); cm != NULL; cm = CMSG_NXTHDR(&mh, cm))
+		if (cm->cmsg_level == SOL_SOCKET && cm->cmsg_type == SCM_RIGHTS)
+			discard((const int *)(const void *)CMSG_DATA(cm),
+			    (cm->cmsg_len - CMSG_LEN(0)) / sizeof(int));
 }

@@ -16,5 +16,7 @@ int discard_asks_nobody(int fd);
 void discard_forget_linger(int fd);
 /* Closes all of them; those that may take long in a process of their own. */
 void discard(const int *fds, size_t n);
+/* Takes one whole message from a socket, and discards what came along. */
+void discard_message(int sock);
 
 #endif

@@ -18,6 +18,7 @@
 #include "ipc/chan.h"
 #include "ipc/proto_floor.h"
 #include "supervisor/floor.h"
+#include "supervisor/discard.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/trace.h"
 
@@ -485,7 +486,7 @@ read_one(struct floor_socket *fs)
 				verbs[i].fn(fs, &msg);
 	for (i = 0; i < msg.nfds; i++)
 		fd_close(&msg.fds[i]);
-	chan_recv(fs->fd, packet, 1, NULL, NULL, MSG_DONTWAIT);
+	discard_message(fs->fd);
 	return 1;
 }
 

@@ -22,6 +22,7 @@
 #include "supervisor/prepare.h"
 #include "supervisor/privilege.h"
 #include "supervisor/readiness.h"
+#include "supervisor/discard.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/trace.h"
 
@@ -303,7 +304,7 @@ line_read(struct line *l)
 		for (i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
 			if (strcmp(m.verb, verbs[i].verb) == 0)
 				verbs[i].fn(l->worker, &m);
-	chan_recv(l->fd, packet, 1, NULL, NULL, MSG_DONTWAIT);
+	discard_message(l->fd);
 	return 1;
 }
 

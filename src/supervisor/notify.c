@@ -19,7 +19,6 @@
 #include "supervisor/stored.h"
 #include "supervisor/supervisor.h"
 
-#define SCM_MAX_FDS 253 /* that come along with one message: net/scm.h */
 #define PREFIX "notify:"
 #define USEC_PER_MS 1000
 #define HOLD_BATCH 64   /* sockets that the keeper is told of at once */
@@ -196,32 +195,6 @@ peek(int fd, char *text, size_t size, int *flags, pid_t *sender)
 	return n;
 }
 
-/* And closes what came along: that is all there is to a BARRIER. What is not
- * received would be closed by the kernel, while we wait. */
-static void
-take_off(int fd)
-{
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(struct ucred)) +
-			   CMSG_SPACE(SCM_MAX_FDS * sizeof(int))];
-	} control;
-	char byte;
-	struct iovec iov = {.iov_base = &byte, .iov_len = 1};
-	struct msghdr mh = {.msg_iov = &iov,
-	    .msg_iovlen = 1,
-	    .msg_control = control.bytes,
-	    .msg_controllen = sizeof(control.bytes)};
-	struct cmsghdr *cm;
-
-	if (recvmsg(fd, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) == -1)
-		return;
-	for (cm = CMSG_FIRSTHDR(&mh); cm != NULL; cm = CMSG_NXTHDR(&mh, cm))
-		if (cm->cmsg_level == SOL_SOCKET && cm->cmsg_type == SCM_RIGHTS)
-			discard((const int *)(const void *)CMSG_DATA(cm),
-			    (cm->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-}
-
 /* Before the keeper closes it, who would wait for what lingers there. */
 static void
 empty(int fd)
@@ -230,7 +203,7 @@ empty(int fd)
 
 	shutdown(fd, SHUT_RD); /* nobody sends there any more */
 	while (recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != -1)
-		take_off(fd);
+		discard_message(fd);
 }
 
 /* 1: there was one; 0: there is none now. */
@@ -256,7 +229,8 @@ read_one(struct worker *w, int obeyed)
 		obey(w, &n, sender);
 		w->notify.reading = 0;
 	}
-	take_off(w->notify.fd);
+	/* Closes what came along, too: that is all there is to a BARRIER. */
+	discard_message(w->notify.fd);
 	return 1;
 }
 

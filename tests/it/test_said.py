@@ -12,6 +12,7 @@ import socket
 import stat
 import struct
 import subprocess
+import sys
 import time
 
 import pytest
@@ -231,6 +232,51 @@ def test_nobody_waits_for_a_socket_that_lingers(fleet, give):
     said(f, "READY=1")
     assert time.monotonic() - began < 5 * SLOW
     far.close()
+
+
+LINGERS = """import array, os, socket, struct, sys, time
+def wait():
+    while not os.path.exists("go"):
+        time.sleep(0.01)
+listener = socket.create_server(("127.0.0.1", 0))
+near = socket.create_connection(listener.getsockname())
+far, _ = listener.accept()
+near.setblocking(False)
+try:
+    while True:
+        near.send(bytes(65536))
+except BlockingIOError:
+    near.setblocking(True)
+near.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 20))
+channel = socket.socket(fileno=int(os.environ["SVD_CHANNEL_FD"]))
+open("ready", "w").close()
+wait()
+channel.sendmsg([b"nonsense"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS,
+                                 array.array("i", [near.fileno()]))])
+near.close()
+open("done", "w").close()
+time.sleep(1000)
+"""
+
+
+def test_nor_for_one_that_came_on_a_channel(fleet):
+    f = fleet("", launch=False)
+    f.path("lingers.py").write_text(LINGERS)
+    f.ini.write_text(f"[worker:w]\ncommand = {sys.executable} -S lingers.py\n"
+                     f"directory = {f.path('.')}\nchannel = rpc\nstop_timeout = 0\n")
+    f.start()
+    wait_for(f.path("ready").exists)
+    supervisor = f.status()["supervisor_pid"]
+    os.kill(supervisor, signal.SIGSTOP)
+    try:
+        f.path("go").touch()
+        wait_for(f.path("done").exists)
+    finally:
+        os.kill(supervisor, signal.SIGCONT)
+    began = time.monotonic()
+    wait_for(lambda: "its channel has ended" in f.log())
+    assert f.stop() == 0
+    assert time.monotonic() - began < 5 * SLOW
 
 
 def test_a_flood_holds_up_only_its_sender(fleet):
