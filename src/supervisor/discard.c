@@ -1,15 +1,19 @@
 /* discard: see discard.h. */
 #include "supervisor/discard.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+#include "base/fd.h"
 
 #define MESSAGE_FDS_MAX 253 /* net/scm.h: SCM_MAX_FD */
 
@@ -53,20 +57,57 @@ may_linger(int fd)
 	       domain != AF_UNIX;
 }
 
-/* By somebody who has time: a child of the keeper's that has our table, and
- * nothing else to do. */
+static int
+by_number(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+/* In a process that may hang in it for ever: it must have nothing else that
+ * somebody waits for the end of. */
+static void
+close_last(const int *fds, size_t n, int gate)
+{
+	int keep[MESSAGE_FDS_MAX + 1];
+	unsigned int next = 0;
+	size_t i;
+	char byte;
+
+	memcpy(keep, fds, n * sizeof(*fds));
+	keep[n] = gate;
+	qsort(keep, n + 1, sizeof(*keep), by_number);
+	for (i = 0; i <= n; i++) {
+		if ((unsigned int)keep[i] > next)
+			close_range(next, (unsigned int)keep[i] - 1, 0);
+		next = (unsigned int)keep[i] + 1;
+	}
+	close_range(next, ~0U, 0);
+	/* Until nobody but us has them. */
+	while (read(gate, &byte, 1) == -1 && errno == EINTR)
+		;
+	for (i = 0; i < n; i++)
+		syscall(SYS_close, fds[i]);
+	syscall(SYS_exit_group, 0);
+}
+
+/* By somebody who has time: a child of the keeper's, with nothing else to do.
+ */
 static void
 close_aside(const int *fds, size_t n)
 {
-	long pid = syscall(SYS_clone,
-	    CLONE_FILES | CLONE_PARENT | (unsigned long)SIGCHLD, NULL, NULL,
-	    NULL, NULL);
+	int gate[2] = {-1, -1};
+	long pid = -1;
 	size_t i;
 
-	for (i = 0; pid <= 0 && i < n; i++)
-		syscall(SYS_close, fds[i]);
+	if (n <= MESSAGE_FDS_MAX && pipe2(gate, O_CLOEXEC) == 0)
+		pid = syscall(SYS_clone, CLONE_PARENT | (unsigned long)SIGCHLD,
+		    NULL, NULL, NULL, NULL);
 	if (pid == 0)
-		syscall(SYS_exit_group, 0);
+		close_last(fds, n, gate[0]);
+	for (i = 0; i < n; i++)
+		close(fds[i]);
+	fd_close(&gate[0]);
+	fd_close(&gate[1]);
 }
 
 void

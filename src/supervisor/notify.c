@@ -79,6 +79,12 @@ take_extension(struct worker *w, const struct notify_text *n)
 {
 	int64_t until = loop_now(w->sup->loop) + n->extend_usec / USEC_PER_MS;
 	enum worker_state state = w->rec.state;
+	/* The fleet's end waits for it: not for ever. */
+	int64_t last =
+	    w->rec.since + w->conf->stop_timeout * NOTIFY_STOP_EXTENSION;
+
+	if (state == WS_STOPPING && until > last)
+		until = last;
 
 	if (n->extend_usec == -1 || until <= w->rec.deadline ||
 	    w->rec.deadline == 0 || w->rec.overdue != OVERDUE_NO ||

@@ -15,6 +15,9 @@
 #include "supervisor/loop.h"
 #include "supervisor/notify_socket.h"
 
+/* Times stop_timeout: then a stop ends that its worker draws out. */
+#define NOTIFY_STOP_EXTENSION 10
+
 struct supervisor;
 struct worker;
 
