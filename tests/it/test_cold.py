@@ -1015,7 +1015,8 @@ autostart = no
     pids = f.running("deaf", "quick:0", "quick:1")
     f.signal(signal.SIGTERM)
     f.wait_lines("term")
-    wait_for(lambda: not alive(pids["quick:0"]))
+    wait_for(lambda: not alive(pids["quick:0"]) and
+             not alive(pids["quick:1"]))
     f.crash()
     f.recover()
     now = f.running("quick:0", "quick:1")
