@@ -11,7 +11,7 @@ import time
 import fleetfile
 from fleetfile import DYING, FLOODS, OBEYING, ONCE, SCALED, VARIED
 from output import logger, writers
-from svdtest import SLOW, Varlink, children, stat_fields, wait_for
+from svdtest import SLOW, Varlink, blocks, children, stat_fields, wait_for
 from verdict import Lives, ident, section
 
 PAUSE = 0.12        # seconds between two blows, on average
@@ -184,7 +184,8 @@ class Mayhem:
         self.note(f"crash {self.fleet.keeper}")
         self.count["keeper"] += 1
         self.crashes += 1
-        self.fleet.crash()
+        # The next one may come while the others of this one still end.
+        self.fleet.crash(wait=False)
         if self.rng.random() < 0.5:
             time.sleep(self.rng.random() * 0.2 * SLOW)
         self.fleet.launch()
@@ -329,13 +330,17 @@ class Mayhem:
                 self.full.unlink()
             self.full = None
 
+    def signal(self, sig):
+        """To one that has begun: before, it is as deadly as to any program."""
+        with contextlib.suppress(OSError):
+            wait_for(lambda: blocks(self.fleet.keeper, sig))
+            self.fleet.signal(sig)
+
     def reopen(self):
-        with contextlib.suppress(ProcessLookupError):
-            self.fleet.signal(signal.SIGUSR1)
+        self.signal(signal.SIGUSR1)
 
     def hang_up(self):
-        with contextlib.suppress(ProcessLookupError):
-            self.fleet.signal(signal.SIGHUP)
+        self.signal(signal.SIGHUP)
 
     def read_logs(self):
         self.behind(lambda: self.svctl("logs", "-n", 5, "all"), "logs")

@@ -110,6 +110,32 @@ def command_line(pid):
         return []
 
 
+def is_role(pid):
+    """Is it svd itself?"""
+    try:
+        with open(f"/proc/{pid}/comm", errors="replace") as comm:
+            return comm.read().startswith("svd: ") and alive(pid)
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def is_acting(pid):
+    """Is it on its way to where it waits? A worker runs from its execution
+    on."""
+    try:
+        return os.readlink(f"/proc/{pid}/exe") == ACT and \
+            stat_fields(pid)[0] == "R"
+    except (OSError, TypeError):
+        return False
+
+
+def blocks(pid, sig):
+    """Does it block the signal, as who takes it by a descriptor?"""
+    with open(f"/proc/{pid}/status", errors="replace") as status:
+        mask, = (line for line in status if line.startswith("SigBlk:"))
+    return int(mask.split()[1], 16) >> sig - 1 & 1
+
+
 def cpu_seconds(pid):
     fields = stat_fields(pid)
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
@@ -377,10 +403,13 @@ class Fleet:
                 f"{seen}") from None
 
     def running(self, *names):
-        """Waits until these, or all, run; their pids."""
+        """Waits until these, or all, run; their pids. Those that act() have
+        then done what they do at once, as to catch signals."""
         names = names or tuple(self.workers())
-        return {n: self.wait(n, state="RUNNING", pid=bool)["pid"]
+        pids = {n: self.wait(n, state="RUNNING", pid=bool)["pid"]
                 for n in names}
+        wait_for(lambda: not any(map(is_acting, pids.values())))
+        return pids
 
     # the processes
 
@@ -448,10 +477,14 @@ class Fleet:
     def signal(self, sig):
         os.kill(self.keeper, sig)
 
-    def crash(self):
-        """SIGKILL to the keeper, and with it to all of svd but its workers."""
+    def crash(self, wait=True):
+        """SIGKILL to the keeper, and with it to all of svd but its workers;
+        waits until none of those is there to answer any more."""
+        roles = list(filter(is_role, children(self.keeper)))
         os.kill(self.keeper, signal.SIGKILL)
         self.proc.wait(20 * SLOW)
+        if wait:
+            wait_for(lambda: not any(map(is_role, roles)), what="svd is gone")
 
     def recover(self):
         """Another svd after a crash; waits until it answers."""

@@ -266,9 +266,9 @@ def test_ctrl_c_reaches_the_command_only(terminal, tmp_path):
                  "on-exit", "10", "8", "write", "1", "ready", "pause")
     t.expect("ready")
     t.type("\x03")
-    wait_for((tmp_path / "got").exists)
-    time_of_one = (tmp_path / "got").read_text()
-    assert time_of_one == "2\n", "exactly once"
+    wait_for(lambda: (tmp_path / "got").exists() and
+             (tmp_path / "got").read_text())
+    assert (tmp_path / "got").read_text() == "2\n", "exactly once"
     t.type("\x03")
     wait_for(lambda: (tmp_path / "got").read_text() == "2\n2\n")
     os.kill(t.pid, signal.SIGUSR1)

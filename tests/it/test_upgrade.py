@@ -17,8 +17,8 @@ import pytest
 
 from output import difference, expected, numbered, wrote
 from svdtest import (ACT, BUILD, ROUNDS, SANITIZED, SLOW, SVCTL, SVD, act,
-                     alive, children, floor, on_floor, run_svd, stat_fields,
-                     wait_for, zombies)
+                     alive, children, floor, is_role, on_floor, run_svd,
+                     stat_fields, wait_for, zombies)
 from test_init import BASH, terminal  # noqa: F401 (a fixture)
 from test_logs import Following
 from test_warm import every_state, lasting, same_time  # noqa: F401 (a fixture)
@@ -76,11 +76,6 @@ def roles(f):
     return [f.keeper, *(child for child in children(f.keeper)
                         if is_role(child))] if f.pid1 else \
         [status[f"{role}_pid"] for role in ("keeper", "supervisor", "logger")]
-
-
-def is_role(pid):
-    with open(f"/proc/{pid}/comm") as comm:
-        return comm.read().startswith("svd: ")
 
 
 def inode(pid):
