@@ -132,13 +132,14 @@ def test_what_a_leaving_worker_leaves_behind_may_write(fleet):
 def test_a_logger_killed_while_an_output_leaves_for_a_full_disk(fleet):
     f = fleet("", launch=False)
     web = worker("web", shell("yes 0123456789 | head -c 150000; "
-                              "exec sleep 1000"),
+                              f"echo >{f.path('done')}; exec sleep 1000"),
                  stdout=f"file:{f.dir}/disk/web")
     other = worker("other", shell("echo o; exec sleep 1000"),
                    stdout=f"file:{f.dir}/other")
     write(f, web, other)
     inside = mounted(f, "mount -t tmpfs -o size=64k none")
     wait_for(lambda: "No space left" in error_of(f, "web"))
+    wait_for(f.path("done").exists)
     write(f, other)
     f.ctl("reload")
     pid = kill_logger(f)
