@@ -13,7 +13,7 @@ import pytest
 
 from svdtest import BUILD, ROOT, SLOW, alive, stays, stat_fields, wait_for
 
-PERIOD = 0.6 * SLOW  # s
+PERIOD = round(0.6 * SLOW, 1)  # s, as it is written
 BEATS = ROOT / "tests/it/workers/beats.py"
 PYTHONPATH = f"environment = PYTHONPATH={BUILD}/libexec/python\n"
 
