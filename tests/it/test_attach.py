@@ -178,7 +178,7 @@ def test_a_shell_on_a_terminal(fleet):
 
 def test_a_program_that_takes_the_whole_screen(fleet):
     f = fleet("[worker:less]\ncommand = /bin/sh -c \"seq 100 | exec less\"\n"
-              "tty = yes\n")
+              "tty = yes\nenvironment = TERM=vt100\n")
     with terminal(f, "less", rows=10, columns=40) as t:
         t.expect("9\r\n")
         t.type(" ")

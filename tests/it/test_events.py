@@ -89,6 +89,7 @@ class Listener:
 def one(fleet):
     f = fleet(ONE)
     f.running()
+    wait_for(lambda: f.status()["logger_pid"])
     return f
 
 

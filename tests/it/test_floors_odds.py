@@ -2,6 +2,7 @@
 that are born dead, a supervisor that stands still or dies at the wrong instant.
 """
 
+import contextlib
 import os
 import re
 import resource
@@ -10,8 +11,8 @@ import time
 
 import pytest
 
-from svdtest import (SANITIZED, SLOW, act, alive, children, cpu_seconds, floor,
-                     on_floor, stays, wait_for)
+from svdtest import (SANITIZED, SLOW, act, alive, all_of, children,
+                     cpu_seconds, floor, on_floor, stays, wait_for)
 from test_floors import QUICK, log_count, odd
 from test_floors_crash import attach
 from test_floors_lies import fleet_of
@@ -76,11 +77,21 @@ def test_a_stanza_that_failed_is_taken_back(fleet):
     assert f.ctl("-j", "floors").json["floors"][0]["error"] is None
 
 
+def has_been_told(f, word):
+    for pid in children(f.keeper):
+        with contextlib.suppress(OSError):
+            if word in all_of(f"/proc/{pid}/environ").split(b"\0"):
+                return True
+    return False
+
+
 def test_a_stanza_is_taken_back_while_it_loads(fleet):
     f = fleet(odd("sleep 0") + f"[worker:w]\n{on_floor('pause')}\n")
     f.running()
     rewrite(f, ("ODD=sleep 0", "ODD=sleep 60000"))
     f.ctl("--no-wait", "reload")
+    # Before it is born, it is not taken back, but never was.
+    wait_for(lambda: has_been_told(f, b"ODD=sleep 60000"))
     rewrite(f, ("ODD=sleep 60000", "ODD=sleep 0"))
     f.ctl("reload")
     row, = f.ctl("-j", "floors").json["floors"]
