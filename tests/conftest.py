@@ -101,10 +101,13 @@ def clean_up(fleet, failed):
     """Ends svd, and proves that nothing of it is left."""
     leaks = []
     if fleet.proc and fleet.proc.poll() is None:
+        # Of workers that crash all the time there are some at any.
+        left = set(svdtest.zombies(fleet.keeper))
         try:
-            svdtest.wait_for(lambda: not svdtest.zombies(fleet.keeper), 5)
+            svdtest.wait_for(
+                lambda: not left.intersection(svdtest.zombies(fleet.keeper)), 5)
         except AssertionError:
-            leaks.append(f"zombies: {svdtest.zombies(fleet.keeper)}")
+            leaks.append(f"zombies: {left}")
         try:
             fleet.stop()
         except svdtest.subprocess.TimeoutExpired:

@@ -255,7 +255,9 @@ class Mayhem:
         # One that somebody kills while it starts has failed to start.
         if command == "cycle":
             self.svctl("stop", name)
-            self.svctl("start", name, may=(0, 1))
+            # Nobody may be there for a while, and then it would stay down.
+            wait_for(lambda: self.svctl("start", name, may=(0, 1)).rc != 4,
+                     60, every=0.05)
         elif command == "signal":
             self.svctl("signal", "TERM", name, may=(0, 1))
         else:
