@@ -316,7 +316,7 @@ def test_who_writes_on_at_the_fleets_end_is_not_listened_to_for_ever(fleet):
     f.signal(signal.SIGTERM)
     wait_for(lambda: f.proc.poll() is not None, 15, "the end")
     assert "has not finished" not in f.log()
-    assert time.monotonic() - began < 3 * SLOW
+    assert time.monotonic() - began < 10 * SLOW
 
 
 @pytest.mark.parametrize("limit, rc", [("60000:unlimited", 0), ("60000:60000", 1)])
