@@ -278,14 +278,16 @@ class Fleet:
     """One svd with its runtime directory; made by the `fleet` fixture."""
 
     def __init__(self, text="", before=(), args=(), env=None, pid1=None,
-                 **popen):
+                 run=None, **popen):
         """before: words in front of svd's own; args: in place of the fleet's;
-        pid1: options of pidns, under which svd then runs as PID 1."""
+        pid1: options of pidns, under which svd then runs as PID 1; run: a
+        runtime directory elsewhere, as on the tmpfs that an ext4 with thousands
+        of deleted files is slower than by far."""
         self.id = str(uuid.uuid4())
         # Short: an address of a socket has 107 bytes.
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="svdtest-"))
         self.dir.chmod(0o755)
-        self.run = self.dir / "run"
+        self.run = run or self.dir / "run"
         self.log_path = self.dir / "log"
         self.ini = self.dir / "fleet.ini"
         if "[fleet]" not in text:

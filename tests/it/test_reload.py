@@ -660,11 +660,11 @@ def test_config_is_a_file_again(fleet):
     assert pids(f) == before
 
 
-def test_config_of_a_large_fleet_is_whole(fleet):
+def test_config_of_a_large_fleet_is_whole(shm, fleet):
     """It is made in pieces, between which the loop serves others."""
     f = fleet(f"[worker:w]\ncommand = {act('pause')}\nautostart = no\n"
               "numprocs = 1500\ndescription =\n[worker:x]\n"
-              f"command = {act('pause')}\nautostart = no\n")
+              f"command = {act('pause')}\nautostart = no\n", run=shm / "run")
     with f.varlink() as slow, f.varlink() as quick:
         slow.send("Config")
         slow.sock.setblocking(False)
@@ -684,9 +684,9 @@ def test_config_of_a_large_fleet_is_whole(fleet):
 
 # A sanitizer has a malloc of its own.
 if not SANITIZED:
-    def test_memory_of_a_large_answer_is_given_back(fleet):
+    def test_memory_of_a_large_answer_is_given_back(shm, fleet):
         f = fleet(f"[worker:w]\ncommand = {act('pause')}\nautostart = no\n"
-                  "numprocs = 2000\nstdout = null\n")
+                  "numprocs = 2000\nstdout = null\n", run=shm / "run")
         supervisor = f.status()["supervisor_pid"]
         before = rss_kb(supervisor)
         assert len(f.ctl("-j", "config").json["workers"]) == 2000
@@ -890,8 +890,9 @@ def test_killed_at_random_instants_of_reloads(fleet, number):
 
 
 @pytest.mark.slow
-def test_a_thousand(fleet):
-    f = fleet(f"[worker:w]\ncommand = {act('pause')}\nnumprocs = 1000\n")
+def test_a_thousand(shm, fleet):
+    f = fleet(f"[worker:w]\ncommand = {act('pause')}\nnumprocs = 1000\n",
+              run=shm / "run")
     wait_for(lambda: f.svctl("status").rc == 0, 30, every=0.2)
     before = pids(f)
     assert f.ctl("reload").out == "no worker has changed\n"

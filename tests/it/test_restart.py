@@ -285,10 +285,11 @@ def test_a_start_during_a_stop_comes_after_it(fleet):
 
 # --- many ---------------------------------------------------------------------------
 
-def test_200_workers_that_crash_at_once_do_not_wait_in_line(fleet):
+def test_200_workers_that_crash_at_once_do_not_wait_in_line(shm, fleet):
     n = 200 if SLOW == 1 else 40
     f = fleet(f"[worker:w]\ncommand = {act('pause')}\nnumprocs = {n}\n"
-              "backoff_delay = 500ms\nbackoff_jitter = 0.2\n")
+              "backoff_delay = 500ms\nbackoff_jitter = 0.2\n",
+              run=shm / "run")
     wait_for(lambda: all(w["state"] == "RUNNING"
                          for w in f.workers().values()), 20)
     pids = [w["pid"] for w in f.workers().values()]
@@ -302,10 +303,10 @@ def test_200_workers_that_crash_at_once_do_not_wait_in_line(fleet):
         assert w["last_exit"]["signal"] == 9 and w["restarts"] == 1
 
 
-def test_a_fleet_that_only_crashes_answers_and_is_cheap(fleet):
+def test_a_fleet_that_only_crashes_answers_and_is_cheap(shm, fleet):
     n = 100 if SLOW == 1 else 20
     f = fleet(f"[worker:w]\ncommand = {act('exit', 1)}\nnumprocs = {n}\n"
-              "backoff_delay = 0\nbackoff_limit = 1s\n")
+              "backoff_delay = 0\nbackoff_limit = 1s\n", run=shm / "run")
     f.wait("w:0", restarts=lambda r: r >= 3)
     supervisor = f.status()["supervisor_pid"]
     cpu = cpu_seconds(f.keeper) + cpu_seconds(supervisor)
