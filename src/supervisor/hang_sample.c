@@ -24,7 +24,6 @@ struct hang_thread {
 	int tid;
 	char state;
 	uint64_t ran, waited; /* ns */
-	uint64_t runs;        /* how often it got a processor */
 };
 
 struct hang_sample {
@@ -53,12 +52,13 @@ static int
 take_thread(int tasks, const char *tid, struct hang_thread *t)
 {
 	char path[64], text[TEXT_MAX];
+	uint64_t runs; /* how often it got a processor: 0 where nobody counts */
 
 	snprintf(path, sizeof(path), "%.20s/schedstat", tid);
 	if (procfs_read(tasks, path, text, sizeof(text)) <= 0 ||
 	    sscanf(text, "%" SCNu64 " %" SCNu64 " %" SCNu64, &t->ran,
-		&t->waited, &t->runs) != 3 ||
-	    t->runs == 0)
+		&t->waited, &runs) != 3 ||
+	    runs == 0)
 		return -1;
 	snprintf(path, sizeof(path), "%.20s/stat", tid);
 	t->tid = atoi(tid);
@@ -261,9 +261,10 @@ compare_thread(const struct hang_thread *from, const struct hang_thread *to,
 		return;
 	ran = ms_of(from->ran, to->ran, 1000000);
 	waited = ms_of(from->waited, to->waited, 1000000);
-	/* The kernel adds up a wait when it is over. Who is ready and has never
-	 * got a processor meanwhile has waited for nothing else. */
-	if (to->state == 'R' && to->runs == from->runs)
+	/* The kernel adds up a wait when it is over, so of who is ready the
+	 * last one, which goes on, is not in the count. Whether a sleep came
+	 * before it is not told: who may be waiting is not blamed. */
+	if (to->state == 'R' && ran <= h->span / 2)
 		waited = h->span - ran;
 	if (waited > h->span)
 		waited = h->span;

@@ -15,7 +15,7 @@ import time
 import pytest
 
 from attach import attach_words, pipes, terminal
-from svdtest import IS_ROOT, SLOW, alive, children, wait_for
+from svdtest import IS_ROOT, SLOW, alive, children, stat_fields, wait_for
 
 CAT = "[worker:cat]\ncommand = /bin/cat\nstdin = pipe\n"
 SHELL = ("[worker:sh]\ncommand = /bin/bash --norc --noprofile --noediting -i\ntty = yes\n"
@@ -179,6 +179,9 @@ def test_a_shell_on_a_terminal(fleet):
 def test_a_program_that_takes_the_whole_screen(fleet):
     f = fleet("[worker:less]\ncommand = /bin/sh -c \"seq 100 | exec less\"\n"
               "tty = yes\nenvironment = TERM=vt100\n")
+    # It is at its prompt: what it does of a change of size before is less's.
+    pid = f.running()["less"]
+    wait_for(lambda: "less: 23\n" in f.log() and stat_fields(pid)[0] == "S")
     with terminal(f, "less", rows=10, columns=40) as t:
         t.expect("9\r\n")
         t.type(" ")
