@@ -36,7 +36,17 @@ def interrupt(*_):
     raise KeyboardInterrupt
 
 
+def heed(sig, handler):
+    """As in the foreground, also where nohup(1) or a shell's & begins us."""
+    if signal.getsignal(sig) == signal.SIG_IGN:
+        signal.signal(sig, handler)
+
+
 def pytest_configure(config):
+    with contextlib.suppress(ValueError):
+        heed(signal.SIGHUP, signal.SIG_DFL)
+        heed(signal.SIGINT, signal.default_int_handler)
+        heed(signal.SIGQUIT, signal.SIG_DFL)
     # As when timeout(1) ends us: fixtures then still end what they started.
     with contextlib.suppress(ValueError):
         signal.signal(signal.SIGTERM, interrupt)

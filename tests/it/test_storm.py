@@ -94,6 +94,9 @@ class OnTerminal:
 def storm(fleet):
     one = OnTerminal(fleet)
     yield one
+    if one.f.proc.poll() is None:  # nobody there ends by TERM
+        one.f.signal(signal.SIGQUIT)
+        one.f.end()
     os.close(one.master)
 
 
