@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@
 
 #define KERNEL_SIGSET_BYTES 8
 #define PIDFD_PROCESS_GROUP 4  /* linux/pidfd.h: PIDFD_SIGNAL_PROCESS_GROUP */
+#define SHORT_TURN_NS 100000   /* the kernel takes no less */
 #define PIDFS_MAGIC 0x50494446 /* linux/magic.h: PID_FS_MAGIC */
 
 int
@@ -236,6 +238,29 @@ sys_pidfd_status(int pidfd, int *status)
 	if (rc == -1 && sys_pidfd_pid(pidfd) > 0)
 		return 0;
 	return rc == -1 || (p.revents & POLLHUP) ? -1 : 0;
+}
+
+/* sched_setattr(2), as of Linux 3.14. */
+struct sched_attributes {
+	uint32_t size, policy;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+	uint64_t runtime, deadline, period; /* ns */
+};
+
+void
+sys_short_turns(int on)
+{
+	struct sched_attributes a = {0};
+	int error = errno;
+
+	if (syscall(SYS_sched_getattr, 0, &a, sizeof(a), 0) == 0 &&
+	    (a.policy == SCHED_OTHER || a.policy == SCHED_BATCH)) {
+		a.runtime = on ? SHORT_TURN_NS : 0;
+		syscall(SYS_sched_setattr, 0, &a, 0);
+	}
+	errno = error;
 }
 
 int

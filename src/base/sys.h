@@ -49,6 +49,13 @@ uint64_t sys_start_time(pid_t pid);
 pid_t sys_parent(pid_t pid);
 /* The process behind a pidfd, as /proc has it; 0: ended, or not known. */
 pid_t sys_pidfd_pid(int pidfd);
+/*
+ * How long the calling thread keeps a processor before others have their turn:
+ * as short as Linux 6.12 and later allow (0.1 ms), or as usual. Who has short
+ * turns is let in as soon as it wakes up, and has no greater share. It goes to
+ * children, and stays over exec(2). Elsewhere nothing happens.
+ */
+void sys_short_turns(int on);
 /* A memfd, O_CLOEXEC. */
 int sys_memfd(const char *name);
 uint64_t sys_random(void);

@@ -24,11 +24,16 @@ varlink_pending(struct varlink_in *in)
 }
 
 struct json_slice
-varlink_method(struct varlink_in *in)
+varlink_method(struct varlink_in *in, size_t *at)
 {
-	if (!varlink_pending(in))
+	const struct buf *b = &in->buf;
+	char *text = b->data + *at, *end;
+
+	if (!varlink_pending(in) || *at >= b->len ||
+	    (end = memchr(text, '\0', b->len - *at)) == NULL)
 		return (struct json_slice){.at = NULL};
-	return json_scan_member(in->buf.data, strlen(in->buf.data), "method");
+	*at = (size_t)(end + 1 - b->data);
+	return json_scan_member(text, (size_t)(end - text), "method");
 }
 
 static void

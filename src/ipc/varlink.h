@@ -28,9 +28,10 @@ struct varlink_in {
 
 /* Is a whole message there? */
 int varlink_pending(struct varlink_in *in);
-/* The method that the next message calls, with its quotes, if the message is
- * whole and writes that in the ordinary way. */
-struct json_slice varlink_method(struct varlink_in *in);
+/* The method that the message at *at calls, with its quotes, if the message is
+ * whole and writes that in the ordinary way; *at is behind it then. 0 is where
+ * the next one stands. */
+struct json_slice varlink_method(struct varlink_in *in, size_t *at);
 /*
  * Takes the next message: 1 and a new reference in *msg; 0 if it is not yet
  * whole; -1 if it is over max_bytes, no JSON, or no object. After -1 the stream

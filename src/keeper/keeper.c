@@ -188,9 +188,11 @@ serve_roles(struct keeper *k)
 	role_hand_over(k, &k->sup.role);
 	upgrade_tell(k);
 	life_send_signals(k);
-	reap_announce(k);
+	/* What a death leads to must find the logger told of what came before.
+	 */
 	logger_start(k);
 	logger_tell(k);
+	reap_announce(k);
 }
 
 static int
@@ -362,6 +364,7 @@ run(const struct keeper_options *o)
 	struct keeper *k = &keeper;
 	size_t i;
 
+	sys_short_turns(1);
 	while (turn(k))
 		;
 	jobs_end(k);

@@ -121,6 +121,7 @@ child_run(const struct child_job *job)
 	if (set_up_take(&job->to, say, (void *)job) == -1)
 		_exit(126);
 	put_pids(job);
+	sys_short_turns(0);
 	sys_sigmask(0);
 	run_program(job);
 }

@@ -17,7 +17,8 @@
 #define READ_BYTES 16384
 #define PIECES_BYTES 16384 /* of an answer in pieces, sent together */
 #define KEEP_BYTES 65536   /* an empty buffer over this is given back */
-#define TRIM_MS 1000 /* from a large answer until its memory is given back */
+#define CALLS_AHEAD 2 /* `svctl kill` has a look, and acts without waiting */
+#define TRIM_MS 1000  /* from a large answer until its memory is given back */
 
 static void
 end_later(struct client *cl)
@@ -212,9 +213,18 @@ client_serve(struct client *cl)
 int
 client_wants_to_act(struct client *cl)
 {
-	struct json_slice method = varlink_method(&cl->in);
+	struct json_slice method;
+	size_t at = 0;
+	int i;
 
-	return method.at != NULL && verbs_act_by(method.at, method.len);
+	for (i = 0; i < CALLS_AHEAD; i++) {
+		method = varlink_method(&cl->in, &at);
+		if (method.at == NULL)
+			return 0;
+		if (verbs_act_by(method.at, method.len))
+			return 1;
+	}
+	return 0;
 }
 
 int

@@ -41,7 +41,7 @@
 #define ACCEPTS_PER_TURN 16
 #define HANGUPS_PER_TURN 16
 #define ACCEPT_PAUSE_MS 100
-#define QUEUE_MS 2   /* for those in a queue, in a turn of the loop */
+#define QUEUE_MS 1   /* for those in a queue, in a turn of the loop */
 #define SWEPT_MS 1   /* between two looks whether a sweep is over */
 #define IDLE_MS 1000 /* may be closed for want of descriptors */
 
@@ -183,12 +183,30 @@ answer_now(struct client *cl)
 
 /* Obeys what it has asked for, and what is known at once is said at once. */
 static int
-obey(struct client *cl, int acts)
+obey_one(struct client *cl, int acts)
 {
 	cl->acts = acts;
 	if (client_serve(cl) == -1)
 		return -1;
 	return cl->acts ? client_answer(cl) : 0;
+}
+
+/* Nothing is in the way of its next call, and that is to act. */
+static int
+goes_on_to_act(struct client *cl)
+{
+	return cl->out.len == 0 && cl->later == NULL && client_wants_to_act(cl);
+}
+
+/* With what it says in the same breath. */
+static int
+obey(struct client *cl, int acts)
+{
+	int rc = obey_one(cl, acts);
+
+	if (rc == 0 && goes_on_to_act(cl))
+		rc = obey_one(cl, 1);
+	return rc;
 }
 
 /* A message that is none has no turn to wait for. */
@@ -217,13 +235,6 @@ client_cb(struct loop_io *io, int events)
 	queue(cl);
 }
 
-/* Nothing is in the way of its next call, and that is to act. */
-static int
-goes_on_to_act(struct client *cl)
-{
-	return cl->out.len == 0 && cl->later == NULL && client_wants_to_act(cl);
-}
-
 /* One call, or one piece. */
 static void
 take_turn(struct client *cl)
@@ -235,9 +246,6 @@ take_turn(struct client *cl)
 	if (rc == 0 && cl->out.len == 0)
 		rc = cl->later != NULL ? client_answer(cl)
 		                       : obey(cl, client_wants_to_act(cl));
-	/* As svctl kill does: it looks, and acts without having seen. */
-	if (rc == 0 && goes_on_to_act(cl))
-		rc = obey(cl, 1);
 	settle(cl, rc);
 }
 

@@ -23,6 +23,7 @@ static _Noreturn void
 child_main(const struct helper_task *t, int out, pid_t parent)
 {
 	sys_signals_default(SIG_BIT(t->end_signal));
+	sys_short_turns(0);
 	prctl(PR_SET_PDEATHSIG, t->end_signal);
 	if (getppid() != parent)
 		_exit(1);

@@ -26,7 +26,7 @@
 #include "supervisor/trace.h"
 
 #define KEEPER_BATCH 32 /* messages read in one turn of the loop, */
-#define KEEPER_MS 2     /* for which it has so long */
+#define KEEPER_MS 1     /* for which it has so long */
 #define STATE_RETRY_MS 1000
 
 /* Not before it is recorded: a successor must be told again. At the end of the
@@ -543,6 +543,7 @@ supervisor_main(const struct supervisor_options *o)
 	struct err e;
 
 	log_init("supervisor", (enum log_level)o->log_level);
+	sys_short_turns(1);
 	sys_signals_default(SIG_ALL);
 	sys_signals_ignore(CHILD_SIGNALS_UNDONE);
 	sys_sigmask(0);

@@ -229,7 +229,11 @@ reload_commit(struct reload *r)
 	s->fleet.on_empty = r->next.on_empty;
 	s->fleet.supervisor_watchdog = r->next.supervisor_watchdog;
 	supervisor_send_limits(s);
+	/* On its way before anybody is told to end: the keeper passes it on
+	 * before it says of whom that he has, and so before the next is born.
+	 */
 	output_changed(s);
+	output_table(s);
 	if (r->nitems > 0)
 		events_fleet_changed(s);
 }

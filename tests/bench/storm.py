@@ -63,7 +63,7 @@ class Fleet(Svd):
         text = (f"[fleet]\nname = bench\n[worker:victim]\n"
                 f"command = {STAMP} {self.stamps.path}\n"
                 f"numprocs = {VICTIMS}\nbackoff_delay = 0\n"
-                f"backoff_reset = 100ms\n")
+                f"backoff_limit = 1ms\n")
         if self.storm:
             text += (f"[worker:crash]\ncommand = {STORM} crash\n"
                      f"numprocs = {CRASHERS}\nbackoff_delay = 0\n"

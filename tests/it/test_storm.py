@@ -7,6 +7,7 @@ import contextlib
 import ctypes
 import fcntl
 import os
+import platform
 import pty
 import shlex
 import signal
@@ -25,6 +26,8 @@ from svdtest import (BUILD, SANITIZED, SLOW, SVCTL, act, alive, children,
 HOSTILE = str(BUILD / "tests" / "hostile")
 CRASHERS = 20
 SYS_PIDFD_GETFD = 438
+SYS_SCHED_SETATTR, SYS_SCHED_GETATTR = (
+    (314, 315) if platform.machine() == "x86_64" else (274, 275))
 PINGS = 100000  # more than any socket holds
 
 
@@ -120,6 +123,41 @@ def test_status_is_answered_and_a_kill_kills(storm):
         assert len(f.status()["workers"]) == 9 + CRASHERS
         took.append(time.monotonic() - begun)
     assert sorted(took)[5] < 0.5 * SLOW, took
+
+
+# --- turns at a processor --------------------------------------------------------
+
+def turn(pid, own=None):
+    """Its length in ns, as sched_getattr(2) tells; after setting our own."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    attributes = ctypes.create_string_buffer(48)
+    if own is not None:
+        struct.pack_into("=II", attributes, 0, 48, os.SCHED_OTHER)
+        struct.pack_into("=Q", attributes, 24, own)
+        assert libc.syscall(SYS_SCHED_SETATTR, 0, attributes, 0) == 0
+    if libc.syscall(SYS_SCHED_GETATTR, pid, attributes, 48, 0) == -1:
+        raise OSError(ctypes.get_errno(), f"sched_getattr of {pid}")
+    return struct.unpack_from("=Q", attributes, 24)[0]
+
+
+def test_only_svd_itself_has_short_turns(fleet):
+    """On a kernel that has them; elsewhere all are the same."""
+    usual, shortest = turn(0), turn(0, 1)
+    turn(0, 0)
+    f = fleet("[worker:w]\ncommand = /bin/sleep 1000\n"
+              "[worker:log]\ncommand = /bin/sleep 1000\nstdout = log\n"
+              f"[worker:asks]\ncommand = {act('pause')}\n"
+              f"ready = command:{act('pause')}\nstart_timeout = 1h\n")
+    f.running("w", "log")
+    asks = wait_for(lambda: f.worker("asks")["pid"])
+    supervisor = f.supervisor()
+    assert turn(supervisor) == shortest
+    assert shortest in map(turn, map(int, os.listdir(
+        f"/proc/{f.keeper}/task")))
+    others = [pid for pid in children(f.keeper) if pid != supervisor]
+    assert asks in others and len(others) >= 5, others
+    for pid in others:
+        assert turn(pid) == usual, command_line(pid)
 
 
 # --- what else is wrong when ^C comes --------------------------------------------
