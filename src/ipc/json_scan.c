@@ -6,8 +6,8 @@
 
 static const char *scan_value(const char *p, const char *end, int depth);
 
-static const char *
-skip_blanks(const char *p, const char *end)
+const char *
+json_scan_blanks(const char *p, const char *end)
 {
 	while (p < end && (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r'))
 		p++;
@@ -132,15 +132,16 @@ scan_word(const char *p, const char *end)
 	return NULL;
 }
 
-/* A member's name, and what is before its value. */
-static const char *
-scan_name(const char *p, const char *end)
+const char *
+json_scan_name(const char *text, const char *end, size_t *len)
 {
-	p = scan_string(skip_blanks(p, end), end);
+	const char *p = scan_string(text, end);
+
 	if (p == NULL)
 		return NULL;
-	p = skip_blanks(p, end);
-	return p == end || *p != ':' ? NULL : skip_blanks(p + 1, end);
+	*len = (size_t)(p - text);
+	p = json_scan_blanks(p, end);
+	return p == end || *p != ':' ? NULL : json_scan_blanks(p + 1, end);
 }
 
 /* An array or an object. */
@@ -149,17 +150,19 @@ scan_list(const char *p, const char *end, int depth)
 {
 	int is_object = *p == '{';
 	char last = is_object ? '}' : ']';
+	size_t len;
 
 	if (depth == JSON_SCAN_DEPTH)
 		return NULL;
-	p = skip_blanks(p + 1, end);
+	p = json_scan_blanks(p + 1, end);
 	if (p < end && *p == last)
 		return p + 1;
 	for (;;) {
-		if (is_object && (p = scan_name(p, end)) == NULL)
+		if (is_object && (p = json_scan_name(json_scan_blanks(p, end),
+				      end, &len)) == NULL)
 			return NULL;
-		p = scan_value(skip_blanks(p, end), end, depth + 1);
-		if (p == NULL || (p = skip_blanks(p, end)) == end)
+		p = scan_value(json_scan_blanks(p, end), end, depth + 1);
+		if (p == NULL || (p = json_scan_blanks(p, end)) == end)
 			return NULL;
 		if (*p == last)
 			return p + 1;
@@ -188,34 +191,40 @@ scan_value(const char *p, const char *end, int depth)
 	}
 }
 
+const char *
+json_scan_value(const char *text, const char *end)
+{
+	return scan_value(text, end, 0);
+}
+
 int
 json_scan_is_value(const char *text, size_t len)
 {
 	const char *end = text + len, *p;
 
-	p = scan_value(skip_blanks(text, end), end, 0);
-	return p != NULL && skip_blanks(p, end) == end;
+	p = scan_value(json_scan_blanks(text, end), end, 0);
+	return p != NULL && json_scan_blanks(p, end) == end;
 }
 
 struct json_slice
 json_scan_member(char *text, size_t len, const char *name)
 {
-	const char *end = text + len, *p = skip_blanks(text, end), *key, *value;
-	size_t n = strlen(name);
+	const char *end = text + len, *p = json_scan_blanks(text, end), *key,
+		   *value;
+	size_t n = strlen(name), name_len;
 
 	if (p == end || *p != '{')
 		return (struct json_slice){.at = NULL};
 	do {
-		key = skip_blanks(p + 1, end);
-		value = scan_name(key, end);
+		key = json_scan_blanks(p + 1, end);
+		value = json_scan_name(key, end, &name_len);
 		p = value == NULL ? NULL : scan_value(value, end, 0);
 		if (p == NULL)
 			break;
-		if ((size_t)(value - key) > n + 2 && key[n + 1] == '"' &&
-		    memcmp(key + 1, name, n) == 0)
+		if (name_len == n + 2 && memcmp(key + 1, name, n) == 0)
 			return (struct json_slice){
 			    text + (value - text), (size_t)(p - value)};
-		p = skip_blanks(p, end);
+		p = json_scan_blanks(p, end);
 	} while (p < end && *p == ',');
 	return (struct json_slice){.at = NULL};
 }

@@ -22,4 +22,11 @@ int json_scan_is_value(const char *text, size_t len);
  * begins text. .at NULL: it is none, or has no such member. */
 struct json_slice json_scan_member(char *text, size_t len, const char *name);
 
+/* For who goes through a text by itself, up to end. Each returns the place
+ * behind what it has read; NULL: there is no such thing. */
+const char *json_scan_blanks(const char *text, const char *end);
+const char *json_scan_value(const char *text, const char *end);
+/* A member's name, of *len with its quotes, and the colon: its value. */
+const char *json_scan_name(const char *text, const char *end, size_t *len);
+
 #endif

@@ -2,7 +2,7 @@
  * fuzz_varlink: any bytes as what a client of the control socket sends, in one
  * piece and in many. What is taken as a message must be one, whatever the
  * pieces; what is a call must be readable, checkable against types and
- * writable again.
+ * writable again. What begins it is read by both readers of objects.
  *
  *	make fuzz FUZZ=varlink
  */
@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ipc/json_tree.h"
 #include "ipc/varlink.h"
 #include "supervisor/idl.h"
 
@@ -88,6 +89,25 @@ take_all(struct varlink_in *in, struct seen *s)
 	}
 }
 
+/* What the fast reader makes, jansson makes too. */
+static void
+read_twice(const char *data, size_t size)
+{
+	const char *behind;
+	json_t *fast = json_tree_object(data, data + size, &behind), *slow;
+	json_error_t why;
+
+	if (fast == NULL)
+		return;
+	slow = json_loadb(
+	    data, size, JSON_REJECT_DUPLICATES | JSON_DISABLE_EOF_CHECK, &why);
+	if (slow == NULL || !json_equal(fast, slow) ||
+	    behind != data + why.position)
+		abort();
+	json_decref(fast);
+	json_decref(slow);
+}
+
 /* As it comes in pieces of up to so many bytes. */
 static void
 receive(struct seen *s, const uint8_t *data, size_t size, size_t piece)
@@ -131,6 +151,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct seen whole, part;
 	size_t i;
 
+	read_twice((const char *)data, size);
 	receive(&whole, data, size, SIZE_MAX);
 	for (i = 0; i < sizeof(pieces) / sizeof(*pieces); i++) {
 		receive(&part, data, size, pieces[i]);
