@@ -33,7 +33,8 @@ void rings_attach(struct logger *lg, struct ring *r);
 void rings_detach(struct logger *lg, struct ring *r, int64_t now);
 /* Lets go of those that leave and have delivered all. */
 void rings_let_go(struct logger *lg);
-/* Gives back the pages of those that are used again and again. */
+/* After a time of work: gives back pages, of rings that are used again and
+ * again, and of code. */
 void rings_give_back(struct logger *lg);
 /* Have all of them delivered all? */
 int rings_are_done(const struct logger *lg);

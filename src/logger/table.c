@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -128,6 +129,8 @@ apply_table(struct logger *lg, int64_t now)
 		}
 	if (outputs_forget_list(&lg->outputs) == -1)
 		log_debug("no memory to have less in memory");
+	/* Writers are copies of us, with whatever is left of it. */
+	malloc_trim(0);
 }
 
 /*

@@ -111,6 +111,7 @@ trim_all(struct writing *w)
 
 	for (i = 0; i < w->n; i++)
 		delivery_trim(&w->list[i]);
+	sys_leave_code();
 	w->untrimmed = 0;
 }
 
