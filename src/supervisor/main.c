@@ -3,6 +3,7 @@
  * keeper tells it.
  */
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +27,8 @@
 #include "supervisor/trace.h"
 
 #define KEEPER_BATCH 32 /* messages read in one turn of the loop, */
-#define KEEPER_MS 1     /* for which it has so long */
+#define LARGE_BYTES (128 * 1024)
+#define KEEPER_MS 1 /* for which it has so long */
 #define STATE_RETRY_MS 1000
 
 /* Not before it is recorded: a successor must be told again. At the end of the
@@ -544,6 +546,9 @@ supervisor_main(const struct supervisor_options *o)
 
 	log_init("supervisor", (enum log_level)o->log_level);
 	sys_short_turns(1);
+	/* What is large is had for a moment; of itself malloc() would learn to
+	 * keep it. */
+	mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
 	sys_signals_default(SIG_ALL);
 	sys_signals_ignore(CHILD_SIGNALS_UNDONE);
 	sys_sigmask(0);
