@@ -192,11 +192,10 @@ def print_scale(samples):
         each = f"{(pss - base) / more:8.2f}" if more else f"{'':8}"
         say(f"{cells[0]} {cells[1]:>15} {cells[2]:>17} {cells[3]:>15} {each} "
             f"{pss:10.0f}")
-    first, last = (samples.median("svd", f"start {n}") / n /
-                   (samples.median("bare loop", f"start {n}") / n)
+    first, last = (samples.median("svd", f"start {n}") / n / 1000
                    for n in (SCALE[0], SCALE[-1]))
-    say(f"\nstart against bare: {first:.2f} x at {SCALE[0]}, {last:.2f} x at "
-        f"{SCALE[-1]}: {verdict(last <= max(1.3, first))}")
+    say(f"\nstart of one: {first:.0f} us of {SCALE[0]}, {last:.0f} us of "
+        f"{SCALE[-1]}, <= 1.1 x: {verdict(last <= 1.1 * first)}")
 
 
 # --- the logger's memory ------------------------------------------------------
