@@ -16,6 +16,8 @@
 
 #define THREADS_MAX 64 /* that are looked at */
 #define TEXT_MAX 512
+#define STATUS_MAX 4096
+#define SLEEPS "\nvoluntary_ctxt_switches:"
 #define GROUPS_MAX 2048 /* bytes of /proc/PID/cgroup */
 /* Many workers may be late at once, and have one machine. */
 #define MACHINE_FRESH_MS 50
@@ -24,6 +26,8 @@ struct hang_thread {
 	int tid;
 	char state;
 	uint64_t ran, waited; /* ns */
+	uint64_t runs;        /* how often it got a processor, */
+	uint64_t slept;       /* and gave it back of itself */
 };
 
 struct hang_sample {
@@ -47,18 +51,30 @@ state_in(const char *stat)
 	return end == NULL || end[1] != ' ' ? '\0' : end[2];
 }
 
+static int
+take_sleeps(int tasks, const char *tid, struct hang_thread *t)
+{
+	char path[64], text[STATUS_MAX];
+	const char *at;
+
+	snprintf(path, sizeof(path), "%.20s/status", tid);
+	if (procfs_read(tasks, path, text, sizeof(text)) <= 0 ||
+	    (at = strstr(text, SLEEPS)) == NULL)
+		return -1;
+	return sscanf(at + strlen(SLEEPS), "%" SCNu64, &t->slept) == 1 ? 0 : -1;
+}
+
 /* -1: there is no such thread any more, or the kernel does not count. */
 static int
 take_thread(int tasks, const char *tid, struct hang_thread *t)
 {
 	char path[64], text[TEXT_MAX];
-	uint64_t runs; /* how often it got a processor: 0 where nobody counts */
 
 	snprintf(path, sizeof(path), "%.20s/schedstat", tid);
 	if (procfs_read(tasks, path, text, sizeof(text)) <= 0 ||
 	    sscanf(text, "%" SCNu64 " %" SCNu64 " %" SCNu64, &t->ran,
-		&t->waited, &runs) != 3 ||
-	    runs == 0)
+		&t->waited, &t->runs) != 3 ||
+	    t->runs == 0 || take_sleeps(tasks, tid, t) == -1)
 		return -1;
 	snprintf(path, sizeof(path), "%.20s/stat", tid);
 	t->tid = atoi(tid);
@@ -250,6 +266,16 @@ find_thread(const struct hang_sample *s, int tid)
 	return NULL;
 }
 
+/* The kernel adds up a wait when it is over. Who is ready and has not slept,
+ * since it was so before or has had no turn at all, waits whenever it does not
+ * run. */
+static int
+is_waiting(const struct hang_thread *from, const struct hang_thread *to)
+{
+	return to->state == 'R' && to->slept == from->slept &&
+	       (from->state == 'R' || to->runs == from->runs);
+}
+
 /* A new thread has no past. */
 static void
 compare_thread(const struct hang_thread *from, const struct hang_thread *to,
@@ -260,12 +286,9 @@ compare_thread(const struct hang_thread *from, const struct hang_thread *to,
 	if (from == NULL)
 		return;
 	ran = ms_of(from->ran, to->ran, 1000000);
-	waited = ms_of(from->waited, to->waited, 1000000);
-	/* The kernel adds up a wait when it is over, so of who is ready the
-	 * last one, which goes on, is not in the count. Whether a sleep came
-	 * before it is not told: who may be waiting is not blamed. */
-	if (to->state == 'R' && ran <= h->span / 2)
-		waited = h->span - ran;
+	waited = is_waiting(from, to)
+	             ? h->span - ran
+	             : ms_of(from->waited, to->waited, 1000000);
 	if (waited > h->span)
 		waited = h->span;
 	h->ran += ran;

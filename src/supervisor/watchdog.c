@@ -82,18 +82,18 @@ extend(struct worker *w)
 }
 
 /* It lives, and what is wrong with it is to be seen; in the log, lest it is
- * filled by who flaps, not too often: 1. */
+ * filled by who flaps, not too often of one kind: 1. */
 static int
-show(struct worker *w, const char *error, const char *why)
+show(struct worker *w, const char *error, const char *why, int64_t *said_at)
 {
 	struct watchdog *wd = &w->watchdog;
 	int64_t now = loop_now(w->sup->loop);
 
 	wd->shown = 1;
 	snprintf(w->error, sizeof(w->error), "%s", error);
-	if (wd->said_at != 0 && now - wd->said_at < SAY_MS)
+	if (*said_at != 0 && now - *said_at < SAY_MS)
 		return 0;
-	wd->said_at = now;
+	*said_at = now;
 	wd->said = 1;
 	log_warn("%s: %s (%s)", w->conf->name, error, why);
 	return 1;
@@ -108,7 +108,7 @@ miss(struct worker *w, const char *fault, const char *why)
 		return;
 	}
 	w->watchdog.warned = 1;
-	if (show(w, fault, why))
+	if (show(w, fault, why, &w->watchdog.miss_said_at))
 		dump_then(w, NULL);
 }
 
@@ -136,7 +136,7 @@ is_spared(struct worker *w, const char *period, const char *why)
 	snprintf(error, sizeof(error),
 	    "no heartbeat within %s: starved of CPU, it has as long again",
 	    period);
-	show(w, error, why);
+	show(w, error, why, &w->watchdog.starved_said_at);
 	return 1;
 }
 

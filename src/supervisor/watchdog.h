@@ -31,7 +31,7 @@ struct watchdog {
 	int shown;    /* its error is of the watchdog's */
 	int warned;   /* it hangs, and is let live */
 	int said;     /* the log was told of either */
-	int64_t said_at;           /* the last time; 0: never */
+	int64_t miss_said_at, starved_said_at; /* the last time; 0: never */
 	struct hang_sample *since; /* taken when it was late, or NULL */
 };
 
