@@ -364,7 +364,6 @@ run(const struct keeper_options *o)
 	struct keeper *k = &keeper;
 	size_t i;
 
-	sys_short_turns(1);
 	while (turn(k))
 		;
 	jobs_end(k);

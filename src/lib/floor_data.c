@@ -13,7 +13,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/fd.h"
 #include "base/sys.h"
 
 #define LINE_BYTES 256
@@ -173,42 +172,43 @@ find(const struct pieces *objects, struct pieces *found)
 	return rc;
 }
 
-/* What is copied must not change before it is replaced: no function is called
- * but syscall(). */
+/*
+ * Into a file of its own: the kernel keeps the mappings of a file in a tree,
+ * those of all workers too, and to walk through one of thousands, for each
+ * mapping, was a third of a fork. What is copied must not change before it is
+ * replaced: no function is called but syscall(). Where it cannot be done a
+ * piece stays as it is: a file that is shorter than it was, no memory, no
+ * descriptor, a mapping that is sealed.
+ */
 static void
-replace(int fd, const struct pieces *found)
+replace(const struct piece *p)
 {
-	const struct piece *p;
-	size_t size;
-	off_t at = 0;
+	long fd = syscall(SYS_memfd_create, "svd-data", MFD_CLOEXEC);
+	size_t size = p->end - p->begin;
 
-	for (p = found->at; p < found->at + found->n; p++) {
-		size = p->end - p->begin;
-		/* Where that cannot be done it stays as it is: a file that is
-		 * shorter than it was, no memory, a mapping that is sealed. */
-		if (syscall(SYS_pwrite64, fd, p->begin, size, at) != (long)size)
-			continue;
+	if (fd == -1)
+		return;
+	if (syscall(SYS_pwrite64, fd, p->begin, size, 0L) == (long)size)
 		syscall(SYS_mmap, p->begin, size, p->protection,
-		    MAP_PRIVATE | MAP_FIXED, fd, at);
-		at += (off_t)size;
-	}
+		    MAP_PRIVATE | MAP_FIXED, fd, 0L);
+	syscall(SYS_close, fd);
 }
 
 void
 floor_data_share(void)
 {
 	struct pieces objects = {0}, found = {0};
-	int fd = memfd_create("svd-data", MFD_CLOEXEC);
 	sigset_t mask;
+	size_t i;
 
-	if (fd != -1 && dl_iterate_phdr(add_object, &objects) == 0 &&
+	if (dl_iterate_phdr(add_object, &objects) == 0 &&
 	    find(&objects, &found) == 0) {
 		sigprocmask(SIG_SETMASK, NULL, &mask);
 		sys_sigmask(SIG_ALL);
-		replace(fd, &found);
+		for (i = 0; i < found.n; i++)
+			replace(&found.at[i]);
 		sigprocmask(SIG_SETMASK, &mask, NULL);
 	}
 	free(objects.at);
 	free(found.at);
-	fd_close(&fd);
 }

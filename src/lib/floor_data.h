@@ -4,7 +4,7 @@
  * mapping that has some is in a tree of its own with those of all workers,
  * where it is put at a birth and taken from at an end: for some hundred
  * libraries, more than a third of both, and hardly any worker looks at one in
- * ten of them. It is put into a file in memory and mapped again from there, as
+ * ten of them. It is put into files in memory and mapped again from there, as
  * private as before: then it costs what the libraries' code does, next to
  * nothing until it is looked at.
  */

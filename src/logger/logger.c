@@ -458,7 +458,6 @@ logger_main(const struct logger_options *o)
 
 	log_init("logger", (enum log_level)o->log_level);
 	sys_signals_default(SIG_ALL);
-	sys_short_turns(0); /* the keeper's */
 	sys_signals_ignore(SIG_BIT(SIGINT) | SIG_BIT(SIGQUIT) |
 			   SIG_BIT(SIGHUP) | SIG_BIT(SIGTSTP) |
 			   SIG_BIT(SIGTTIN) | SIG_BIT(SIGTTOU) |

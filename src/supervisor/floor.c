@@ -315,6 +315,17 @@ ask(struct floor *f)
 			return;
 }
 
+void
+floor_expect(struct floor *f)
+{
+	struct worker *slot = f == NULL ? NULL : floor_serving(f);
+	struct floor_socket *fs = slot == NULL ? NULL : floor_socket_of(slot);
+
+	if (fs != NULL && !f->sup->stopping && f->not_before == 0 &&
+	    TAILQ_EMPTY(&f->waiting) && fs->asked + floor_count_spares(f) == 0)
+		floor_socket_ask(fs);
+}
+
 /* Forked for whom has been stopped meanwhile. Whoever is about to be born may
  * still want one. */
 static void

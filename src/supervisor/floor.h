@@ -68,6 +68,9 @@ void floor_fork_failed(struct floor *f, const char *what);
 /* What was forked has ended before it was needed: again and again, that is a
  * failure to fork. */
 void floor_spare_died(struct floor *f, const char *what);
+/* A worker is about to be born on it: where there is no spare, it forks while
+ * the death is still being recorded. NULL: nothing. */
+void floor_expect(struct floor *f);
 /* Something has changed: f is looked at from the next turn of the loop. */
 void floor_wake(struct floor *f);
 void floor_worker_changed(struct worker *w);

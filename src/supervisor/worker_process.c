@@ -166,6 +166,9 @@ judge(struct worker *w)
 	w->rec.overdue = OVERDUE_NO;
 	w->rec.watchdog = 0;
 	ev = backoff_verdict(&in);
+	if (ev == EV_DIED_RETRY && w->rec.run == 0 &&
+	    w->conf->backoff_delay == 0)
+		floor_expect(floor_of(w));
 	worker_handle(w, ev);
 	input_end(w);
 }
