@@ -9,10 +9,12 @@
 #include "supervisor/adopted.h"
 #include "supervisor/channel.h"
 #include "supervisor/dump_child.h"
+#include "supervisor/dump_log.h"
 #include "supervisor/helper.h"
 #include "supervisor/supervisor.h"
 
 #define READ_BYTES 65536
+#define CROWD_MS 200 /* for each, while others wait for their turn */
 #define TIME_SIZE 40
 #define REQUEST_SIZE 256
 
@@ -23,8 +25,10 @@ struct dump {
 	struct helper *helper; /* or NULL */
 	struct loop_timer deadline;
 	struct buf text;
-	int64_t ms;
-	int over;
+	TAILQ_ENTRY(dump) turn; /* of those that wait for others' ends */
+	int64_t ms, asked, begun;
+	int listed, waiting, over;
+	int crowded; /* it has to make room for others */
 	int gives_way;
 	char cut[ERR_TEXT_MAX];
 	void (*done)(void *arg);
@@ -75,10 +79,22 @@ say_known(const struct worker *w, struct buf *out)
 }
 
 static void
+leave_lists(struct dump *d)
+{
+	struct supervisor *s = d->worker->sup;
+
+	if (d->waiting)
+		TAILQ_REMOVE(&s->dumps_waiting, d, turn);
+	if (d->listed)
+		LIST_REMOVE(d, link);
+	d->waiting = d->listed = 0;
+}
+
+static void
 finish(struct dump *d, const char *cut)
 {
 	loop_timer_stop(&d->deadline);
-	LIST_REMOVE(d, link);
+	leave_lists(d);
 	helper_end(d->helper);
 	d->helper = NULL;
 	snprintf(d->cut, sizeof(d->cut), "%s", cut);
@@ -130,9 +146,13 @@ deadline_cb(struct loop_timer *t)
 {
 	struct dump *d = t->arg;
 	char wait[TIME_SIZE], cut[ERR_TEXT_MAX];
+	const char *why = d->waiting   ? ", in which others were looked at"
+	                  : d->crowded ? ", as others are to be looked at"
+	                               : "";
 
-	snprintf(cut, sizeof(cut), "cut off after %s",
-	    units_format_duration(d->ms, wait, sizeof(wait)));
+	units_format_duration(
+	    d->crowded ? CROWD_MS : d->ms, wait, sizeof(wait));
+	snprintf(cut, sizeof(cut), "cut off after %s%s", wait, why);
 	finish(d, cut);
 }
 
@@ -141,13 +161,16 @@ dump_new(struct worker *w, int64_t ms, void (*done)(void *arg), void *arg)
 {
 	struct dump *d = calloc(1, sizeof(*d));
 
-	if (d == NULL || say_known(w, &d->text) == -1) {
+	if (d == NULL)
+		return NULL;
+	d->worker = w;
+	if (say_known(w, &d->text) == -1) {
 		dump_free(d);
 		return NULL;
 	}
-	d->worker = w;
 	d->job.pid = w->rec.pid;
-	d->job.until = loop_now(w->sup->loop) + ms;
+	d->asked = loop_now(w->sup->loop);
+	d->job.until = d->asked + ms;
 	d->ms = ms;
 	d->done = done;
 	d->arg = arg;
@@ -155,39 +178,103 @@ dump_new(struct worker *w, int64_t ms, void (*done)(void *arg), void *arg)
 	return d;
 }
 
-struct dump *
-dump_begin(struct worker *w, int64_t ms, void (*done)(void *arg), void *arg,
-    struct err *e)
+/* Somebody waits: who is at work for a log has to come to an end. Not so who is
+ * asked for by somebody, and has more time for that. */
+static void
+make_room(struct supervisor *s)
 {
-	struct helper_task t = {.run = dump_child,
-	    .heard = heard,
-	    .end_signal = SIGTERM,
-	    .running = &w->sup->dumpers,
-	    .max = DUMPS_MAX};
+	int64_t now = loop_now(s->loop), left;
 	struct dump *d;
 
+	LIST_FOREACH (d, &s->dumps, link) {
+		if (d->waiting || d->crowded || d->ms > DUMP_MS)
+			continue;
+		left = d->begun + CROWD_MS - now;
+		if (left >= d->asked + d->ms - now)
+			continue;
+		d->crowded = 1;
+		loop_timer_start(&d->deadline, left > 0 ? left : 0);
+	}
+}
+
+static int start(struct dump *d, struct err *e);
+
+/* One is gone: whoever waits has its turn. */
+static void
+gone(struct supervisor *s)
+{
+	struct dump *d;
+	struct err e;
+
+	while (s->dumpers < DUMPS_MAX &&
+	       (d = TAILQ_FIRST(&s->dumps_waiting)) != NULL) {
+		TAILQ_REMOVE(&s->dumps_waiting, d, turn);
+		d->waiting = 0;
+		if (start(d, &e) == -1)
+			finish(d, e.text);
+	}
+	if (!TAILQ_EMPTY(&s->dumps_waiting))
+		make_room(s);
+}
+
+static int
+start(struct dump *d, struct err *e)
+{
+	struct supervisor *s = d->worker->sup;
+	const struct helper_task t = {.run = dump_child,
+	    .heard = heard,
+	    .arg = d,
+	    .end_signal = SIGTERM,
+	    .running = &s->dumpers,
+	    .max = DUMPS_MAX,
+	    .gone = gone};
+
+	d->begun = loop_now(s->loop);
+	d->helper = helper_start(s, &t, e);
+	return d->helper == NULL ? -1 : 0;
+}
+
+static int
+can_be_dumped(const struct worker *w, struct err *e)
+{
 	if (w->rec.pid == 0) {
 		err_set(e, "'%s' has no process", w->conf->name);
-		return NULL;
+		return 0;
 	}
 	if (adopted_is(w) && w->adopted == NULL) {
 		err_set(
 		    e, "process %d cannot be proven to be its own", w->rec.pid);
-		return NULL;
+		return 0;
 	}
+	return 1;
+}
+
+struct dump *
+dump_begin(struct worker *w, int64_t ms, void (*done)(void *arg), void *arg,
+    struct err *e)
+{
+	struct supervisor *s = w->sup;
+	struct dump *d;
+
+	if (!can_be_dumped(w, e))
+		return NULL;
 	d = dump_new(w, ms, done, arg);
 	if (d == NULL) {
 		err_set(e, "out of memory");
 		return NULL;
 	}
-	t.arg = d;
-	d->helper = helper_start(w->sup, &t, e);
-	if (d->helper == NULL) {
+	if (s->dumpers >= DUMPS_MAX) {
+		d->waiting = 1;
+		TAILQ_INSERT_TAIL(&s->dumps_waiting, d, turn);
+	} else if (start(d, e) == -1) {
 		dump_free(d);
 		return NULL;
 	}
-	LIST_INSERT_HEAD(&w->sup->dumps, d, link);
+	d->listed = 1;
+	LIST_INSERT_HEAD(&s->dumps, d, link);
 	loop_timer_start(&d->deadline, ms);
+	if (d->waiting)
+		make_room(s);
 	return d;
 }
 
@@ -200,6 +287,8 @@ dump_give_way(const struct worker *w)
 		if (d->worker == w) {
 			d->gives_way = 1;
 			helper_hurry(d->helper);
+			if (d->waiting)
+				loop_timer_start(&d->deadline, 0);
 		}
 }
 
@@ -228,8 +317,7 @@ dump_free(struct dump *d)
 		return;
 	if (d->done != NULL)
 		loop_timer_stop(&d->deadline);
-	if (d->helper != NULL)
-		LIST_REMOVE(d, link);
+	leave_lists(d);
 	helper_end(d->helper);
 	buf_release(&d->text);
 	free(d);

@@ -13,11 +13,12 @@
 
 #include "base/err.h"
 
-#define DUMPS_MAX 4           /* at once, in all of the fleet */
+#define DUMPS_MAX 8           /* at once, in all of the fleet; others wait */
 #define DUMP_TEXT_MAX 1048576 /* bytes */
 
 struct dump;
 LIST_HEAD(dump_list, dump);
+TAILQ_HEAD(dump_queue, dump);
 struct worker;
 
 /*

@@ -14,6 +14,7 @@
 
 struct helper {
 	struct helper_task task;
+	struct supervisor *sup;
 	struct loop_io io; /* of the pipe, which is ours */
 	pid_t pid;
 	int ended; /* nobody listens any more */
@@ -43,6 +44,8 @@ helper_free(struct helper *h)
 	fd_close(&h->io.fd);
 	waitpid(h->pid, NULL, 0);
 	--*h->task.running;
+	if (h->task.gone != NULL)
+		h->task.gone(h->sup);
 	free(h);
 }
 
@@ -89,7 +92,7 @@ helper_start(struct supervisor *s, const struct helper_task *t, struct err *e)
 		free(h);
 		return NULL;
 	}
-	*h = (struct helper){.task = *t, .pid = pid};
+	*h = (struct helper){.task = *t, .sup = s, .pid = pid};
 	loop_io_init(s->loop, &h->io, fds[0], heard_cb, h);
 	loop_io_set(&h->io, LOOP_READ);
 	++*t->running;

@@ -25,6 +25,7 @@ struct helper_task {
 	int end_signal; /* that ends it, by us or by our own end */
 	int *running; /* how many there are of its kind, until they are gone */
 	int max;      /* of these */
+	void (*gone)(struct supervisor *s); /* there is one less; or NULL */
 };
 
 /* NULL: there are too many, or there is no memory. */

@@ -45,9 +45,10 @@ struct supervisor {
 	struct events events;
 	struct statuses statuses;
 	struct bulletin bulletin;
-	int measurers;                 /* children that measure workers, */
-	int dumpers;                   /* and that look into them */
-	struct dump_list dumps;        /* under way */
+	int measurers;          /* children that measure workers, */
+	int dumpers;            /* and that look into them */
+	struct dump_list dumps; /* under way */
+	struct dump_queue dumps_waiting;
 	struct dump_lines *dump_lines; /* not yet logged, see dump_log.h */
 	struct worker_queue spawns;
 	struct floor_list floors;
