@@ -748,7 +748,8 @@ def test_the_end_of_a_fleet_killed_at_each_step(fleet, one):
         steps = random.Random(SEED).sample(steps, min(SOME, total))
     deaths = sum(end_once(fleet, one, n) is None for n in steps)
     print(f"{deaths} deaths of {total}")
-    assert deaths > 0
+    # It need not make as many each time; a first one it makes.
+    assert deaths or end_once(fleet, one, 1) is None
 
 
 # What ends by itself may end with a status that nobody knows any more.
