@@ -87,10 +87,15 @@ class OnTerminal:
         os.write(self.master, b"\x03")
 
     def role(self, name):
-        """The pid of svd's process of this role, without asking svd."""
-        return next((pid for pid in children(self.f.keeper)
-                     if any(word.startswith(b"%s=" % name.encode())
-                            for word in command_line(pid))), 0)
+        """The pid of svd's process of this role, without asking svd. The kernel
+        leaves out some children while others end, and a role may have just been
+        replaced."""
+        def look():
+            return next((pid for pid in children(self.f.keeper)
+                         if any(word.startswith(b"%s=" % name.encode())
+                                for word in command_line(pid))), 0)
+
+        return wait_for(look, what=f"a process svd: {name}", every=0.001)
 
 
 @pytest.fixture
