@@ -21,7 +21,7 @@
 #include "logger/streams.h"
 #include "logger/terminals.h"
 
-#define PAUSE_NS 200000L /* for more to come, while more comes */
+#define PAUSE_NS 50000L /* for more to come, while more comes */
 #define TRIM_MS 50       /* of quiet, then memory is given back */
 
 struct writing {
