@@ -22,7 +22,7 @@
 #include "logger/terminals.h"
 
 #define PAUSE_NS 50000L /* for more to come, while more comes */
-#define TRIM_MS 50       /* of quiet, then memory is given back */
+#define TRIM_MS 50      /* of quiet, then memory is given back */
 
 struct writing {
 	struct cursors_head *head;
