@@ -28,10 +28,13 @@ struct json_slice
 varlink_method(struct varlink_in *in, size_t *at)
 {
 	const struct buf *b = &in->buf;
-	char *text = b->data + *at, *end;
+	char *text, *end;
 
-	if (!varlink_pending(in) || *at >= b->len ||
-	    (end = memchr(text, '\0', b->len - *at)) == NULL)
+	if (!varlink_pending(in) || *at >= b->len)
+		return (struct json_slice){.at = NULL};
+	text = b->data + *at;
+	end = memchr(text, '\0', b->len - *at);
+	if (end == NULL)
 		return (struct json_slice){.at = NULL};
 	*at = (size_t)(end + 1 - b->data);
 	return json_scan_member(text, (size_t)(end - text), "method");

@@ -9,25 +9,30 @@
 #include "supervisor/adopted.h"
 #include "supervisor/channel.h"
 #include "supervisor/dump_child.h"
-#include "supervisor/dump_log.h"
 #include "supervisor/helper.h"
 #include "supervisor/supervisor.h"
 
 #define READ_BYTES 65536
+#define KILLED "cut off: it was killed"
 #define CROWD_MS 200 /* for each, while others wait for their turn */
 #define TIME_SIZE 40
 #define REQUEST_SIZE 256
 
 struct dump {
 	struct dump_job job;
-	LIST_ENTRY(dump) link; /* of those that are not over */
+	LIST_ENTRY(dump) link; /* of those that run */
 	const struct worker *worker;
 	struct helper *helper; /* or NULL */
 	struct loop_timer deadline;
 	struct buf text;
 	TAILQ_ENTRY(dump) turn; /* of those that wait for others' ends */
-	int64_t ms, asked, begun;
-	int listed, waiting, over;
+	enum {
+		DUMP_NEW,
+		DUMP_WAITS,
+		DUMP_RUNS,
+		DUMP_OVER
+	} state;
+	int64_t ms, begun;
 	int crowded; /* it has to make room for others */
 	int gives_way;
 	char cut[ERR_TEXT_MAX];
@@ -79,28 +84,25 @@ say_known(const struct worker *w, struct buf *out)
 }
 
 static void
-leave_lists(struct dump *d)
+leave(struct dump *d)
 {
-	struct supervisor *s = d->worker->sup;
-
-	if (d->waiting)
-		TAILQ_REMOVE(&s->dumps_waiting, d, turn);
-	if (d->listed)
+	if (d->state == DUMP_WAITS)
+		TAILQ_REMOVE(&d->worker->sup->dumps_waiting, d, turn);
+	if (d->state == DUMP_RUNS)
 		LIST_REMOVE(d, link);
-	d->waiting = d->listed = 0;
+	d->state = DUMP_OVER;
 }
 
 static void
 finish(struct dump *d, const char *cut)
 {
 	loop_timer_stop(&d->deadline);
-	leave_lists(d);
+	leave(d);
 	helper_end(d->helper);
 	d->helper = NULL;
 	snprintf(d->cut, sizeof(d->cut), "%s", cut);
 	if (cut[0] != '\0')
 		buf_addf(&d->text, "%s\n", cut);
-	d->over = 1;
 	d->done(d->arg);
 }
 
@@ -133,7 +135,7 @@ heard(int in, void *arg)
 		return 0;
 	case 0:
 		d->helper = NULL;
-		finish(d, d->gives_way ? "cut off: it was killed" : "");
+		finish(d, d->gives_way ? KILLED : "");
 		return -1;
 	default:
 		finish(d, "cut off: it is too long");
@@ -146,14 +148,16 @@ deadline_cb(struct loop_timer *t)
 {
 	struct dump *d = t->arg;
 	char wait[TIME_SIZE], cut[ERR_TEXT_MAX];
-	const char *why = d->waiting   ? ", in which others were looked at"
-	                  : d->crowded ? ", as others are to be looked at"
-	                               : "";
+	const char *why = "";
 
+	if (d->state == DUMP_WAITS)
+		why = ", in which others were looked at";
+	else if (d->crowded)
+		why = ", as others are to be looked at";
 	units_format_duration(
 	    d->crowded ? CROWD_MS : d->ms, wait, sizeof(wait));
 	snprintf(cut, sizeof(cut), "cut off after %s%s", wait, why);
-	finish(d, cut);
+	finish(d, d->gives_way ? KILLED : cut);
 }
 
 static struct dump *
@@ -169,8 +173,7 @@ dump_new(struct worker *w, int64_t ms, void (*done)(void *arg), void *arg)
 		return NULL;
 	}
 	d->job.pid = w->rec.pid;
-	d->asked = loop_now(w->sup->loop);
-	d->job.until = d->asked + ms;
+	d->job.until = loop_now(w->sup->loop) + ms;
 	d->ms = ms;
 	d->done = done;
 	d->arg = arg;
@@ -187,35 +190,16 @@ make_room(struct supervisor *s)
 	struct dump *d;
 
 	LIST_FOREACH (d, &s->dumps, link) {
-		if (d->waiting || d->crowded || d->ms > DUMP_MS)
+		if (d->crowded || d->ms > DUMP_MS ||
+		    d->begun + CROWD_MS >= d->job.until)
 			continue;
 		left = d->begun + CROWD_MS - now;
-		if (left >= d->asked + d->ms - now)
-			continue;
 		d->crowded = 1;
 		loop_timer_start(&d->deadline, left > 0 ? left : 0);
 	}
 }
 
-static int start(struct dump *d, struct err *e);
-
-/* One is gone: whoever waits has its turn. */
-static void
-gone(struct supervisor *s)
-{
-	struct dump *d;
-	struct err e;
-
-	while (s->dumpers < DUMPS_MAX &&
-	       (d = TAILQ_FIRST(&s->dumps_waiting)) != NULL) {
-		TAILQ_REMOVE(&s->dumps_waiting, d, turn);
-		d->waiting = 0;
-		if (start(d, &e) == -1)
-			finish(d, e.text);
-	}
-	if (!TAILQ_EMPTY(&s->dumps_waiting))
-		make_room(s);
-}
+static void gone(struct supervisor *s);
 
 static int
 start(struct dump *d, struct err *e)
@@ -231,7 +215,29 @@ start(struct dump *d, struct err *e)
 
 	d->begun = loop_now(s->loop);
 	d->helper = helper_start(s, &t, e);
-	return d->helper == NULL ? -1 : 0;
+	if (d->helper == NULL)
+		return -1;
+	d->state = DUMP_RUNS;
+	LIST_INSERT_HEAD(&s->dumps, d, link);
+	return 0;
+}
+
+/* One is gone: whoever waits has its turn. */
+static void
+gone(struct supervisor *s)
+{
+	struct dump *d;
+	struct err e;
+
+	while (s->dumpers < DUMPS_MAX &&
+	       (d = TAILQ_FIRST(&s->dumps_waiting)) != NULL) {
+		TAILQ_REMOVE(&s->dumps_waiting, d, turn);
+		d->state = DUMP_NEW;
+		if (start(d, &e) == -1)
+			finish(d, e.text);
+	}
+	if (!TAILQ_EMPTY(&s->dumps_waiting))
+		make_room(s);
 }
 
 static int
@@ -264,17 +270,14 @@ dump_begin(struct worker *w, int64_t ms, void (*done)(void *arg), void *arg,
 		return NULL;
 	}
 	if (s->dumpers >= DUMPS_MAX) {
-		d->waiting = 1;
+		d->state = DUMP_WAITS;
 		TAILQ_INSERT_TAIL(&s->dumps_waiting, d, turn);
+		make_room(s);
 	} else if (start(d, e) == -1) {
 		dump_free(d);
 		return NULL;
 	}
-	d->listed = 1;
-	LIST_INSERT_HEAD(&s->dumps, d, link);
 	loop_timer_start(&d->deadline, ms);
-	if (d->waiting)
-		make_room(s);
 	return d;
 }
 
@@ -287,15 +290,18 @@ dump_give_way(const struct worker *w)
 		if (d->worker == w) {
 			d->gives_way = 1;
 			helper_hurry(d->helper);
-			if (d->waiting)
-				loop_timer_start(&d->deadline, 0);
+		}
+	TAILQ_FOREACH (d, &w->sup->dumps_waiting, turn)
+		if (d->worker == w) {
+			d->gives_way = 1;
+			loop_timer_start(&d->deadline, 0);
 		}
 }
 
 int
 dump_over(const struct dump *d)
 {
-	return d->over;
+	return d->state == DUMP_OVER;
 }
 
 const char *
@@ -317,7 +323,7 @@ dump_free(struct dump *d)
 		return;
 	if (d->done != NULL)
 		loop_timer_stop(&d->deadline);
-	leave_lists(d);
+	leave(d);
 	helper_end(d->helper);
 	buf_release(&d->text);
 	free(d);

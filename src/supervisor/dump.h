@@ -12,9 +12,13 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "ipc/proto_keeper.h"
 
 #define DUMPS_MAX 8           /* at once, in all of the fleet; others wait */
 #define DUMP_TEXT_MAX 1048576 /* bytes */
+/* For which an end waits for its dump. Who has no longer makes room for those
+ * that wait; who has was asked for by somebody. */
+#define DUMP_MS KEEPER_LOOK_MS
 
 struct dump;
 LIST_HEAD(dump_list, dump);

@@ -6,10 +6,6 @@
 #ifndef SVD_SUPERVISOR_DUMP_LOG_H
 #define SVD_SUPERVISOR_DUMP_LOG_H
 
-#include "ipc/proto_keeper.h"
-
-#define DUMP_MS KEEPER_LOOK_MS /* for which an end waits for its dump */
-
 struct supervisor;
 struct worker;
 

@@ -166,6 +166,7 @@ judge(struct worker *w)
 	w->rec.overdue = OVERDUE_NO;
 	w->rec.watchdog = 0;
 	ev = backoff_verdict(&in);
+	/* Its next life begins at once. */
 	if (ev == EV_DIED_RETRY && w->rec.run == 0 &&
 	    w->conf->backoff_delay == 0)
 		floor_expect(floor_of(w));
