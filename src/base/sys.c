@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <link.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -262,36 +261,6 @@ sys_short_turns(int on)
 		syscall(SYS_sched_setattr, 0, &a, 0);
 	}
 	errno = error;
-}
-
-static int
-leave_code_of(struct dl_phdr_info *info, size_t size, void *page)
-{
-	uintptr_t mask = *(uintptr_t *)page - 1, from, to;
-	int i;
-
-	(void)size;
-	for (i = 0; i < info->dlpi_phnum; i++) {
-		if (info->dlpi_phdr[i].p_type != PT_LOAD ||
-		    !(info->dlpi_phdr[i].p_flags & PF_X) ||
-		    (info->dlpi_phdr[i].p_flags & PF_W))
-			continue;
-		from = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
-		to = from + info->dlpi_phdr[i].p_memsz;
-		from = (from + mask) & ~mask;
-		if (to > from)
-			madvise(
-			    (void *)from, (to & ~mask) - from, MADV_DONTNEED);
-	}
-	return 0;
-}
-
-void
-sys_leave_code(void)
-{
-	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-
-	dl_iterate_phdr(leave_code_of, &page);
 }
 
 int

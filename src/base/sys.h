@@ -56,12 +56,6 @@ pid_t sys_pidfd_pid(int pidfd);
  * children, and stays over exec(2). Elsewhere nothing happens.
  */
 void sys_short_turns(int on);
-/*
- * Takes the pages of code out of the caller's memory: of the binary and its
- * libraries, most of which only a start needs, and much of which nobody has
- * asked for. They stay in the page cache, and come back as they are used.
- */
-void sys_leave_code(void);
 /* A memfd, O_CLOEXEC. */
 int sys_memfd(const char *name);
 uint64_t sys_random(void);

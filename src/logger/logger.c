@@ -21,6 +21,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/sys.h"
+#include "logger/code.h"
 #include "logger/context.h"
 #include "logger/copier.h"
 #include "logger/peer.h"
@@ -293,8 +294,10 @@ turn(struct logger *lg)
 		more |= streams_can_go_on(lg) || copier_can_go_on(lg);
 	}
 	rings_let_go(lg);
-	if (lg->check_at != 0 && now >= lg->check_at)
+	if (lg->check_at != 0 && now >= lg->check_at) {
 		rings_give_back(lg);
+		code_leave();
+	}
 	problems_check(lg, now);
 	if (lg->quit_at != 0 && !go_on_quitting(lg, now))
 		return 0;

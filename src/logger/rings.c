@@ -300,7 +300,6 @@ rings_give_back(struct logger *lg)
 			r->emptied = r->c->pos;
 			ring_empty(r->c, r->fd);
 		}
-	sys_leave_code();
 }
 
 int

@@ -33,8 +33,7 @@ void rings_attach(struct logger *lg, struct ring *r);
 void rings_detach(struct logger *lg, struct ring *r, int64_t now);
 /* Lets go of those that leave and have delivered all. */
 void rings_let_go(struct logger *lg);
-/* After a time of work: gives back pages, of rings that are used again and
- * again, and of code. */
+/* Gives back the pages of those that are used again and again. */
 void rings_give_back(struct logger *lg);
 /* Have all of them delivered all? */
 int rings_are_done(const struct logger *lg);

@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "base/sys.h"
+#include "logger/code.h"
 #include "logger/delivery.h"
 #include "logger/forward.h"
 #include "logger/ring.h"
@@ -111,7 +112,7 @@ trim_all(struct writing *w)
 
 	for (i = 0; i < w->n; i++)
 		delivery_trim(&w->list[i]);
-	sys_leave_code();
+	code_leave();
 	w->untrimmed = 0;
 }
 

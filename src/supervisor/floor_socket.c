@@ -17,8 +17,8 @@
 #include "base/sys.h"
 #include "ipc/chan.h"
 #include "ipc/proto_floor.h"
-#include "supervisor/floor.h"
 #include "supervisor/discard.h"
+#include "supervisor/floor.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/trace.h"
 

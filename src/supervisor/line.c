@@ -19,10 +19,10 @@
 #include "ipc/proto_birth.h"
 #include "ipc/proto_floor.h"
 #include "supervisor/channel.h"
+#include "supervisor/discard.h"
 #include "supervisor/prepare.h"
 #include "supervisor/privilege.h"
 #include "supervisor/readiness.h"
-#include "supervisor/discard.h"
 #include "supervisor/supervisor.h"
 #include "supervisor/trace.h"
 

@@ -27,9 +27,9 @@
 #include "supervisor/trace.h"
 
 #define KEEPER_BATCH 32 /* messages read in one turn of the loop, */
-#define LARGE_BYTES (128 * 1024)
-#define KEEPER_MS 1 /* for which it has so long */
+#define KEEPER_MS 1     /* for which it has so long */
 #define STATE_RETRY_MS 1000
+#define LARGE_BYTES (128 * 1024)
 
 /* Not before it is recorded: a successor must be told again. At the end of the
  * fleet there is nothing to be remembered any more. */

@@ -315,7 +315,8 @@ def measure_output():
         speeds = [FLOOD_BYTES[size] / statistics.median(t) * 1e9 / (1 << 20)
                   for t in (svd, cat)]
         ratio = speeds[0] / speeds[1]
-        say(f"{f'{FLOOD_BYTES[size] >> 20} MB in pieces of {size} bytes':38} {speeds[0]:9.0f} "
+        what = f"{FLOOD_BYTES[size] >> 20} MB in pieces of {size} bytes"
+        say(f"{what:38} {speeds[0]:9.0f} "
             f"{speeds[1]:9.0f} MB/s {ratio:5.2f} x  >= {target:<5g} x  "
             f"{verdict(ratio >= target)}"
             f"{'' if captured else ' (no logger: the worker writes the file)'}")

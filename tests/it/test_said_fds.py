@@ -7,6 +7,7 @@ import time
 from svdtest import SLOW
 from test_said import ONE, root_only, said, say
 
+
 def test_who_floods_with_descriptors_holds_up_nobody(fleet):
     f = fleet(ONE)
     f.running()

@@ -437,6 +437,25 @@ START_TEST(who_never_has_a_chance_is_ended_at_last)
 }
 END_TEST
 
+/* Who flaps is not said again for a while, but that it hangs is news. */
+START_TEST(a_hang_is_looked_at_soon_after_a_starvation)
+{
+	conf.watchdog = 1000;
+	conf.watchdog_mode = WATCHDOG_WARN;
+	say(EV_RESTART);
+	starve();
+	pass(1000);
+	ck_assert_int_eq(logged("starved of CPU"), 1);
+	ck_assert_int_eq(dumps, 0);
+	measured = (struct hang_span){.state = 'S'};
+	pass(1000);
+	ck_assert_str_eq(w.error, "no heartbeat within 1s");
+	ck_assert_int_eq(logged("asleep, ran 0s and waited 0s"), 1);
+	ck_assert_int_eq(dumps, 1);
+	expect_state(WS_RUNNING);
+}
+END_TEST
+
 START_TEST(who_hangs_once_it_has_a_chance_is_ended)
 {
 	starve();
@@ -521,6 +540,7 @@ starved(void)
 	tcase_add_checked_fixture(t, set_up_watched, tear_down);
 	tcase_add_test(t, who_had_no_chance_has_as_long_again);
 	tcase_add_test(t, who_never_has_a_chance_is_ended_at_last);
+	tcase_add_test(t, a_hang_is_looked_at_soon_after_a_starvation);
 	tcase_add_test(t, who_hangs_once_it_has_a_chance_is_ended);
 	tcase_add_test(t, who_starves_may_ask_for_its_end);
 	tcase_add_test(t, only_who_is_late_is_measured);
