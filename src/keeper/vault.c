@@ -23,6 +23,7 @@ static const struct {
     {"ring:", FOR(VAULT_LOGGER)},
     {"sink:", FOR(VAULT_LOGGER)},
     {"cursors", FOR(VAULT_LOGGER)},
+    {"marks", FOR(VAULT_LOGGER)},
     {"own", FOR(VAULT_LOGGER)},
     {"pair:logger", FOR(VAULT_LOGGER)},
     {"", FOR(VAULT_SUPERVISOR)},

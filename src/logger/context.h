@@ -11,6 +11,7 @@
 
 #include "ipc/link.h"
 #include "logger/cursors.h"
+#include "logger/marks.h"
 #include "logger/names.h"
 #include "logger/outputs.h"
 #include "logger/store.h"
@@ -118,6 +119,7 @@ struct logger {
 	int scratch[2];
 	struct store store;
 	struct cursors cursors;
+	struct marks marks;
 	struct names entries; /* key -> struct cursor that no ring has */
 	struct names held;    /* name -> descriptor not in use yet */
 	struct names rings, streams;

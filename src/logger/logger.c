@@ -399,6 +399,22 @@ open_cursors(struct logger *lg, struct err *e)
 	return 0;
 }
 
+/* Held, or left by an earlier svd, or new: then nothing is known. */
+static void
+open_marks(struct logger *lg)
+{
+	int fd = (int)names_take(&lg->held, STORE_MARKS, -1);
+	int is_held = fd != -1;
+
+	if (fd == -1)
+		fd = store_find(&lg->store, STORE_MARKS);
+	if (fd == -1)
+		fd = store_make(&lg->store, STORE_MARKS);
+	if (!is_held && fd != -1)
+		link_hold(&lg->link, STORE_MARKS, fd);
+	marks_open(&lg->marks, fd, &lg->cursors);
+}
+
 /* Before the table is looked at, all that is held must be known. */
 static int
 keep_held(struct logger *lg)
@@ -441,6 +457,7 @@ init(struct logger *lg, const struct logger_options *o, struct err *e)
 	store_open(&lg->store, o->runtime_dir);
 	if (open_cursors(lg, e) == -1)
 		return -1;
+	open_marks(lg);
 	take_handed(lg, now);
 	/* Only who knows it can tell what has left: rather begin anew. */
 	if (lg->table_at != 0)

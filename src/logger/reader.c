@@ -30,6 +30,8 @@ struct reading {
 	struct outputs all;
 	struct shown *list; /* of these */
 	size_t n;
+	struct shown **by_epoch; /* the same */
+	struct marks_reading marks;
 	int client, number, follow;
 	struct buf out;
 };
@@ -165,16 +167,15 @@ say(struct reading *rd, struct shown *s, const char *text, size_t len)
 		flush(rd);
 }
 
-/* Those lines in buf that begin before end; buf is what is there from s->at on.
- * Returns whether there was a whole one. */
+/* The lines in buf, which is what is there from s->at on. Returns whether there
+ * was a whole one. */
 static int
-say_some(struct reading *rd, struct shown *s, const char *buf, size_t n,
-    int64_t end, int final)
+say_some(
+    struct reading *rd, struct shown *s, const char *buf, size_t n, int final)
 {
 	size_t used, line, len;
 
-	final = final && s->at + (int64_t)n >= end;
-	for (used = 0; used < n && s->at < end; used += line) {
+	for (used = 0; used < n; used += line) {
 		line = line_take(buf + used, n - used, final, &len);
 		if (line == 0)
 			break;
@@ -204,33 +205,126 @@ may_wait(const struct reading *rd, const struct shown *s)
 	return 1;
 }
 
-/* Lines up to end; the last one too, if it will not be added to or is not
+static void
+look_at_ends(struct reading *rd)
+{
+	size_t i;
+
+	for (i = 0; i < rd->n; i++)
+		rd->list[i].end = view_end(&rd->list[i].view);
+}
+
+/* Whole lines up to end; the last one too, if it will not be added to or is not
  * waited for. */
 static void
 say_lines(struct reading *rd, struct shown *s, int64_t end, int final)
 {
 	static char buf[BLOCK];
 	ssize_t n;
+	int is_last;
 
 	while (s->at < end) {
-		n = view_read_all(&s->view, s->at, buf, sizeof(buf));
+		n = view_read_all(&s->view, s->at, buf,
+		    end - s->at < BLOCK ? (size_t)(end - s->at) : BLOCK);
 		if (n == VIEW_BUSY && may_wait(rd, s))
 			continue;
+		is_last = s->at + n >= end;
 		if (n <= 0)
 			shown_skip(s, end);
-		else if (!say_some(rd, s, buf, (size_t)n, end, final) &&
-			 s->at + n >= end)
+		else if (!say_some(rd, s, buf, (size_t)n, final && is_last) &&
+			 is_last)
 			return;
 	}
 }
 
+/* --- in the order in which it was captured -------------------------------- */
+
+static int
+compare_epochs(const void *a, const void *b)
+{
+	uint64_t x = (*(struct shown *const *)a)->view.c->epoch,
+		 y = (*(struct shown *const *)b)->view.c->epoch;
+
+	return (x > y) - (x < y);
+}
+
+static int
+begin_order(struct reading *rd)
+{
+	size_t i;
+
+	rd->marks = (struct marks_reading){.fd = rd->lg->marks.fd, .next = 1};
+	rd->by_epoch = calloc(rd->n + 1, sizeof(struct shown *));
+	if (rd->by_epoch == NULL)
+		return -1;
+	for (i = 0; i < rd->n; i++)
+		rd->by_epoch[i] = &rd->list[i];
+	qsort(rd->by_epoch, rd->n, sizeof(struct shown *), compare_epochs);
+	return 0;
+}
+
+/* NULL: it is not one of those that are asked for. */
+static struct shown *
+find_epoch(const struct reading *rd, uint64_t epoch)
+{
+	struct cursor c = {.epoch = epoch};
+	struct shown key = {.view = {.c = &c}}, *const one = &key, **s;
+
+	s = bsearch(
+	    &one, rd->by_epoch, rd->n, sizeof(struct shown *), compare_epochs);
+	return s == NULL ? NULL : *s;
+}
+
+/*
+ * What is older than all marks: of each output what comes before the first one
+ * of its own, of whom there is none all of it. It is said output by output.
+ */
+static void
+say_unmarked(struct reading *rd)
+{
+	struct marks_reading marks = rd->marks;
+	struct shown *s;
+	struct mark m;
+	size_t i;
+
+	look_at_ends(rd);
+	while (marks_next(&marks, &m)) {
+		s = find_epoch(rd, m.epoch);
+		if (s != NULL && (int64_t)m.from < s->end)
+			s->end = (int64_t)m.from;
+	}
+	for (i = 0; i < rd->n; i++)
+		say_lines(rd, &rd->list[i], rd->list[i].end, 0);
+}
+
+static void
+say_marked(struct reading *rd)
+{
+	struct shown *s;
+	struct mark m;
+
+	while (marks_next(&rd->marks, &m)) {
+		s = find_epoch(rd, rd->marks.ended);
+		if (s != NULL)
+			say_lines(rd, s,
+			    (int64_t)m.to < s->end ? (int64_t)m.to : s->end, 0);
+	}
+	s = find_epoch(rd, rd->marks.open);
+	if (s != NULL)
+		say_lines(rd, s, s->end, 0);
+}
+
+/* All that is there now; final: the last lines too, if they have no end. */
 static void
 say_all(struct reading *rd, int final)
 {
 	size_t i;
 
+	look_at_ends(rd);
+	if (rd->n > 1)
+		say_marked(rd);
 	for (i = 0; i < rd->n; i++)
-		say_lines(rd, &rd->list[i], view_end(&rd->list[i].view), final);
+		say_lines(rd, &rd->list[i], rd->list[i].end, final);
 	flush(rd);
 }
 
@@ -249,14 +343,14 @@ say_positions(struct reading *rd)
 
 /* --- following ------------------------------------------------------------ */
 
-/* Has anything been added since? Positions as they were said. */
+/* Has anything been added since? */
 static int
-has_grown(const struct reading *rd, const int64_t *seen)
+has_grown(const struct reading *rd)
 {
 	size_t i;
 
 	for (i = 0; i < rd->n; i++)
-		if (view_end(&rd->list[i].view) != seen[i])
+		if (view_end(&rd->list[i].view) != rd->list[i].end)
 			return 1;
 	return 0;
 }
@@ -275,7 +369,7 @@ is_any_left(const struct reading *rd)
 /* Until something is added, or the client goes: it has nothing more to say
  * before we are done. */
 static void
-wait_for_more(struct reading *rd, const int64_t *seen)
+wait_for_more(struct reading *rd)
 {
 	struct pollfd p[2] = {
 	    {.fd = rd->lg->readers[rd->number].wake_fd, .events = POLLIN},
@@ -288,7 +382,7 @@ wait_for_more(struct reading *rd, const int64_t *seen)
 		c = (struct cursor *)rd->list[i].view.c;
 		atomic_fetch_or(&c->watchers, UINT64_C(1) << rd->number);
 	}
-	if (has_grown(rd, seen) || rd->lg->cursors.head->quitting)
+	if (has_grown(rd) || rd->lg->cursors.head->quitting)
 		return;
 	poll(p, 2, -1);
 	if (p[1].revents != 0)
@@ -299,19 +393,11 @@ wait_for_more(struct reading *rd, const int64_t *seen)
 static void
 follow(struct reading *rd)
 {
-	int64_t *seen = calloc(rd->n + 1, sizeof(*seen));
-	size_t i;
-
-	if (seen == NULL)
-		_exit(1);
 	while (is_any_left(rd) && !rd->lg->cursors.head->quitting) {
-		for (i = 0; i < rd->n; i++)
-			seen[i] = view_end(&rd->list[i].view);
 		say_all(rd, 0);
-		wait_for_more(rd, seen);
+		wait_for_more(rd);
 	}
 	say_all(rd, 1);
-	free(seen);
 }
 
 /* --- begin and end -------------------------------------------------------- */
@@ -346,8 +432,10 @@ reader_run(struct logger *lg, const struct pl_msg *m, int client, int number,
 	prctl(PR_SET_NAME, "svd: logs");
 	fcntl(client, F_SETFL, flags & ~O_NONBLOCK);
 	if (parameters == NULL || load(&rd) == -1 ||
-	    choose(&rd, parameters) == -1)
+	    choose(&rd, parameters) == -1 || begin_order(&rd) == -1)
 		_exit(1);
+	if (rd.n > 1)
+		say_unmarked(&rd);
 	say_all(&rd, !rd.follow);
 	if (rd.follow) {
 		say_positions(&rd);

@@ -1,5 +1,5 @@
 /*
- * store: where rings and cursors are kept. In files of DIR/rings, mode 0600
+ * store: where rings, cursors and marks are kept. In files of DIR/rings, mode 0600
  * within 0700, if that is a tmpfs: memory, which has a name, so that an svd
  * that comes after a keeper's death finds what was taken of FIFOs and not
  * delivered. Elsewhere, where a disk could stall, or if there is no room, in
@@ -9,6 +9,7 @@
 #define SVD_LOGGER_STORE_H
 
 #define STORE_CURSORS "cursors"
+#define STORE_MARKS "marks"
 
 struct store {
 	int dir; /* DIR/rings; -1: there are memfds only */

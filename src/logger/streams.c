@@ -200,6 +200,8 @@ capture(struct logger *lg, struct stream *s, int all, int64_t now)
 	if (n == 0)
 		return shown > 0;
 	lg->moved += (size_t)n;
+	if (s->ring != lg->own)
+		marks_add(&lg->marks, s->ring->c, (uint64_t)n);
 	rings_grown(lg, s->ring, (uint64_t)n, now);
 	return 1;
 }
@@ -209,7 +211,9 @@ capture(struct logger *lg, struct stream *s, int all, int64_t now)
 static int
 is_echo(const char *name)
 {
-	return strncmp(name, "ring:", 5) == 0 || strcmp(name, "cursors") == 0;
+	return strncmp(name, "ring:", 5) == 0 ||
+	       strcmp(name, STORE_CURSORS) == 0 ||
+	       strcmp(name, STORE_MARKS) == 0;
 }
 
 void

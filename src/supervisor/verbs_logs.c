@@ -155,14 +155,13 @@ const struct verb verbs_logs[] = {
 	verb_logs,
 	"With `more`: the last lines (10) that workers wrote, a reply each, "
 	"or\n"
-	"# those behind the cursors of an earlier call; with follow, what "
-	"comes\n"
-	"# then too. stream is stdout or stderr, data has base64 of a line "
-	"that\n"
-	"# is not UTF-8; gap: some before it are not kept any more. With "
-	"follow,\n"
-	"# an output without a line so far is told of by its cursor alone. "
-	"The\n"
-	"# last reply has nothing."},
+	"# those behind the cursors of an earlier call, in the order in which "
+	"svd\n"
+	"# took them; with follow, what comes then too. stream is stdout or\n"
+	"# stderr, data has base64 of a line that is not UTF-8; gap: some "
+	"before\n"
+	"# it are not kept any more. With follow, an output without a line so "
+	"far\n"
+	"# is told of by its cursor alone. The last reply has nothing."},
     {0},
 };
