@@ -22,8 +22,8 @@ struct shown {
 	const struct stream *stream; /* as it was when we were forked */
 	int64_t at;
 	int64_t end; /* as far as is said now */
-	int gap;  /* to be said with what comes next */
-	int said; /* the client has a cursor of it */
+	int gap;     /* to be said with what comes next */
+	int said;    /* the client has a cursor of it */
 };
 
 /* "stdout" or "stderr" */

@@ -1,7 +1,7 @@
 /*
- * store: where rings, cursors and marks are kept. In files of DIR/rings, mode 0600
- * within 0700, if that is a tmpfs: memory, which has a name, so that an svd
- * that comes after a keeper's death finds what was taken of FIFOs and not
+ * store: where rings, cursors and marks are kept. In files of DIR/rings, mode
+ * 0600 within 0700, if that is a tmpfs: memory, which has a name, so that an
+ * svd that comes after a keeper's death finds what was taken of FIFOs and not
  * delivered. Elsewhere, where a disk could stall, or if there is no room, in
  * memfds. The keeper holds either.
  */
