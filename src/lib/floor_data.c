@@ -2,7 +2,6 @@
 #include "lib/floor_data.h"
 
 #include <elf.h>
-#include <inttypes.h>
 #include <link.h>
 #include <signal.h>
 #include <stdint.h>
@@ -13,16 +12,17 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/sys.h"
+#include "lib/floor_maps.h"
 
-#define LINE_BYTES 256
 #define ROOM_MIN 256
 /* Of what a library only reads: to have it in memory a second time is worth a
  * mapping that is not needed any more. */
 #define CONSTANTS_MAX ((uintptr_t)128 << 10)
 
 struct piece {
-	uintptr_t begin, end; /* end 0: it is none of ours */
+	uintptr_t begin, end;
 	uint64_t inode;
 	int protection;
 };
@@ -105,25 +105,6 @@ add_object(struct dl_phdr_info *object, size_t size, void *arg)
 	return 0;
 }
 
-/* 1: a mapping begins in this line of smaps. Ours if it is a file's, private,
- * and not code. */
-static int
-parse(const char *line, struct piece *mapping)
-{
-	struct piece found;
-	char mode[5];
-
-	if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %4s %*x %*s %" SCNu64,
-		&found.begin, &found.end, mode, &found.inode) != 4)
-		return 0;
-	found.protection = mode[1] == 'w' ? PROT_READ | PROT_WRITE : PROT_READ;
-	if (mode[0] != 'r' || mode[2] != '-' || mode[3] != 'p' ||
-	    found.inode == 0)
-		found.end = 0;
-	*mapping = found;
-	return 1;
-}
-
 static int
 is_within(const struct piece *mapping, const struct pieces *objects)
 {
@@ -147,29 +128,67 @@ join(const struct piece *before, struct piece mapping)
 	return mapping;
 }
 
-/* The mappings of objects that have pages of their own, no file's any more. */
+/* Has it a page of its own, no file's any more? */
+static int
+has_own(int pagemap, const struct piece *mapping)
+{
+	uintptr_t at, page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uint64_t entries[FLOOR_PAGES_AT_ONCE];
+	size_t n, i;
+
+	for (at = mapping->begin; at < mapping->end; at += n * page) {
+		n = floor_pages_read(pagemap, at, mapping->end, entries);
+		if (n == 0)
+			break;
+		for (i = 0; i < n; i++)
+			if ((entries[i] & FLOOR_PAGE_SWAPPED) != 0 ||
+			    (entries[i] &
+				(FLOOR_PAGE_PRESENT | FLOOR_PAGE_OF_FILE)) ==
+				FLOOR_PAGE_PRESENT)
+				return 1;
+	}
+	return 0;
+}
+
+struct finding {
+	const struct pieces *objects;
+	struct pieces *found;
+	struct piece before; /* the mapping before; end 0: it is none of ours */
+	int pagemap, failed;
+};
+
+/* Ours if it is a file's, private, not code, and an object's. */
+static int
+find_one(const struct floor_mapping *m, void *arg)
+{
+	struct piece mapping = {.begin = m->begin, .inode = m->inode}, joint;
+	struct finding *f = arg;
+
+	mapping.protection =
+	    m->mode[1] == 'w' ? PROT_READ | PROT_WRITE : PROT_READ;
+	if (m->mode[0] == 'r' && m->mode[2] == '-' && m->mode[3] == 'p' &&
+	    m->inode != 0)
+		mapping.end = m->end;
+	if (mapping.end != 0 && is_within(&mapping, f->objects) &&
+	    has_own(f->pagemap, &mapping)) {
+		joint = join(&f->before, mapping);
+		f->failed = add(f->found, &joint);
+	}
+	f->before = mapping;
+	return f->failed;
+}
+
+/* The mappings of objects that have pages of their own. */
 static int
 find(const struct pieces *objects, struct pieces *found)
 {
-	struct piece before = {0}, mapping = {0}, next, joint;
-	FILE *maps = fopen("/proc/self/smaps", "re");
-	char line[LINE_BYTES];
-	unsigned long kb;
-	int rc = maps == NULL ? -1 : 0;
+	struct finding f = {
+	    .objects = objects, .found = found, .pagemap = floor_pages_open()};
 
-	while (rc == 0 && fgets(line, sizeof(line), maps) != NULL)
-		if (parse(line, &next)) {
-			before = mapping;
-			mapping = next;
-		} else if (mapping.end != 0 &&
-			   sscanf(line, "Anonymous: %lu", &kb) == 1 && kb > 0 &&
-			   is_within(&mapping, objects)) {
-			joint = join(&before, mapping);
-			rc = add(found, &joint);
-		}
-	if (maps != NULL)
-		fclose(maps);
-	return rc;
+	if (f.pagemap == -1 || floor_maps_each(find_one, &f) == -1)
+		f.failed = -1;
+	fd_close(&f.pagemap);
+	return f.failed;
 }
 
 /*

@@ -2,15 +2,13 @@
 #include "lib/floor_huge.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "lib/floor_maps.h"
 
 #ifndef MADV_COLLAPSE
 #	define MADV_COLLAPSE 25
@@ -18,11 +16,9 @@
 
 #define PAGE_BYTES 4096U
 #define HUGE_BYTES (2U << 20)
-#define PAGES (HUGE_BYTES / PAGE_BYTES)
+#define PAGES FLOOR_PAGES_AT_ONCE
 /* Fewer, and the rest would come to more than it is worth: a third. */
 #define PAGES_MIN (PAGES * 3 / 4)
-#define PRESENT (UINT64_C(1) << 63) /* linux: admin-guide/mm/pagemap.rst */
-#define LINE_BYTES 256
 /* What is looked at, 5 us each: larger mappings are reserved, not used. */
 #define LOOKS_MAX 32768 /* 64 GB */
 /* To make a huge page takes half a millisecond, or some where the machine is a
@@ -38,12 +34,10 @@ is_dense(int pagemap, uintptr_t at)
 	uint64_t entries[PAGES];
 	unsigned int i, present = 0;
 
-	if (pread(pagemap, entries, sizeof(entries),
-		(off_t)(at / PAGE_BYTES * sizeof(*entries))) !=
-	    (ssize_t)sizeof(entries))
+	if (floor_pages_read(pagemap, at, at + HUGE_BYTES, entries) != PAGES)
 		return 0;
 	for (i = 0; i < PAGES; i++)
-		present += (entries[i] & PRESENT) != 0;
+		present += (entries[i] & FLOOR_PAGE_PRESENT) != 0;
 	return present >= PAGES_MIN;
 }
 
@@ -75,43 +69,39 @@ collapse_dense(int pagemap, uintptr_t begin, uintptr_t end)
 	return at > begin ? collapse(from, at) : 0;
 }
 
-/* Of a line of /proc/self/maps: is it large, private, written to, and no
- * file's? */
+/* Large, private, written to, and no file's. */
 static int
-parse(const char *line, uintptr_t *begin, uintptr_t *end)
+is_fit(const struct floor_mapping *m)
 {
-	char mode[5], name[LINE_BYTES] = "";
-	uint64_t inode;
+	return m->end - m->begin >= REGION_MIN &&
+	       strcmp(m->mode, "rw-p") == 0 && m->inode == 0 &&
+	       (m->name[0] == '\0' || strcmp(m->name, "[heap]") == 0 ||
+		   strncmp(m->name, "[anon:", 6) == 0);
+}
 
-	if (sscanf(line,
-		"%" SCNxPTR "-%" SCNxPTR " %4s %*x %*s %" SCNu64 " %255s",
-		begin, end, mode, &inode, name) < 4)
-		return -1;
-	return *end - *begin >= REGION_MIN && strcmp(mode, "rw-p") == 0 &&
-	               inode == 0 &&
-	               (name[0] == '\0' || strcmp(name, "[heap]") == 0 ||
-			   strncmp(name, "[anon:", 6) == 0)
-	           ? 0
-	           : -1;
+struct looking {
+	int pagemap;
+	uintptr_t looks; /* that are left */
+};
+
+static int
+collapse_mapping(const struct floor_mapping *m, void *arg)
+{
+	uintptr_t looks = (m->end - m->begin) / HUGE_BYTES;
+	struct looking *l = arg;
+
+	if (!is_fit(m) || looks >= l->looks)
+		return 0;
+	l->looks -= looks;
+	return collapse_dense(l->pagemap, m->begin, m->end);
 }
 
 void
 floor_huge_pages(void)
 {
-	int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	FILE *maps = fopen("/proc/self/maps", "re");
-	uintptr_t begin, end, looks = 0;
-	char line[LINE_BYTES];
+	struct looking l = {.pagemap = floor_pages_open(), .looks = LOOKS_MAX};
 
-	while (pagemap != -1 && maps != NULL && sysconf(_SC_PAGESIZE) == 4096 &&
-	       fgets(line, sizeof(line), maps) != NULL)
-		if (parse(line, &begin, &end) == 0 &&
-		    (end - begin) / HUGE_BYTES < LOOKS_MAX - looks) {
-			looks += (end - begin) / HUGE_BYTES;
-			if (collapse_dense(pagemap, begin, end) == -1)
-				break;
-		}
-	if (maps != NULL)
-		fclose(maps);
-	fd_close(&pagemap);
+	if (l.pagemap != -1 && sysconf(_SC_PAGESIZE) == PAGE_BYTES)
+		floor_maps_each(collapse_mapping, &l);
+	fd_close(&l.pagemap);
 }

@@ -1,0 +1,55 @@
+/* floor_maps: see floor_maps.h. */
+#include "lib/floor_maps.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define LINE_BYTES 256
+
+/* The end of a long line is none. */
+static int
+parse(const char *line, struct floor_mapping *m)
+{
+	m->name[0] = '\0';
+	return sscanf(line,
+		   "%" SCNxPTR "-%" SCNxPTR " %4s %*x %*x:%*x %" SCNu64 " %31s",
+		   &m->begin, &m->end, m->mode, &m->inode, m->name) >= 4;
+}
+
+int
+floor_maps_each(int (*fn)(const struct floor_mapping *m, void *arg), void *arg)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	struct floor_mapping m;
+	char line[LINE_BYTES];
+
+	if (maps == NULL)
+		return -1;
+	while (fgets(line, sizeof(line), maps) != NULL)
+		if (parse(line, &m) && fn(&m, arg) != 0)
+			break;
+	fclose(maps);
+	return 0;
+}
+
+int
+floor_pages_open(void)
+{
+	return open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+}
+
+size_t
+floor_pages_read(int pagemap, uintptr_t begin, uintptr_t end,
+    uint64_t entries[FLOOR_PAGES_AT_ONCE])
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), n = (end - begin) / page;
+	ssize_t bytes;
+
+	if (n > FLOOR_PAGES_AT_ONCE)
+		n = FLOOR_PAGES_AT_ONCE;
+	bytes = pread(pagemap, entries, n * sizeof(*entries),
+	    (off_t)(begin / page * sizeof(*entries)));
+	return bytes < 0 ? 0 : (size_t)bytes / sizeof(*entries);
+}

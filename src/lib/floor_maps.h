@@ -1,0 +1,35 @@
+/*
+ * floor_maps: what is mapped in this process, and which of its pages are there,
+ * from /proc/self/maps and pagemap (linux: admin-guide/mm/pagemap.rst).
+ */
+#ifndef SVD_LIB_FLOOR_MAPS_H
+#define SVD_LIB_FLOOR_MAPS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct floor_mapping {
+	uintptr_t begin, end;
+	uint64_t inode; /* 0: no file's */
+	char mode[5];   /* as "r-xp" */
+	char name[32];  /* its beginning, as far as it has no blank; "": none */
+};
+
+/* Calls fn for each as it was when it was read, up to the first that is not
+ * answered by 0. -1: they cannot be read. */
+int
+floor_maps_each(int (*fn)(const struct floor_mapping *m, void *arg), void *arg);
+
+#define FLOOR_PAGE_PRESENT (UINT64_C(1) << 63)
+#define FLOOR_PAGE_SWAPPED (UINT64_C(1) << 62)
+#define FLOOR_PAGE_OF_FILE (UINT64_C(1) << 61) /* or of shared memory */
+#define FLOOR_PAGES_AT_ONCE 512U
+
+/* What floor_pages_read() reads from; -1. */
+int floor_pages_open(void);
+/* Of up to FLOOR_PAGES_AT_ONCE pages from begin on: how many were read, 0 at
+ * end, or where none can be. */
+size_t floor_pages_read(int pagemap, uintptr_t begin, uintptr_t end,
+    uint64_t entries[FLOOR_PAGES_AT_ONCE]);
+
+#endif
