@@ -141,10 +141,7 @@ has_own(int pagemap, const struct piece *mapping)
 		if (n == 0)
 			break;
 		for (i = 0; i < n; i++)
-			if ((entries[i] & FLOOR_PAGE_SWAPPED) != 0 ||
-			    (entries[i] &
-				(FLOOR_PAGE_PRESENT | FLOOR_PAGE_OF_FILE)) ==
-				FLOOR_PAGE_PRESENT)
+			if (floor_page_is_own(entries[i]))
 				return 1;
 	}
 	return 0;
@@ -191,32 +188,52 @@ find(const struct pieces *objects, struct pieces *found)
 	return f.failed;
 }
 
+/* A library's pieces follow each other. */
+struct file {
+	int fd; /* -1: none yet */
+	uintptr_t begin, end;
+};
+
+static void
+close_file(struct file *f)
+{
+	if (f->fd != -1)
+		syscall(SYS_close, f->fd);
+	f->fd = -1;
+}
+
 /*
- * Into a file of its own: the kernel keeps the mappings of a file in a tree,
- * those of all workers too, and to walk through one of thousands, for each
- * mapping, was a third of a fork. What is copied must not change before it is
- * replaced: no function is called but syscall(). Where it cannot be done a
- * piece stays as it is: a file that is shorter than it was, no memory, no
- * descriptor, a mapping that is sealed.
+ * Into a file for each library: the kernel keeps the mappings of a file in a
+ * tree, those of all workers too, and to walk through one of thousands, for
+ * each mapping, was a third of a fork. What is copied must not change before it
+ * is replaced: no function is called that is not in here but syscall(). Where
+ * it cannot be done a piece stays as it is: a file that is shorter than it was,
+ * no memory, no descriptor, a mapping that is sealed.
  */
 static void
-replace(const struct piece *p)
+replace(const struct piece *p, struct file *f)
 {
-	long fd = syscall(SYS_memfd_create, "svd-data", MFD_CLOEXEC);
 	size_t size = p->end - p->begin;
+	long at;
 
-	if (fd == -1)
-		return;
-	if (syscall(SYS_pwrite64, fd, p->begin, size, 0L) == (long)size)
+	if (f->fd == -1 || p->begin != f->end) {
+		close_file(f);
+		f->fd = (int)syscall(SYS_memfd_create, "svd-data", MFD_CLOEXEC);
+		f->begin = p->begin;
+	}
+	f->end = p->end;
+	at = (long)(p->begin - f->begin);
+	if (f->fd != -1 &&
+	    syscall(SYS_pwrite64, f->fd, p->begin, size, at) == (long)size)
 		syscall(SYS_mmap, p->begin, size, p->protection,
-		    MAP_PRIVATE | MAP_FIXED, fd, 0L);
-	syscall(SYS_close, fd);
+		    MAP_PRIVATE | MAP_FIXED, f->fd, at);
 }
 
 void
 floor_data_share(void)
 {
 	struct pieces objects = {0}, found = {0};
+	struct file file = {.fd = -1};
 	sigset_t mask;
 	size_t i;
 
@@ -225,7 +242,8 @@ floor_data_share(void)
 		sigprocmask(SIG_SETMASK, NULL, &mask);
 		sys_sigmask(SIG_ALL);
 		for (i = 0; i < found.n; i++)
-			replace(&found.at[i]);
+			replace(&found.at[i], &file);
+		close_file(&file);
 		sigprocmask(SIG_SETMASK, &mask, NULL);
 	}
 	free(objects.at);

@@ -8,23 +8,14 @@
 #include "base/fd.h"
 #include "lib/floor_maps.h"
 
-/* A page that was relocated is no file's any more, and there is no other of it.
- */
-static int
-is_of_file(uint64_t entry)
-{
-	const uint64_t both = FLOOR_PAGE_PRESENT | FLOOR_PAGE_OF_FILE;
-
-	return (entry & both) == both;
-}
-
+/* In as few calls as can be: what is not there is left as well. */
 static void
 leave(const uint64_t *entries, size_t n, uintptr_t at, uintptr_t page)
 {
 	size_t i, from;
 
 	for (i = 0; i < n; i++) {
-		for (from = i; i < n && is_of_file(entries[i]); i++)
+		for (from = i; i < n && !floor_page_is_own(entries[i]); i++)
 			;
 		if (i > from)
 			madvise((void *)(at + from * page), (i - from) * page,

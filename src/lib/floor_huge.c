@@ -37,7 +37,7 @@ is_dense(int pagemap, uintptr_t at)
 	if (floor_pages_read(pagemap, at, at + HUGE_BYTES, entries) != PAGES)
 		return 0;
 	for (i = 0; i < PAGES; i++)
-		present += (entries[i] & FLOOR_PAGE_PRESENT) != 0;
+		present += (unsigned int)floor_page_is_present(entries[i]);
 	return present >= PAGES_MIN;
 }
 

@@ -7,6 +7,10 @@
 #include <unistd.h>
 
 #define LINE_BYTES 256
+/* Bits of an entry. */
+#define PRESENT (UINT64_C(1) << 63)
+#define SWAPPED (UINT64_C(1) << 62)
+#define OF_FILE (UINT64_C(1) << 61) /* or of shared memory */
 
 /* The end of a long line is none. */
 static int
@@ -32,6 +36,18 @@ floor_maps_each(int (*fn)(const struct floor_mapping *m, void *arg), void *arg)
 			break;
 	fclose(maps);
 	return 0;
+}
+
+int
+floor_page_is_present(uint64_t entry)
+{
+	return (entry & PRESENT) != 0;
+}
+
+int
+floor_page_is_own(uint64_t entry)
+{
+	return (entry & (PRESENT | SWAPPED)) != 0 && (entry & OF_FILE) == 0;
 }
 
 int

@@ -20,11 +20,13 @@ struct floor_mapping {
 int
 floor_maps_each(int (*fn)(const struct floor_mapping *m, void *arg), void *arg);
 
-#define FLOOR_PAGE_PRESENT (UINT64_C(1) << 63)
-#define FLOOR_PAGE_SWAPPED (UINT64_C(1) << 62)
-#define FLOOR_PAGE_OF_FILE (UINT64_C(1) << 61) /* or of shared memory */
 #define FLOOR_PAGES_AT_ONCE 512U
 
+/* Of an entry of pagemap: is the page there? */
+int floor_page_is_present(uint64_t entry);
+/* Is it there, or swapped, and no file's: written to, or relocated, and there
+ * is no other of it? */
+int floor_page_is_own(uint64_t entry);
 /* What floor_pages_read() reads from; -1. */
 int floor_pages_open(void);
 /* Of up to FLOOR_PAGES_AT_ONCE pages from begin on: how many were read, 0 at

@@ -287,8 +287,10 @@ class Samples(dict):
 
 def measure_tree():
     samples = Samples()
+    kinds = [Prefork, ForkServer, Gunicorn, Cold, Svd, SvdSpares]
     for number in range(ROUNDS):
-        for kind in (Prefork, ForkServer, Gunicorn, Cold, Svd, SvdSpares):
+        random.shuffle(kinds)  # memory is as the one before has left it
+        for kind in kinds:
             if kind is Cold and number >= COLD_ROUNDS:
                 continue
             progress(f"start, round {number + 1} of {ROUNDS}: {kind.name}")
