@@ -5,7 +5,6 @@ import gc
 import os
 import random
 import signal
-import sys
 import time
 import traceback
 
@@ -43,10 +42,11 @@ def main():
     gc.disable()
     gc.collect()
     gc.freeze()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    stop = []  # an exception would be lost in what runs after a fork
+    signal.signal(signal.SIGTERM, lambda *_: stop.append(True))
     pids, deaths, born, due = {}, {}, {}, dict.fromkeys(WORKERS, 0.0)
     try:
-        while True:
+        while not stop:
             for name in [n for n, at in due.items() if at <= time.monotonic()]:
                 del due[name]
                 pids[start(name)] = name
