@@ -58,6 +58,7 @@ struct stream {
 	unsigned int sloppy : 3;    /* how often that was */
 	unsigned int has_piece : 1; /* of a line: it waits for its end */
 	unsigned int signals : 1;   /* its FIFO does, when it is written to */
+	unsigned int is_wide : 1;   /* its FIFO: it has been full */
 	unsigned int undrained;     /* bytes still to be taken, at the end */
 	char key[CURSOR_KEY_SIZE];
 };

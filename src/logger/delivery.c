@@ -2,6 +2,7 @@
 #include "logger/delivery.h"
 
 #include <errno.h>
+#include <sys/mman.h>
 
 #include "base/sys.h"
 #include "logger/ring.h"
@@ -90,6 +91,9 @@ delivery_trim(struct delivery *d)
 {
 	if (d->untrimmed)
 		ring_trim(d->c, d->r->fd, tail(d), RING_WORTH_AT_REST);
+	if (d->map != NULL)
+		munmap(d->map, d->c->window);
+	d->map = NULL;
 	d->untrimmed = 0;
 }
 

@@ -22,6 +22,7 @@ struct delivery {
 	unsigned char regular;  /* a file with a position */
 	unsigned char line_end; /* what was delivered ends with a newline */
 	unsigned char untrimmed;
+	char *map;          /* a ring's window, while it is busy, or NULL */
 	unsigned int chunk; /* bytes written at once, where looked at */
 	uint64_t at;        /* delivered */
 	uint64_t file_pos;  /* a regular file's position */

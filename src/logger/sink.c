@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -331,29 +332,54 @@ is_nobody_left(const struct delivery *d)
 	       (errno == EPIPE || errno == EIO || errno == ENXIO);
 }
 
-/* Through a buffer of ours: sendfile(2) is no faster here, and would not tell
- * where a line ends. */
+/*
+ * What is next in the ring, up to *len bytes. Of a window it is looked at where
+ * it is, as long as much of it comes at a time: to copy it once less is a fifth
+ * of the work. Through a buffer otherwise; sendfile(2) is no faster here, and
+ * would not tell where a line ends. NULL and errno.
+ */
+static const char *
+look(struct delivery *d, size_t *len)
+{
+	static char buf[CHUNK];
+	uint64_t window = d->c->window, at = window > 0 ? d->at % window : 0;
+	ssize_t n;
+
+	if (d->map == NULL && *len == CHUNK && window > 0) {
+		d->map = mmap(NULL, window, PROT_READ, MAP_SHARED, d->r->fd, 0);
+		if (d->map == MAP_FAILED)
+			d->map = NULL;
+	}
+	if (d->map != NULL) {
+		if (*len > window - at)
+			*len = window - at;
+		return d->map + at;
+	}
+	n = ring_read(d->r->fd, window, d->at, buf, *len);
+	if (n == 0)
+		errno = EIO;
+	*len = n > 0 ? (size_t)n : 0;
+	return n > 0 ? buf : NULL;
+}
+
 static ssize_t
 move_some(struct delivery *d)
 {
-	static char buf[CHUNK];
-	uint64_t len = d->c->pos - d->at;
+	uint64_t there = d->c->pos - d->at;
+	size_t len = there < d->chunk ? there : d->chunk;
+	const char *from = look(d, &len);
 	ssize_t n;
 
-	n = ring_read(d->r->fd, d->c->window, d->at, buf,
-	    len < d->chunk ? len : d->chunk);
-	if (n <= 0) {
-		errno = n == 0 ? EIO : errno;
+	if (from == NULL)
 		return -1;
-	}
-	len = cut(d, buf, (size_t)n);
+	len = cut(d, from, len);
 	do
-		n = write(d->fd, buf, len);
+		n = write(d->fd, from, len);
 	while (n == -1 && errno == EINTR);
 	if (n == -1 && is_nobody_left(d))
 		n = (ssize_t)len;
 	if (n > 0)
-		d->line_end = buf[n - 1] == '\n';
+		d->line_end = from[n - 1] == '\n';
 	return n;
 }
 

@@ -22,6 +22,8 @@
 
 #define AGAIN_MS 1000         /* until what failed is tried again */
 #define DRAIN_BYTES (1 << 20) /* more than that no FIFO holds, as a rule */
+#define FIFO_BYTES 65536      /* what a new one holds, pipe(7) */
+#define WIDE_BYTES (4 * FIFO_BYTES)
 
 /* --- queues --------------------------------------------------------------- */
 
@@ -113,7 +115,7 @@ watch(struct logger *lg, struct stream *s)
 	if (s->fd == -1)
 		return;
 	fcntl(s->fd, F_SETFL, O_NONBLOCK);
-	s->signals = 0;
+	s->signals = s->is_wide = 0;
 	if (epoll_ctl(lg->epoll, EPOLL_CTL_ADD, s->fd, &ev) == -1)
 		log_error("cannot watch '%s': %s", s->key, strerror(errno));
 	terminals_join(lg, s);
@@ -172,6 +174,16 @@ forget(struct logger *lg, struct stream *s, int64_t now)
 
 /* --- moving --------------------------------------------------------------- */
 
+/* Who has filled its FIFO takes a turn at a processor from us each time that we
+ * empty it: that is to be less often, as far as svd may have more. */
+static void
+widen(struct stream *s)
+{
+	if (!s->is_wide)
+		fcntl(s->fd, F_SETPIPE_SZ, WIDE_BYTES);
+	s->is_wide = 1;
+}
+
 /* 1: some, 0: there is nothing, or not a whole line of what is shared, -1: it
  * failed, and is tried again. */
 static int
@@ -187,6 +199,8 @@ capture(struct logger *lg, struct stream *s, int all, int64_t now)
 		n = shared_capture(lg, s, all, now);
 	else
 		n = ring_capture(s->ring->c, s->fd, s->ring->fd);
+	if (n >= FIFO_BYTES && !shared_is(lg, s->ring))
+		widen(s);
 	if (n == -1) {
 		if (!s->complained)
 			log_error(

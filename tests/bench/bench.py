@@ -32,7 +32,7 @@ LINE_BYTES = 60
 LOGGER_RESTS_S = 1.5  # so long does it look whether disks are behind
 # Half a second each, so that what comes before the first byte is little of it.
 FLOOD_BYTES = {100: 200 << 20, 4096: 1000 << 20}
-FLOODS = max(ROUNDS, 9)  # no two are alike
+FLOODS = max(ROUNDS, 15)  # no two are alike
 FLOOD = str(fleets.BUILD / "tests" / "flood")
 
 verdicts = []
