@@ -591,6 +591,12 @@ class ToShared(ToFile):
 OUTPUTS = [ToFile, ToRotated, ToShared, ToLog]
 
 
+def wait_spare(f, change):
+    """A spare is made in its own time, also where the supervisor is at rest."""
+    if change.on_floor and not change.cold:
+        wait_for(lambda: floor_of(f)["spares"] == 1)
+
+
 def one_round(f, steps, change, role, n, then=0):
     """The change, with the role killed before its n-th step, and its successor
     before its own step of the number `then`. How many it made, if it was not."""
@@ -598,6 +604,7 @@ def one_round(f, steps, change, role, n, then=0):
     if not isinstance(change, Output):
         for name in ("w", "w:0", "w:1", "standing"):
             wait_noted(f, name)
+    wait_spare(f, change)
     steps.quiet(role)
     was = look(f)
     steps.quiet(role)
@@ -617,6 +624,7 @@ def one_round(f, steps, change, role, n, then=0):
     wait_for(f.answers, what="svd answers")
     try:
         change.settled(f, was)
+        wait_spare(f, change)
         steps.quiet(role)
         change.compare(f, was, look(f))
     except AssertionError as e:
