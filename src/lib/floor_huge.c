@@ -17,6 +17,7 @@
 #define PAGE_BYTES 4096U
 #define HUGE_BYTES (2U << 20)
 #define PAGES FLOOR_PAGES_AT_ONCE
+_Static_assert(PAGES == HUGE_BYTES / PAGE_BYTES, "one is read at a time");
 /* Fewer, and the rest would come to more than it is worth: a third. */
 #define PAGES_MIN (PAGES * 3 / 4)
 /* What is looked at, 5 us each: larger mappings are reserved, not used. */

@@ -2,6 +2,7 @@
 once, in order, whoever is killed meanwhile, however slow, full or odd the place
 is."""
 
+import fcntl
 import json
 import os
 import pathlib
@@ -440,6 +441,26 @@ def test_a_flood_holds_up_nobody_and_costs_no_memory(fleet):
     after = [rss(pid) for pid in pids]
     assert all(a < b + 1000 for a, b in zip(after, before)), (before, after)
     f.stop()
+
+
+def test_who_fills_a_fifo_of_its_own_gets_a_wider_one(fleet):
+    """Also after a successor; and not one that shares its file."""
+    shared = {"stdout": "file:/dev/null", "log_size": 0}
+    f = fleet(worker("flood", "/usr/bin/yes", stdout="log", log_tail="64K")
+              + worker("calm", act("write", 1, "here", "pause"), stdout="log")
+              + worker("both", "/usr/bin/yes", numprocs=2, **shared))
+    pids = f.running()
+
+    def holds(name):
+        with open(f"/proc/{pids[name]}/fd/1", "wb") as fifo:
+            return fcntl.fcntl(fifo, fcntl.F_GETPIPE_SZ)
+
+    wait_for(lambda: holds("flood") == 4 * 65536)
+    kill_logger(f)
+    wait_for(lambda: logger(f))
+    assert holds("flood") == 4 * 65536
+    assert holds("calm") == 65536
+    assert holds("both:0") == holds("both:1") == 65536
 
 
 def test_a_stopped_logger_loses_nothing(fleet):
