@@ -410,7 +410,9 @@ class Fleet:
         names = names or tuple(self.workers())
         pids = {n: self.wait(n, state="RUNNING", pid=bool)["pid"]
                 for n in names}
-        wait_for(lambda: not any(map(is_acting, pids.values())))
+        # As PID 1 it tells pids of its namespace, and /proc here has others.
+        wait_for(lambda: not any(map(
+            is_acting, children(self.keeper) if self.pid1 else pids.values())))
         return pids
 
     # the processes
