@@ -57,12 +57,19 @@ def difference(got, want):
             f"not {want[max(0, at - 40):at + 40]!r}")
 
 
+def read_if_there(path):
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
 def rotated(path):
-    """The file with all its older ones, oldest first."""
-    data, k = path.read_bytes() if path.exists() else b"", 1
-    while path.with_name(f"{path.name}.{k}").exists():
-        data = path.with_name(f"{path.name}.{k}").read_bytes() + data
-        k += 1
+    """The file with all its older ones, oldest first. They may be being renamed
+    meanwhile: then something is missing, or is there twice."""
+    data, k = read_if_there(path) or b"", 1
+    while (older := read_if_there(path.with_name(f"{path.name}.{k}"))) is not None:
+        data, k = older + data, k + 1
     return data
 
 
