@@ -208,16 +208,17 @@ link_receive(struct link *l, unsigned char packet[KEEPER_PACKET_MAX],
 	return rc == 0 ? -1 : 1;
 }
 
-static void
+static int
 send_now(struct link *l, const struct keeper_msg *m, int fd)
 {
 	unsigned char packet[KEEPER_PACKET_MAX];
 	size_t len = keeper_msg_encode(m, packet);
+	int rc;
 
-	while (
-	    chan_send(l->sock, packet, len, &fd, fd == -1 ? 0 : 1, 0) == -1 &&
-	    errno == EINTR)
-		;
+	do
+		rc = chan_send(l->sock, packet, len, &fd, fd == -1 ? 0 : 1, 0);
+	while (rc == -1 && errno == EINTR);
+	return rc;
 }
 
 void
@@ -227,21 +228,44 @@ link_send(struct link *l, const struct keeper_msg *m, int fd)
 	send_now(l, m, fd);
 }
 
+/* Where the kernel has no memory to send it, it is sent the next time. */
 static void
 send_list(struct link *l, struct keeper_msg *m, enum keeper_msg_type type)
 {
 	if (m->npids == 0)
 		return;
 	m->type = type;
-	send_now(l, m, -1);
-	m->npids = 0;
+	if (send_now(l, m, -1) == 0)
+		m->npids = 0;
 }
 
-void
+static int
+drop(struct link *l, const char *name)
+{
+	struct keeper_msg m = {
+	    .type = KM_DROP, .text = name, .text_len = strlen(name) + 1};
+
+	return send_now(l, &m, -1);
+}
+
+static void
+send_drops(struct link *l)
+{
+	size_t at = 0;
+
+	while (at < l->drops_len && drop(l, l->drops + at) == 0)
+		at += strlen(l->drops + at) + 1;
+	l->drops_len -= at;
+	memmove(l->drops, l->drops + at, l->drops_len);
+}
+
+int
 link_flush(struct link *l)
 {
 	send_list(l, &l->born, KM_BORN);
 	send_list(l, &l->acks, KM_ACK);
+	send_drops(l);
+	return l->born.npids + l->acks.npids + l->drops_len == 0 ? 0 : -1;
 }
 
 static void
@@ -249,7 +273,8 @@ add_pid(struct link *l, struct keeper_msg *m, int pid)
 {
 	if (m->npids == KEEPER_PIDS_MAX)
 		link_flush(l);
-	m->pids[m->npids++] = pid;
+	if (m->npids < KEEPER_PIDS_MAX)
+		m->pids[m->npids++] = pid;
 }
 
 void
@@ -300,10 +325,21 @@ link_hold_many(
 void
 link_drop(struct link *l, const char *name)
 {
-	struct keeper_msg m = {
-	    .type = KM_DROP, .text = name, .text_len = strlen(name) + 1};
+	link_flush(l);
+	drop(l, name);
+}
 
-	link_send(l, &m, -1);
+void
+link_drop_later(struct link *l, const char *name)
+{
+	size_t len = strlen(name) + 1;
+
+	if (l->drops_len + len > sizeof(l->drops))
+		link_flush(l);
+	if (l->drops_len + len > sizeof(l->drops))
+		return;
+	memcpy(l->drops + l->drops_len, name, len);
+	l->drops_len += len;
 }
 
 int

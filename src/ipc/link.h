@@ -23,6 +23,8 @@ struct link_upgrade {
 	size_t text_len; /* bytes, its last NUL included */
 };
 
+#define LINK_DROPS_BYTES 4096
+
 struct link {
 	int sock;
 	int keeper_pid;
@@ -34,7 +36,10 @@ struct link {
 	struct link_upgrade upgrade;
 	struct link_held *held;
 	size_t nheld, held_cap;
-	struct keeper_msg born, acks; /* not sent yet */
+	/* Not sent yet: */
+	struct keeper_msg born, acks;
+	char drops[LINK_DROPS_BYTES]; /* names, each with its NUL */
+	size_t drops_len;
 };
 
 /* Takes sock; waits for HELLO and all that is held. */
@@ -54,11 +59,14 @@ int link_receive(struct link *l, unsigned char packet[KEEPER_PACKET_MAX],
 /* Sends; waits where the keeper has not kept up. fd: borrowed, or -1. A
  * keeper that is gone is noticed when receiving. */
 void link_send(struct link *l, const struct keeper_msg *m, int fd);
-/* BORN and ACK wait for link_flush(), or the next message, so that the keeper
- * is woken once for many. A birth is told before any exit. */
+/* BORN, ACK and a DROP that is not urgent wait for link_flush(), or the next
+ * message, so that the keeper is woken once for many. A birth is told before
+ * any exit. */
 void link_born(struct link *l, int pid);
 void link_ack(struct link *l, int pid);
-void link_flush(struct link *l);
+void link_drop_later(struct link *l, const char *name);
+/* -1: some of it could not be sent, for want of memory; the next one will. */
+int link_flush(struct link *l);
 void link_hold(struct link *l, const char *name, int fd);
 /* The same for n at once: names[i] and fds[i], borrowed. */
 void link_hold_many(

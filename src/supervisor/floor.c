@@ -296,6 +296,13 @@ missing(const struct floor *f, const struct worker *slot, size_t asked)
 }
 
 static void
+ask_again(struct floor *f)
+{
+	f->not_before = loop_now(f->sup->loop) + FLOOR_RETRY_MS;
+	loop_timer_start(&f->turn, FLOOR_RETRY_MS);
+}
+
+static void
 ask(struct floor *f)
 {
 	struct worker *slot = floor_serving(f);
@@ -312,7 +319,10 @@ ask(struct floor *f)
 	f->not_before = 0;
 	for (n = missing(f, slot, fs->asked); n > 0; n--)
 		if (floor_socket_ask(fs) == -1)
-			return;
+			break;
+	/* Else an answer will come first. */
+	if (n > 0 && fs->asked == 0)
+		ask_again(f);
 }
 
 void

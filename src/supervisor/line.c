@@ -82,7 +82,8 @@ line_new(struct supervisor *s, const struct line_name *n, int fd)
 void
 line_end(struct line *l)
 {
-	link_drop(&l->sup->link, l->name);
+	link_drop_later(&l->sup->link, l->name);
+	supervisor_wake(l->sup);
 	loop_io_set(&l->io, 0);
 	fd_close(&l->fd);
 	if (l->worker != NULL)

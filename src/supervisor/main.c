@@ -489,6 +489,7 @@ init(struct supervisor *s, const struct supervisor_options *o, struct err *e)
 		return err_sys(e, ENOMEM, "event loop");
 	bulletin_init(s);
 	loop_timer_init(s->loop, &s->spawn_turn, spawn_cb, s);
+	sweep_init(s);
 	TAILQ_INIT(&s->dumps_waiting);
 	loop_timer_init(s->loop, &s->state_retry, state_cb, s);
 	s->spawner.init_mode = s->init_mode;

@@ -14,6 +14,7 @@
 #include "supervisor/reload.h"
 
 #define SWEEP_AGAIN_MS 1
+#define FLUSH_AGAIN_MS 20
 #define SPAWN_BATCH 16 /* births in one turn of the loop, */
 #define SPAWN_MS                                               \
 	4 /* for which it has so long; one, while somebody is  \
@@ -93,12 +94,11 @@ supervisor_spawn_turn(struct supervisor *s)
 	blocked = give_birth(s);
 	/* A successor is born in the next turn; it need not wait for what the
 	 * keeper then does. */
-	if (!swept)
-		link_flush(&s->link);
+	if (!swept && link_flush(&s->link) == -1)
+		loop_timer_start(&s->spawn_turn, FLUSH_AGAIN_MS);
 	if (swept || (!TAILQ_EMPTY(&s->spawns) && !blocked) || s->sweep.n > 0)
 		supervisor_wake(s);
-	else if (!s->stopping) /* then once, at the end */
-		sweep_siblings(s);
+	sweep_siblings_later(s);
 	/* A birth may have been what read the last of the dead to its end. */
 	if (!s->resumed)
 		supervisor_births_changed(s);

@@ -18,6 +18,7 @@
 
 #define ROUNDS_MAX 50           /* looks at those killed; then they are left */
 #define ENVIRON_MAX (256 << 10) /* bytes; what is behind is not looked at */
+#define SIBLINGS_MS 20
 
 struct search {
 	struct supervisor *sup;
@@ -288,4 +289,29 @@ sweep_siblings(struct supervisor *s)
 		log_info("killed %d sibling%s of dead workers", n,
 		    n == 1 ? "" : "s");
 	s->sweep.nlate = 0;
+}
+
+static void
+siblings_cb(struct loop_timer *t)
+{
+	struct supervisor *s = t->arg;
+
+	if (s->stopping) /* then once, at the end */
+		return;
+	if (TAILQ_EMPTY(&s->spawns))
+		sweep_siblings(s);
+	sweep_siblings_later(s);
+}
+
+void
+sweep_init(struct supervisor *s)
+{
+	loop_timer_init(s->loop, &s->sweep.siblings, siblings_cb, s);
+}
+
+void
+sweep_siblings_later(struct supervisor *s)
+{
+	if (s->sweep.nlate > 0 && !s->sweep.siblings.active)
+		loop_timer_start(&s->sweep.siblings, SIBLINGS_MS);
 }

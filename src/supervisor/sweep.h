@@ -6,18 +6,20 @@
  * Before a birth they are looked for where orphans come to be, among the
  * children of the keeper's first thread, who are few. Whom a worker makes with
  * CLONE_PARENT, as a sibling of its own, is among the keeper's other children,
- * who are many: those are gone through once no birth is due, for members of the
- * session.
+ * who are many: those are gone through for members of the session when no birth
+ * is due, and whoever was born, often to the processor that we are at, has had
+ * a turn at it.
  */
 #ifndef SVD_SUPERVISOR_SWEEP_H
 #define SVD_SUPERVISOR_SWEEP_H
 
 #include <stddef.h>
 
+#include "supervisor/loop.h"
+
 struct supervisor;
 struct worker;
 
-/* Zero it to initialise it. */
 struct sweep {
 	struct sweep_dead {
 		int sid;                /* 0: go by the environment alone */
@@ -28,8 +30,11 @@ struct sweep {
 	int rounds; /* that have found somebody, in a row */
 	int *late;  /* sessions whose siblings are still to be looked for */
 	size_t nlate, late_cap;
+	struct loop_timer siblings;
 };
 
+/* Zeroed before; the loop is there. */
+void sweep_init(struct supervisor *s);
 /*
  * Notes that the leader of session sid is dead. Its orphans are killed before
  * the next birth; those that have left the session only if w is given and has
@@ -49,7 +54,8 @@ int sweep_is_of(const struct worker *w, int pid);
  * some have been killed and may not be dead yet: to be called again.
  */
 int sweep_run(struct supervisor *s);
-/* One look for siblings of the dead. */
+/* One look for siblings of the dead, now or in a while. */
 void sweep_siblings(struct supervisor *s);
+void sweep_siblings_later(struct supervisor *s);
 
 #endif

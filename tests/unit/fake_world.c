@@ -277,7 +277,19 @@ sweep_run(struct supervisor *s)
 }
 
 void
+sweep_init(struct supervisor *s)
+{
+	(void)s;
+}
+
+void
 sweep_siblings(struct supervisor *s)
+{
+	(void)s;
+}
+
+void
+sweep_siblings_later(struct supervisor *s)
 {
 	(void)s;
 }
@@ -881,7 +893,7 @@ link_ack(struct link *l, int pid)
 }
 
 /* What waits is lost with the supervisor, as the real one's is. */
-void
+int
 link_flush(struct link *l)
 {
 	struct keeper_msg m = l->born;
@@ -893,6 +905,7 @@ link_flush(struct link *l)
 	l->acks.npids = 0;
 	if (m.npids > 0)
 		keeper_hears(&m);
+	return 0;
 }
 
 void
@@ -922,6 +935,12 @@ link_drop(struct link *l, const char *name)
 	struct keeper_msg m = {.type = KM_DROP, .text = name};
 
 	link_send(l, &m, -1);
+}
+
+void
+link_drop_later(struct link *l, const char *name)
+{
+	link_drop(l, name);
 }
 
 /* --- loop --- */
