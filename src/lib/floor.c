@@ -18,11 +18,13 @@
 #include "ipc/proto_floor.h"
 #include "lib/dispositions.h"
 #include "lib/floor_arena.h"
+#include "lib/floor_code.h"
 #include "lib/floor_data.h"
 #include "lib/floor_files.h"
 #include "lib/floor_fork.h"
 #include "lib/floor_huge.h"
 #include "lib/floor_late.h"
+#include "lib/floor_pack.h"
 #include "lib/floor_worker.h"
 
 #define REQUEST_BYTES 1024 /* of a packet from svd */
@@ -163,6 +165,8 @@ svd_floor_loaded(unsigned int ms, const char *const *modules, size_t n)
 	if (floor_fork_threads() == 1) {
 		floor_data_share();
 		floor_files_leave();
+		floor_code_join();
+		floor_pack_pages();
 	}
 	/* Without it nobody sees what workers load, and that is all. */
 	late = floor_late_make();

@@ -4,7 +4,9 @@
 #include <stdint.h>
 #include <sys/mman.h>
 
-#define HUGE_BYTES ((size_t)2 << 20)
+#include "lib/floor_huge.h"
+
+#define HUGE_BYTES FLOOR_HUGE_BYTES
 #define CHUNK_BYTES (16 * HUGE_BYTES)
 #define CHUNKS_MAX 64 /* 2 GB; what comes then is had as it ever was */
 

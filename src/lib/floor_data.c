@@ -20,9 +20,12 @@
 /* Of what a library only reads: to have it in memory a second time is worth a
  * mapping that is not needed any more. */
 #define CONSTANTS_MAX ((uintptr_t)128 << 10)
+/* Of what begins as zeros: as much as is copied in no time. */
+#define ZEROS_MAX ((uintptr_t)2 << 20)
 
 struct piece {
 	uintptr_t begin, end;
+	uintptr_t zeros; /* from there on it began as such; end: nowhere */
 	uint64_t inode;
 	int protection;
 };
@@ -80,8 +83,7 @@ is_exempt(const struct dl_phdr_info *object)
 	       has(object, (uintptr_t)stdout) || has(object, (uintptr_t)&ours);
 }
 
-/* Adds where an object may be written to, or might until it was relocated; not
- * what begins as zeros, which is no file's. */
+/* Adds where an object may be written to, or might until it was relocated. */
 static int
 add_object(struct dl_phdr_info *object, size_t size, void *arg)
 {
@@ -98,31 +100,45 @@ add_object(struct dl_phdr_info *object, size_t size, void *arg)
 			continue;
 		at = object->dlpi_addr + h->p_vaddr;
 		piece.begin = at & ~(page - 1);
-		piece.end = (at + h->p_filesz + page - 1) & ~(page - 1);
+		piece.zeros = (at + h->p_filesz + page - 1) & ~(page - 1);
+		piece.end = (at + h->p_memsz + page - 1) & ~(page - 1);
 		if (add(arg, &piece) == -1)
 			return -1;
 	}
 	return 0;
 }
 
+/* Is it in what an object has from its file, or all that it has as zeros? The
+ * kernel may have joined those with other memory: that is left out. */
 static int
-is_within(const struct piece *mapping, const struct pieces *objects)
+is_of_object(struct piece *mapping, const struct pieces *objects)
 {
-	size_t i;
+	const struct piece *o;
 
-	for (i = 0; i < objects->n; i++)
-		if (mapping->begin >= objects->at[i].begin &&
-		    mapping->end <= objects->at[i].end)
+	for (o = objects->at; o < objects->at + objects->n; o++) {
+		if (mapping->inode != 0 && mapping->begin >= o->begin &&
+		    mapping->end <= o->zeros)
 			return 1;
+		if (mapping->inode == 0 && mapping->begin == o->zeros &&
+		    mapping->end >= o->end && o->end > o->zeros &&
+		    o->end - o->zeros <= ZEROS_MAX) {
+			mapping->end = o->end;
+			mapping->zeros = o->zeros;
+			return 1;
+		}
+	}
 	return 0;
 }
 
-/* It and what is before it, if both are only read, become one mapping. */
+/* It and what is before it become one mapping: both are only read, or are data
+ * and what begins as zeros. */
 static struct piece
 join(const struct piece *before, struct piece mapping)
 {
-	if (before->end == mapping.begin && before->inode == mapping.inode &&
+	if (before->end == mapping.begin && before->zeros == before->end &&
 	    before->protection == mapping.protection &&
+	    (mapping.inode == 0 || (before->inode == mapping.inode &&
+				       mapping.protection == PROT_READ)) &&
 	    before->end - before->begin <= CONSTANTS_MAX)
 		mapping.begin = before->begin;
 	return mapping;
@@ -154,22 +170,37 @@ struct finding {
 	int pagemap, failed;
 };
 
-/* Ours if it is a file's, private, not code, and an object's. */
+/* What was found last may be its beginning. */
+static int
+add_found(struct pieces *found, const struct piece *piece)
+{
+	struct piece *last = found->n == 0 ? NULL : &found->at[found->n - 1];
+
+	if (last == NULL || last->end <= piece->begin)
+		return add(found, piece);
+	*last = *piece;
+	return 0;
+}
+
+/* Ours if it is private, not code, and an object's. */
 static int
 find_one(const struct floor_mapping *m, void *arg)
 {
-	struct piece mapping = {.begin = m->begin, .inode = m->inode}, joint;
+	struct piece mapping = {.begin = m->begin,
+			 .end = m->end,
+			 .inode = m->inode},
+		     joint;
 	struct finding *f = arg;
 
+	mapping.zeros = mapping.end;
 	mapping.protection =
 	    m->mode[1] == 'w' ? PROT_READ | PROT_WRITE : PROT_READ;
-	if (m->mode[0] == 'r' && m->mode[2] == '-' && m->mode[3] == 'p' &&
-	    m->inode != 0)
-		mapping.end = m->end;
-	if (mapping.end != 0 && is_within(&mapping, f->objects) &&
-	    has_own(f->pagemap, &mapping)) {
+	if (m->mode[0] != 'r' || m->mode[2] != '-' || m->mode[3] != 'p')
+		mapping.end = 0;
+	if (mapping.end != 0 && is_of_object(&mapping, f->objects)) {
 		joint = join(&f->before, mapping);
-		f->failed = add(f->found, &joint);
+		if (has_own(f->pagemap, &joint))
+			f->failed = add_found(f->found, &joint);
 	}
 	f->before = mapping;
 	return f->failed;
@@ -202,6 +233,41 @@ close_file(struct file *f)
 	f->fd = -1;
 }
 
+/* Sanitizers keep something in between that is not to be read otherwise. */
+static __attribute__((no_sanitize("address"))) int
+is_zero(uintptr_t page, size_t size)
+{
+	const uintptr_t *at = (const uintptr_t *)page;
+	size_t i;
+
+	for (i = 0; i < size / sizeof(*at); i++)
+		if (at[i] != 0)
+			return 0;
+	return 1;
+}
+
+static int
+write_at(const struct file *f, uintptr_t from, size_t size)
+{
+	return syscall(SYS_pwrite64, f->fd, from, size,
+		   (long)(from - f->begin)) == (long)size;
+}
+
+/* Zeros are a hole in the file. */
+static int
+copy(const struct piece *p, const struct file *f, size_t page)
+{
+	uintptr_t at;
+
+	if (syscall(SYS_ftruncate, f->fd, (long)(p->end - f->begin)) == -1 ||
+	    !write_at(f, p->begin, p->zeros - p->begin))
+		return -1;
+	for (at = p->zeros; at < p->end; at += page)
+		if (!is_zero(at, page) && !write_at(f, at, page))
+			return -1;
+	return 0;
+}
+
 /*
  * Into a file for each library: the kernel keeps the mappings of a file in a
  * tree, those of all workers too, and to walk through one of thousands, for
@@ -211,38 +277,34 @@ close_file(struct file *f)
  * no memory, no descriptor, a mapping that is sealed.
  */
 static void
-replace(const struct piece *p, struct file *f)
+replace(const struct piece *p, struct file *f, size_t page)
 {
-	size_t size = p->end - p->begin;
-	long at;
-
 	if (f->fd == -1 || p->begin != f->end) {
 		close_file(f);
 		f->fd = (int)syscall(SYS_memfd_create, "svd-data", MFD_CLOEXEC);
 		f->begin = p->begin;
 	}
 	f->end = p->end;
-	at = (long)(p->begin - f->begin);
-	if (f->fd != -1 &&
-	    syscall(SYS_pwrite64, f->fd, p->begin, size, at) == (long)size)
-		syscall(SYS_mmap, p->begin, size, p->protection,
-		    MAP_PRIVATE | MAP_FIXED, f->fd, at);
+	if (f->fd != -1 && copy(p, f, page) == 0)
+		syscall(SYS_mmap, p->begin, p->end - p->begin, p->protection,
+		    MAP_PRIVATE | MAP_FIXED, f->fd,
+		    (long)(p->begin - f->begin));
 }
 
 void
 floor_data_share(void)
 {
 	struct pieces objects = {0}, found = {0};
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), i;
 	struct file file = {.fd = -1};
 	sigset_t mask;
-	size_t i;
 
 	if (dl_iterate_phdr(add_object, &objects) == 0 &&
 	    find(&objects, &found) == 0) {
 		sigprocmask(SIG_SETMASK, NULL, &mask);
 		sys_sigmask(SIG_ALL);
 		for (i = 0; i < found.n; i++)
-			replace(&found.at[i], &file);
+			replace(&found.at[i], &file, page);
 		close_file(&file);
 		sigprocmask(SIG_SETMASK, &mask, NULL);
 	}

@@ -8,14 +8,13 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "lib/floor_maps.h"
 
 #ifndef MADV_COLLAPSE
 #	define MADV_COLLAPSE 25
 #endif
 
 #define PAGE_BYTES 4096U
-#define HUGE_BYTES (2U << 20)
+#define HUGE_BYTES FLOOR_HUGE_BYTES
 #define PAGES FLOOR_PAGES_AT_ONCE
 _Static_assert(PAGES == HUGE_BYTES / PAGE_BYTES, "one is read at a time");
 /* Fewer, and the rest would come to more than it is worth: a third. */
@@ -78,6 +77,13 @@ is_fit(const struct floor_mapping *m)
 	       strcmp(m->mode, "rw-p") == 0 && m->inode == 0 &&
 	       (m->name[0] == '\0' || strcmp(m->name, "[heap]") == 0 ||
 		   strncmp(m->name, "[anon:", 6) == 0);
+}
+
+int
+floor_huge_is(int pagemap, const struct floor_mapping *m, uintptr_t at)
+{
+	return is_fit(m) && at % HUGE_BYTES == 0 && m->end - at >= HUGE_BYTES &&
+	       is_dense(pagemap, at);
 }
 
 struct looking {

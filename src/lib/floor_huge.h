@@ -7,9 +7,17 @@
 #ifndef SVD_LIB_FLOOR_HUGE_H
 #define SVD_LIB_FLOOR_HUGE_H
 
+#include <stdint.h>
+
+#include "lib/floor_maps.h"
+
+#define FLOOR_HUGE_BYTES ((uintptr_t)2 << 20)
+
 /* Of large regions of private, anonymous memory, as far as they are used
  * densely. Where the kernel has none to give (before Linux 6.1,
  * PR_SET_THP_DISABLE, none free) they stay as they are. */
 void floor_huge_pages(void);
+/* Is the huge page at `at` in m one of those, if it could be had? */
+int floor_huge_is(int pagemap, const struct floor_mapping *m, uintptr_t at);
 
 #endif

@@ -16,7 +16,7 @@
 static int
 parse(const char *line, struct floor_mapping *m)
 {
-	m->name[0] = '\0';
+	m->name[0] = m->flags[0] = '\0';
 	return sscanf(line,
 		   "%" SCNxPTR "-%" SCNxPTR " %4s %*x %*x:%*x %" SCNu64 " %31s",
 		   &m->begin, &m->end, m->mode, &m->inode, m->name) >= 4;
@@ -35,6 +35,31 @@ floor_maps_each(int (*fn)(const struct floor_mapping *m, void *arg), void *arg)
 		if (parse(line, &m) && fn(&m, arg) != 0)
 			break;
 	fclose(maps);
+	return 0;
+}
+
+/* The last line of what smaps says of a mapping. */
+static int
+parse_flags(const char *line, struct floor_mapping *m)
+{
+	return sscanf(line, "VmFlags: %95[a-z0-9 ]", m->flags) == 1;
+}
+
+int
+floor_smaps_each(int (*fn)(const struct floor_mapping *m, void *arg), void *arg)
+{
+	FILE *smaps = fopen("/proc/self/smaps", "re");
+	struct floor_mapping m = {0}, next;
+	char line[LINE_BYTES];
+
+	if (smaps == NULL)
+		return -1;
+	while (fgets(line, sizeof(line), smaps) != NULL)
+		if (parse(line, &next))
+			m = next;
+		else if (parse_flags(line, &m) && fn(&m, arg) != 0)
+			break;
+	fclose(smaps);
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 /*
  * floor_maps: what is mapped in this process, and which of its pages are there,
- * from /proc/self/maps and pagemap (linux: admin-guide/mm/pagemap.rst).
+ * from /proc/self/maps, smaps and pagemap (linux: filesystems/proc.rst,
+ * admin-guide/mm/pagemap.rst).
  */
 #ifndef SVD_LIB_FLOOR_MAPS_H
 #define SVD_LIB_FLOOR_MAPS_H
@@ -13,12 +14,18 @@ struct floor_mapping {
 	uint64_t inode; /* 0: no file's */
 	char mode[5];   /* as "r-xp" */
 	char name[32];  /* its beginning, as far as it has no blank; "": none */
+	char
+	    flags[96]; /* VmFlags, two letters and a blank each; "": not read */
 };
 
 /* Calls fn for each as it was when it was read, up to the first that is not
  * answered by 0. -1: they cannot be read. */
 int
 floor_maps_each(int (*fn)(const struct floor_mapping *m, void *arg), void *arg);
+/* The same with their flags, from smaps: some 5 us for each, and more for
+ * memory that is in small pages. */
+int floor_smaps_each(
+    int (*fn)(const struct floor_mapping *m, void *arg), void *arg);
 
 #define FLOOR_PAGES_AT_ONCE 512U
 

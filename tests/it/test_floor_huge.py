@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from floorkit import FakeSvd
-from svdtest import BUILD, SLOW
+from svdtest import BUILD, IS_ROOT, SLOW
 
 MB = 1 << 20
 PRELOAD = '''
@@ -161,7 +161,9 @@ import ssl
 library = ctypes.CDLL({library!r})
 number = ctypes.c_int.in_dll(library, "data_number")
 words = (ctypes.c_char_p * 2).in_dll(library, "data_words")
+zeros = (ctypes.c_char * 65536).in_dll(library, "data_zeros")
 number.value += 1  # when it was relocated
+zeros[30000] = b"x"
 
 def where(address):
     with open("/proc/self/maps") as maps:
@@ -176,6 +178,9 @@ def check():
     assert number.value == 42
     number.value += 1
     assert number.value == 43
+    assert zeros[:] == bytes(30000) + b"x" + bytes(65536 - 30001)
+    zeros[50000] = b"y"
+    assert where(ctypes.addressof(number)) == where(ctypes.addressof(zeros) + 60000)
     print(where(ctypes.addressof(number)), where(ctypes.addressof(words)))
 '''
 
@@ -196,3 +201,109 @@ def test_data_of_libraries_is_a_files_again(tmp_path, more, shared):
         for _ in range(2):
             assert svd.run("data:check") == (
                 0, f"('rw-p', {shared}) ('r--p', {shared})\n")
+
+
+def mappings(pid):
+    """[[range, mode, offset, device, inode, name], ...]"""
+    return [line.split(None, 5) for line in
+            pathlib.Path(f"/proc/{pid}/maps").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("more, joined", [("", True), (THREAD, False)])
+def test_what_a_library_begins_with_is_one_mapping_with_its_code(
+        tmp_path, more, joined):
+    (tmp_path / "libraries.py").write_text(LIBRARIES.format(more=more))
+    argv = [sys.executable, BUILD / "libexec" / "floor.py", "--path", tmp_path,
+            "--", "libraries"]
+    with FakeSvd(argv, env={"PYTHONDONTWRITEBYTECODE": "1"}) as svd:
+        svd.loaded(timeout=30)
+        maps = mappings(svd.proc.pid)
+        code = {m[5].split("/")[-1].split(".")[0]: int(m[2], 16)
+                for m in maps if "x" in m[1] and ".so" in m[-1]}
+        assert len(code) > 5 and {"libcrypto", "libc"} <= set(code)
+        assert all((offset == 0) == joined for offset in code.values()), code
+        assert not [m for m in maps if "w" in m[1] and "x" in m[1]]
+        assert svd.run("libraries:check")[0] == 0
+
+
+SMALL = """
+import ctypes
+import mmap
+{more}
+
+SIZE = 1 << 20
+libc = ctypes.CDLL(None)
+libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+libc.mlock.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+
+def memory():
+    # By something else on either side, so that it is no other's mapping.
+    m = mmap.mmap(-1, SIZE + 8192, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    begin = ctypes.addressof(ctypes.c_char.from_buffer(m))
+    for at in (begin, begin + SIZE + 4096):
+        assert libc.madvise(at, 4096, 10) == 0  # DONTFORK
+    for at in range(4096, 4096 + SIZE, 4096):
+        m[at:at + 4] = at.to_bytes(4, "little")
+    return m, begin + 4096
+
+plain, secret, wiped, locked = (memory() for _ in range(4))
+assert libc.madvise(secret[1], SIZE, 16) == 0  # DONTDUMP
+assert libc.madvise(wiped[1], SIZE, 18) == 0  # WIPEONFORK
+assert libc.mlock(locked[1], SIZE) == 0
+with open("addresses", "w") as f:
+    print(*(m[1] for m in (plain, secret, wiped, locked)), file=f)
+
+def check():
+    for m, _ in (plain, secret, locked):
+        for at in range(4096, 4096 + SIZE, 4096):
+            assert m[at:at + 4] == at.to_bytes(4, "little")
+            m[at:at + 4] = b"mine"
+    assert wiped[0][4096:4096 + SIZE] == bytes(SIZE)
+"""
+
+
+def is_large(pid, address):
+    """Is the page there a part of a huge one (kpageflags: THP)?"""
+    page = ctypes.c_uint64()
+    with open(f"/proc/{pid}/pagemap", "rb", buffering=0) as f:
+        f.seek(address // 4096 * 8)
+        assert f.readinto(page) == 8 and page.value >> 63
+    with open("/proc/kpageflags", "rb", buffering=0) as f:
+        f.seek((page.value & (1 << 55) - 1) * 8)
+        assert f.readinto(page) == 8
+    return bool(page.value >> 22 & 1)
+
+
+def flags_at(pid, address):
+    """VmFlags of its mapping."""
+    within = False
+    for line in pathlib.Path(f"/proc/{pid}/smaps").read_text().splitlines():
+        words = line.split()
+        if "-" in words[0]:
+            begin, end = (int(a, 16) for a in words[0].split("-"))
+            within = begin <= address < end
+        elif within and words[0] == "VmFlags:":
+            return words[1:]
+    return []
+
+
+@pytest.mark.skipif(not has_huge_pages() or not IS_ROOT,
+                    reason="needs MADV_COLLAPSE, and root's view of pages")
+@pytest.mark.parametrize("more, packed", [("", True), (THREAD, False)])
+def test_small_pages_are_packed_and_what_is_special_is_left_alone(
+        tmp_path, more, packed):
+    (tmp_path / "small.py").write_text(SMALL.format(more=more))
+    argv = [sys.executable, BUILD / "libexec" / "floor.py", "--path", tmp_path,
+            "--", "small"]
+    with FakeSvd(argv, env={"PYTHONDONTWRITEBYTECODE": "1"},
+                 cwd=tmp_path) as svd:
+        svd.loaded(timeout=30)
+        pid = svd.proc.pid
+        plain, *special = map(
+            int, (tmp_path / "addresses").read_text().split())
+        assert is_large(pid, plain + 500_000) == packed
+        for address, flag in zip(special, ("dd", "wf", "lo")):
+            assert flag in flags_at(pid, address)
+            assert not is_large(pid, address + 500_000)
+        for _ in range(2):
+            assert svd.run("small:check") == (0, "")

@@ -32,6 +32,8 @@ static int has_thread;
 /* For who loads it by itself: written to, and not, since it was relocated. */
 extern int data_number;
 int data_number = 41;
+extern char data_zeros[64 << 10];
+char data_zeros[64 << 10];
 extern const char *const data_words[2];
 const char *const data_words[2] = {"one", "two"};
 
