@@ -1,12 +1,15 @@
 /* floor_maps: see floor_maps.h. */
 #include "lib/floor_maps.h"
 
+#include <ctype.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #define LINE_BYTES 256
+/* What one read(2) gives at most; stdio would ask for a quarter of it. */
+#define READ_BYTES 4096
 /* Bits of an entry. */
 #define PRESENT (UINT64_C(1) << 63)
 #define SWAPPED (UINT64_C(1) << 62)
@@ -26,11 +29,12 @@ int
 floor_maps_each(int (*fn)(const struct floor_mapping *m, void *arg), void *arg)
 {
 	FILE *maps = fopen("/proc/self/maps", "re");
+	char line[LINE_BYTES], buffer[READ_BYTES];
 	struct floor_mapping m;
-	char line[LINE_BYTES];
 
 	if (maps == NULL)
 		return -1;
+	setvbuf(maps, buffer, _IOFBF, sizeof(buffer));
 	while (fgets(line, sizeof(line), maps) != NULL)
 		if (parse(line, &m) && fn(&m, arg) != 0)
 			break;
@@ -38,24 +42,27 @@ floor_maps_each(int (*fn)(const struct floor_mapping *m, void *arg), void *arg)
 	return 0;
 }
 
-/* The last line of what smaps says of a mapping. */
+/* The last line of what smaps says of a mapping: of some twenty, and the only
+ * one whose name begins so. */
 static int
 parse_flags(const char *line, struct floor_mapping *m)
 {
-	return sscanf(line, "VmFlags: %95[a-z0-9 ]", m->flags) == 1;
+	return line[0] == 'V' &&
+	       sscanf(line, "VmFlags: %95[a-z0-9 ]", m->flags) == 1;
 }
 
 int
 floor_smaps_each(int (*fn)(const struct floor_mapping *m, void *arg), void *arg)
 {
 	FILE *smaps = fopen("/proc/self/smaps", "re");
+	char line[LINE_BYTES], buffer[READ_BYTES];
 	struct floor_mapping m = {0}, next;
-	char line[LINE_BYTES];
 
 	if (smaps == NULL)
 		return -1;
+	setvbuf(smaps, buffer, _IOFBF, sizeof(buffer));
 	while (fgets(line, sizeof(line), smaps) != NULL)
-		if (parse(line, &next))
+		if (!isupper((unsigned char)line[0]) && parse(line, &next))
 			m = next;
 		else if (parse_flags(line, &m) && fn(&m, arg) != 0)
 			break;
