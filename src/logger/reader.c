@@ -103,9 +103,10 @@ choose(struct reading *rd, const json_t *parameters)
 		if (s == NULL || !is_named(o, names) || is_shown(rd, s->ring))
 			continue;
 		shown_init(&rd->list[rd->n], o, s);
-		if (!shown_go_on(&rd->list[rd->n], since))
-			rd->list[rd->n].at =
-			    view_last_lines(&rd->list[rd->n].view, n);
+		if (shown_go_on(&rd->list[rd->n], since))
+			rd->list[rd->n].until = view_end(&rd->list[rd->n].view);
+		else
+			shown_last_lines(&rd->list[rd->n], n);
 		rd->n++;
 	}
 	return 0;
@@ -211,7 +212,8 @@ look_at_ends(struct reading *rd)
 	size_t i;
 
 	for (i = 0; i < rd->n; i++)
-		rd->list[i].end = view_end(&rd->list[i].view);
+		rd->list[i].end = rd->follow ? view_end(&rd->list[i].view)
+		                             : rd->list[i].until;
 }
 
 /* Whole lines up to end; the last one too, if it will not be added to or is not
@@ -219,11 +221,11 @@ look_at_ends(struct reading *rd)
 static void
 say_lines(struct reading *rd, struct shown *s, int64_t end, int final)
 {
+	int is_last, is_all = end == s->end;
 	static char buf[BLOCK];
 	ssize_t n;
-	int is_last;
 
-	while (s->at < end) {
+	for (; s->at < end; end = is_all ? s->end : end) {
 		n = view_read_all(&s->view, s->at, buf,
 		    end - s->at < BLOCK ? (size_t)(end - s->at) : BLOCK);
 		if (n == VIEW_BUSY && may_wait(rd, s))

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define AGAIN_MAX 5
+
 const char *
 shown_stream_name(const struct output *o)
 {
@@ -82,11 +84,38 @@ shown_go_on(struct shown *s, const json_t *cursors)
 	return 0;
 }
 
+/* What is written fast may overtake us while we look. */
+static void
+look_back(struct shown *s)
+{
+	do {
+		s->again--;
+		s->end = s->until = view_end(&s->view);
+		s->at = view_lines_before(&s->view, s->until, s->lines);
+	} while (s->lines > 0 && s->at >= s->until &&
+		 view_end(&s->view) != s->until && s->again > 0);
+}
+
+void
+shown_last_lines(struct shown *s, uint64_t lines)
+{
+	s->lines = lines;
+	s->again = AGAIN_MAX;
+	look_back(s);
+}
+
 void
 shown_skip(struct shown *s, int64_t end)
 {
-	int64_t at = view_first_line(&s->view);
+	int64_t at, before = s->at;
 
+	if (!s->said && s->lines > 0 && s->again > 0) {
+		look_back(s);
+		if (s->at > before)
+			return;
+		s->at = before;
+	}
+	at = view_first_line(&s->view);
 	if (at <= s->at)
 		at = (int64_t)s->view.c->low;
 	s->gap = 1;

@@ -21,9 +21,12 @@ struct shown {
 	const struct output *o;
 	const struct stream *stream; /* as it was when we were forked */
 	int64_t at;
-	int64_t end; /* as far as is said now */
-	int gap;     /* to be said with what comes next */
-	int said;    /* the client has a cursor of it */
+	int64_t end;    /* as far as is said now */
+	int64_t until;  /* who does not follow is told no more */
+	uint64_t lines; /* so many of the last ones are asked for, */
+	int again;      /* and looked for so often, if they are overtaken */
+	int gap;        /* to be said with what comes next */
+	int said;       /* the client has a cursor of it */
 };
 
 /* "stdout" or "stderr" */
@@ -36,8 +39,11 @@ void shown_init(
 /* Goes on behind that one of the cursors, strings, that is of this output; 0:
  * there is none. */
 int shown_go_on(struct shown *s, const json_t *cursors);
-/* What comes next is not there any more: on to what is. Always some way
- * further, to end where nothing at all can be read. */
+/* From so many lines on before what is there now, until that. */
+void shown_last_lines(struct shown *s, uint64_t lines);
+/* What comes next is not there any more: on to what is; of which who has seen
+ * nothing yet gets the last lines that he asked for. Always some way further,
+ * to end where nothing at all can be read. */
 void shown_skip(struct shown *s, int64_t end);
 void shown_cursor(const struct shown *s, char out[SHOWN_CURSOR_SIZE]);
 

@@ -259,10 +259,10 @@ read_back(const struct view *v, int64_t at, char *buf)
 }
 
 int64_t
-view_last_lines(const struct view *v, uint64_t n)
+view_lines_before(const struct view *v, int64_t end, uint64_t n)
 {
 	static char buf[BLOCK];
-	int64_t end = view_end(v), at = end, first;
+	int64_t at = end, first;
 	ssize_t len, i;
 
 	/* The newline at the very end ends the last line, begins none. */
@@ -276,4 +276,10 @@ view_last_lines(const struct view *v, uint64_t n)
 		return end;
 	first = view_first_line(v);
 	return first < end ? first : end;
+}
+
+int64_t
+view_last_lines(const struct view *v, uint64_t n)
+{
+	return view_lines_before(v, view_end(v), n);
 }

@@ -35,7 +35,9 @@ ssize_t view_read(const struct view *v, int64_t at, void *buf, size_t size);
 ssize_t view_read_all(const struct view *v, int64_t at, char *buf, size_t size);
 /* The first line that is there as a whole. */
 int64_t view_first_line(const struct view *v);
-/* Where the last n lines begin. */
+/* Where the last n lines begin, of all or of those before end; end: there are
+ * none, or they have been overtaken. */
 int64_t view_last_lines(const struct view *v, uint64_t n);
+int64_t view_lines_before(const struct view *v, int64_t end, uint64_t n);
 
 #endif
