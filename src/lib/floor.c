@@ -150,6 +150,26 @@ settle_heap(void)
 	}
 }
 
+/* See ../README: what a fork costs. */
+static void
+rearrange(void)
+{
+	struct floor_mappings all;
+
+	settle_heap();
+	floor_arena_close();
+	floor_huge_pages();
+	if (floor_fork_threads() != 1)
+		return;
+	floor_files_leave();
+	if (floor_mappings_read(&all) == -1)
+		return;
+	floor_data_share(&all);
+	floor_code_join(&all);
+	floor_pack_pages(&all);
+	floor_mappings_free(&all);
+}
+
 int
 svd_floor_loaded(unsigned int ms, const char *const *modules, size_t n)
 {
@@ -159,15 +179,7 @@ svd_floor_loaded(unsigned int ms, const char *const *modules, size_t n)
 
 	if (refuse_child() == -1 || refuse_subreaper() == -1)
 		return -1;
-	settle_heap();
-	floor_arena_close();
-	floor_huge_pages();
-	if (floor_fork_threads() == 1) {
-		floor_data_share();
-		floor_files_leave();
-		floor_code_join();
-		floor_pack_pages();
-	}
+	rearrange();
 	/* Without it nobody sees what workers load, and that is all. */
 	late = floor_late_make();
 	floor_begin(&p, self.packet, sizeof(self.packet), "LOADED");

@@ -4,33 +4,27 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "lib/floor_maps.h"
-
 static int
 is_head(const struct floor_mapping *m, const struct floor_mapping *code)
 {
-	return m->end == code->begin && m->inode == code->inode &&
-	       strcmp(m->mode, "r--p") == 0;
+	return strcmp(m->mode, "r--p") == 0 &&
+	       strcmp(code->mode, "r-xp") == 0 && m->end == code->begin &&
+	       m->inode != 0 && m->inode == code->inode &&
+	       m->offset + (m->end - m->begin) == code->offset;
 }
 
-/* Where it may not be done, as the kernel or a policy forbids it, the head
- * stays as it is. */
-static int
-join_one(const struct floor_mapping *m, void *arg)
-{
-	struct floor_mapping *before = arg;
-
-	if (m->inode != 0 && strcmp(m->mode, "r-xp") == 0 && is_head(before, m))
-		mprotect((void *)before->begin, before->end - before->begin,
-		    PROT_READ | PROT_EXEC);
-	*before = *m;
-	return 0;
-}
-
+/* Where it may not be done, as the kernel or a policy forbids it, a head stays
+ * as it is. */
 void
-floor_code_join(void)
+floor_code_join(const struct floor_mappings *all)
 {
-	struct floor_mapping before = {0};
+	const struct floor_mapping *m;
+	size_t i;
 
-	floor_maps_each(join_one, &before);
+	for (i = 1; i < all->n; i++) {
+		m = &all->at[i - 1];
+		if (is_head(m, m + 1))
+			mprotect((void *)m->begin, m->end - m->begin,
+			    PROT_READ | PROT_EXEC);
+	}
 }

@@ -8,8 +8,10 @@
 #ifndef SVD_LIB_FLOOR_CODE_H
 #define SVD_LIB_FLOOR_CODE_H
 
+#include "lib/floor_maps.h"
+
 /* When all is loaded. Nothing that can be written to becomes executable. Not
  * where there are other threads, which might map something there meanwhile. */
-void floor_code_join(void);
+void floor_code_join(const struct floor_mappings *all);
 
 #endif

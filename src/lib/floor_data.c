@@ -14,7 +14,6 @@
 
 #include "base/fd.h"
 #include "base/sys.h"
-#include "lib/floor_maps.h"
 
 #define ROOM_MIN 256
 /* Of what a library only reads: to have it in memory a second time is worth a
@@ -137,8 +136,9 @@ join(const struct piece *before, struct piece mapping)
 {
 	if (before->end == mapping.begin && before->zeros == before->end &&
 	    before->protection == mapping.protection &&
-	    (mapping.inode == 0 || (before->inode == mapping.inode &&
-				       mapping.protection == PROT_READ)) &&
+	    (mapping.inode == 0 ? before->inode != 0
+				: before->inode == mapping.inode &&
+				      mapping.protection == PROT_READ) &&
 	    before->end - before->begin <= CONSTANTS_MAX)
 		mapping.begin = before->begin;
 	return mapping;
@@ -182,20 +182,19 @@ add_found(struct pieces *found, const struct piece *piece)
 	return 0;
 }
 
-/* Ours if it is private, not code, and an object's. */
-static int
-find_one(const struct floor_mapping *m, void *arg)
+/* Ours if it is data, and an object's. */
+static void
+find_one(struct finding *f, const struct floor_mapping *m)
 {
 	struct piece mapping = {.begin = m->begin,
 			 .end = m->end,
+			 .zeros = m->end,
 			 .inode = m->inode},
 		     joint;
-	struct finding *f = arg;
 
-	mapping.zeros = mapping.end;
 	mapping.protection =
 	    m->mode[1] == 'w' ? PROT_READ | PROT_WRITE : PROT_READ;
-	if (m->mode[0] != 'r' || m->mode[2] != '-' || m->mode[3] != 'p')
+	if (!floor_mapping_is_plain(m))
 		mapping.end = 0;
 	if (mapping.end != 0 && is_of_object(&mapping, f->objects)) {
 		joint = join(&f->before, mapping);
@@ -203,18 +202,19 @@ find_one(const struct floor_mapping *m, void *arg)
 			f->failed = add_found(f->found, &joint);
 	}
 	f->before = mapping;
-	return f->failed;
 }
 
 /* The mappings of objects that have pages of their own. */
 static int
-find(const struct pieces *objects, struct pieces *found)
+find(const struct floor_mappings *all, const struct pieces *objects,
+    struct pieces *found)
 {
 	struct finding f = {
 	    .objects = objects, .found = found, .pagemap = floor_pages_open()};
+	size_t i;
 
-	if (f.pagemap == -1 || floor_maps_each(find_one, &f) == -1)
-		f.failed = -1;
+	for (i = 0; f.pagemap != -1 && i < all->n && !f.failed; i++)
+		find_one(&f, &all->at[i]);
 	fd_close(&f.pagemap);
 	return f.failed;
 }
@@ -292,7 +292,7 @@ replace(const struct piece *p, struct file *f, size_t page)
 }
 
 void
-floor_data_share(void)
+floor_data_share(const struct floor_mappings *all)
 {
 	struct pieces objects = {0}, found = {0};
 	size_t page = (size_t)sysconf(_SC_PAGESIZE), i;
@@ -300,7 +300,7 @@ floor_data_share(void)
 	sigset_t mask;
 
 	if (dl_iterate_phdr(add_object, &objects) == 0 &&
-	    find(&objects, &found) == 0) {
+	    find(all, &objects, &found) == 0) {
 		sigprocmask(SIG_SETMASK, NULL, &mask);
 		sys_sigmask(SIG_ALL);
 		for (i = 0; i < found.n; i++)

@@ -11,8 +11,10 @@
 #ifndef SVD_LIB_FLOOR_DATA_H
 #define SVD_LIB_FLOOR_DATA_H
 
+#include "lib/floor_maps.h"
+
 /* When all is loaded. Not where there are other threads, which would write to
  * it meanwhile. */
-void floor_data_share(void);
+void floor_data_share(const struct floor_mappings *all);
 
 #endif

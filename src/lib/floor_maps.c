@@ -5,11 +5,15 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #define LINE_BYTES 256
 /* What one read(2) gives at most; stdio would ask for a quarter of it. */
 #define READ_BYTES 4096
+#define MAPPINGS_MAX 16384
+#define MAPPINGS_BYTES (MAPPINGS_MAX * sizeof(struct floor_mapping))
 /* Bits of an entry. */
 #define PRESENT (UINT64_C(1) << 63)
 #define SWAPPED (UINT64_C(1) << 62)
@@ -21,8 +25,10 @@ parse(const char *line, struct floor_mapping *m)
 {
 	m->name[0] = m->flags[0] = '\0';
 	return sscanf(line,
-		   "%" SCNxPTR "-%" SCNxPTR " %4s %*x %*x:%*x %" SCNu64 " %31s",
-		   &m->begin, &m->end, m->mode, &m->inode, m->name) >= 4;
+		   "%" SCNxPTR "-%" SCNxPTR " %4s %" SCNx64 " %*x:%*x %" SCNu64
+		   " %31s",
+		   &m->begin, &m->end, m->mode, &m->offset, &m->inode,
+		   m->name) >= 5;
 }
 
 int
@@ -51,23 +57,62 @@ parse_flags(const char *line, struct floor_mapping *m)
 	       sscanf(line, "VmFlags: %95[a-z0-9 ]", m->flags) == 1;
 }
 
-int
-floor_smaps_each(int (*fn)(const struct floor_mapping *m, void *arg), void *arg)
+static void
+read_smaps(FILE *smaps, struct floor_mappings *all)
 {
-	FILE *smaps = fopen("/proc/self/smaps", "re");
-	char line[LINE_BYTES], buffer[READ_BYTES];
 	struct floor_mapping m = {0}, next;
+	char line[LINE_BYTES];
 
-	if (smaps == NULL)
-		return -1;
-	setvbuf(smaps, buffer, _IOFBF, sizeof(buffer));
-	while (fgets(line, sizeof(line), smaps) != NULL)
+	while (
+	    all->n < MAPPINGS_MAX && fgets(line, sizeof(line), smaps) != NULL)
 		if (!isupper((unsigned char)line[0]) && parse(line, &next))
 			m = next;
-		else if (parse_flags(line, &m) && fn(&m, arg) != 0)
-			break;
+		else if (parse_flags(line, &m))
+			all->at[all->n++] = m;
+}
+
+int
+floor_mappings_read(struct floor_mappings *all)
+{
+	char buffer[READ_BYTES];
+	FILE *smaps;
+
+	all->n = 0;
+	all->at = mmap(NULL, MAPPINGS_BYTES, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (all->at == MAP_FAILED)
+		return -1;
+	smaps = fopen("/proc/self/smaps", "re");
+	if (smaps == NULL) {
+		floor_mappings_free(all);
+		return -1;
+	}
+	setvbuf(smaps, buffer, _IOFBF, sizeof(buffer));
+	read_smaps(smaps, all);
 	fclose(smaps);
 	return 0;
+}
+
+void
+floor_mappings_free(struct floor_mappings *all)
+{
+	munmap(all->at, MAPPINGS_BYTES);
+	*all = (struct floor_mappings){0};
+}
+
+int
+floor_mapping_is_plain(const struct floor_mapping *m)
+{
+	static const char known[] = "rd wr mr mw me ac sd ";
+	const char *at;
+
+	if (m->mode[0] != 'r' || m->mode[2] != '-' || m->mode[3] != 'p')
+		return 0;
+	for (at = m->flags; at[0] != '\0' && at[1] != '\0' && at[2] == ' ';
+	     at += 3)
+		if (memmem(known, sizeof(known) - 1, at, 3) == NULL)
+			return 0;
+	return at[0] == '\0';
 }
 
 int

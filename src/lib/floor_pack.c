@@ -44,23 +44,6 @@ add_run(struct runs *r, uintptr_t begin, uintptr_t end)
 	r->bytes += end - begin;
 }
 
-/* Private data of which the kernel was told nothing by madvise(), mlock() or
- * anybody: what takes its place could not keep that. */
-static int
-is_plain(const struct floor_mapping *m)
-{
-	static const char known[] = "rd wr mr mw me ac sd ";
-	const char *at;
-
-	if (strcmp(m->mode, "rw-p") != 0)
-		return 0;
-	for (at = m->flags; at[0] != '\0' && at[1] != '\0' && at[2] == ' ';
-	     at += 3)
-		if (memmem(known, sizeof(known) - 1, at, 3) == NULL)
-			return 0;
-	return at[0] == '\0';
-}
-
 /* The kernel and we write to it all the time. */
 static int
 is_of_thread(const struct floor_mapping *m)
@@ -74,16 +57,13 @@ is_of_thread(const struct floor_mapping *m)
 }
 
 /* Runs of pages that are the floor's own, and in no huge one. */
-static int
-find_runs(const struct floor_mapping *m, void *arg)
+static void
+find_runs(struct runs *r, const struct floor_mapping *m)
 {
 	uint64_t entries[PAGES];
 	uintptr_t at, end, from;
-	struct runs *r = arg;
 	size_t n, i;
 
-	if (!is_plain(m) || is_of_thread(m) || m->end - m->begin < RUN_MIN)
-		return 0;
 	for (at = from = m->begin; at < m->end; at += n * PAGE_BYTES) {
 		end = at - at % FLOOR_HUGE_BYTES + FLOOR_HUGE_BYTES;
 		n = floor_pages_read(
@@ -103,7 +83,17 @@ find_runs(const struct floor_mapping *m, void *arg)
 		}
 	}
 	add_run(r, from, at);
-	return 0;
+}
+
+static void
+find_all(struct runs *r, const struct floor_mappings *all)
+{
+	const struct floor_mapping *m;
+
+	for (m = all->at; m < all->at + all->n; m++)
+		if (floor_mapping_is_plain(m) && m->mode[1] == 'w' &&
+		    !is_of_thread(m) && m->end - m->begin >= RUN_MIN)
+			find_runs(r, m);
 }
 
 /* NULL: there are none to be had. What is mapped is a huge page more than size,
@@ -163,14 +153,14 @@ move_runs(const struct runs *r, uintptr_t to, uintptr_t room)
 }
 
 void
-floor_pack_pages(void)
+floor_pack_pages(const struct floor_mappings *all)
 {
 	struct runs r = {.pagemap = floor_pages_open()};
 	uintptr_t size;
 	char *at, *mapped;
 
 	if (r.pagemap != -1 && sysconf(_SC_PAGESIZE) == PAGE_BYTES)
-		floor_smaps_each(find_runs, &r);
+		find_all(&r, all);
 	fd_close(&r.pagemap);
 	/* One is worth it if it is half full. */
 	size = (r.bytes + FLOOR_HUGE_BYTES / 2) / FLOOR_HUGE_BYTES;

@@ -8,9 +8,11 @@
 #ifndef SVD_LIB_FLOOR_PACK_H
 #define SVD_LIB_FLOOR_PACK_H
 
-/* After floor_huge, and what else takes small pages away. Where the kernel has
- * no huge pages to give they stay as they are. Not where there are other
- * threads, which would write to them meanwhile. */
-void floor_pack_pages(void);
+#include "lib/floor_maps.h"
+
+/* After floor_huge, and what else takes small pages away since all mappings
+ * were read. Where the kernel has no huge pages to give they stay as they are.
+ * Not where there are other threads, which would write to them meanwhile. */
+void floor_pack_pages(const struct floor_mappings *all);
 
 #endif
