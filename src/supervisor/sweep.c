@@ -18,7 +18,7 @@
 
 #define ROUNDS_MAX 50           /* looks at those killed; then they are left */
 #define ENVIRON_MAX (256 << 10) /* bytes; what is behind is not looked at */
-#define SIBLINGS_MS 20
+#define SIBLINGS_MS 2
 
 struct search {
 	struct supervisor *sup;
