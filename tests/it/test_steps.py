@@ -301,8 +301,14 @@ class Spare(Change):
 
     def act(self, f, was):
         known = {one["pid"] for one in was.values() if "pid" in one}
-        spare, = [pid for pid in children(f.keeper)
-                  if pid not in known and act_so_is_in(pid)]
+
+        def spares():
+            """A successor counts one that has died until it is told so."""
+            found = [pid for pid in children(f.keeper)
+                     if pid not in known and act_so_is_in(pid)]
+            return len(found) == 1 and found
+
+        spare, = wait_for(spares, what="a spare that lives")
         os.kill(spare, signal.SIGKILL)
 
     def settled(self, f, was):
@@ -315,8 +321,11 @@ class Spare(Change):
 
 
 def act_so_is_in(pid):
-    with open(f"/proc/{pid}/maps", encoding="utf-8") as maps:
-        return "act.so" in maps.read()
+    try:
+        with open(f"/proc/{pid}/maps", encoding="utf-8") as maps:
+            return "act.so" in maps.read()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 class Floor(Change):
