@@ -248,7 +248,7 @@ drop(struct link *l, const char *name)
 	return send_now(l, &m, -1);
 }
 
-static void
+static int
 send_drops(struct link *l)
 {
 	size_t at = 0;
@@ -257,14 +257,15 @@ send_drops(struct link *l)
 		at += strlen(l->drops + at) + 1;
 	l->drops_len -= at;
 	memmove(l->drops, l->drops + at, l->drops_len);
+	return l->drops_len == 0 ? 0 : -1;
 }
 
 int
 link_flush(struct link *l)
 {
 	send_list(l, &l->born, KM_BORN);
-	send_list(l, &l->acks, KM_ACK);
-	send_drops(l);
+	if (send_drops(l) == 0)
+		send_list(l, &l->acks, KM_ACK);
 	return l->born.npids + l->acks.npids + l->drops_len == 0 ? 0 : -1;
 }
 

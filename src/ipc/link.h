@@ -61,7 +61,8 @@ int link_receive(struct link *l, unsigned char packet[KEEPER_PACKET_MAX],
 void link_send(struct link *l, const struct keeper_msg *m, int fd);
 /* BORN, ACK and a DROP that is not urgent wait for link_flush(), or the next
  * message, so that the keeper is woken once for many. A birth is told before
- * any exit. */
+ * any exit; and what was held of a process is dropped before its exit is
+ * acknowledged: a successor of ours would not be told of that any more. */
 void link_born(struct link *l, int pid);
 void link_ack(struct link *l, int pid);
 void link_drop_later(struct link *l, const char *name);
