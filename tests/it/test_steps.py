@@ -112,8 +112,11 @@ class Command(Change):
 
     def settled(self, f, was):
         if not self.is_done(f, was):
-            self.act(f, was)
+            self.act_again(f, was)
         return super().settled(f, was)
+
+    def act_again(self, f, was):
+        self.act(f, was)
 
     def is_done(self, f, was):
         """After a crash: has it been heard, and must not be said again?"""
@@ -367,9 +370,10 @@ class Refloor(Command):
     death = (7, None)
     others = ("floor:f", "standing")
 
-    def is_done(self, f, was):
-        return floor_of(f)["generation"] > was["floor:f"]["generation"] or \
-            f.worker("w")["generation"] > was["w"]["generation"]
+    def act_again(self, f, was):
+        """As svctl does."""
+        call(f, self.method, **self.parameters,
+             generation=was["floor:f"]["generation"])
 
     def settled(self, f, was):
         super().settled(f, was)
