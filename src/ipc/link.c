@@ -338,7 +338,7 @@ link_drop_later(struct link *l, const char *name)
 	if (l->drops_len + len > sizeof(l->drops))
 		link_flush(l);
 	if (l->drops_len + len > sizeof(l->drops))
-		return;
+		return; /* as a message that is sent at once and fails */
 	memcpy(l->drops + l->drops_len, name, len);
 	l->drops_len += len;
 }

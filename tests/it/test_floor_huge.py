@@ -1,7 +1,9 @@
 """What a floor has loaded, in memory: in huge pages where they pay, and only
 there; and nothing of files that is not needed any more."""
 
+import contextlib
 import ctypes
+import dataclasses
 import mmap
 import pathlib
 import sys
@@ -36,6 +38,53 @@ def check():
 '''
 
 
+@contextlib.contextmanager
+def floor_of(tmp_path, name, text):
+    """A Python floor with that module, when it is loaded."""
+    (tmp_path / f"{name}.py").write_text(text)
+    argv = [sys.executable, BUILD / "libexec" / "floor.py", "--path", tmp_path,
+            "--", name]
+    with FakeSvd(argv, env={"PYTHONDONTWRITEBYTECODE": "1"},
+                 cwd=tmp_path) as svd:
+        svd.loaded(timeout=30)
+        yield svd
+
+
+@dataclasses.dataclass
+class Mapping:
+    begin: int
+    end: int
+    mode: str
+    offset: int
+    name: str
+    facts: dict  # {"Rss": ["4", "kB"], "VmFlags": ["rd", ...], ...}
+
+
+def mappings(pid):
+    found = []
+    for line in pathlib.Path(f"/proc/{pid}/smaps").read_text().splitlines():
+        words = line.split()
+        if "-" in words[0]:
+            begin, end = (int(a, 16) for a in words[0].split("-"))
+            found.append(Mapping(begin, end, words[1], int(words[2], 16),
+                                 pathlib.Path(" ".join(words[5:])).name, {}))
+        else:
+            found[-1].facts[words[0].rstrip(":")] = words[1:]
+    return found
+
+
+def library(mapping):
+    """As "libc"; "": it is none's."""
+    name, dot, _ = mapping.name.partition(".")
+    return name if dot and ".so" in mapping.name else ""
+
+
+def rollup(pid):
+    text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return {line.split(":")[0]: int(line.split()[1])
+            for line in text.splitlines()[1:]}
+
+
 def has_huge_pages():
     memory = mmap.mmap(-1, 8 * MB, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     for at in range(0, len(memory), 4096):
@@ -49,15 +98,9 @@ def has_huge_pages():
 
 @pytest.mark.skipif(not has_huge_pages(), reason="needs MADV_COLLAPSE")
 def test_memory_that_is_used_densely_gets_huge_pages(tmp_path):
-    (tmp_path / "big.py").write_text(PRELOAD)
-    argv = [sys.executable, BUILD / "libexec" / "floor.py", "--path", tmp_path,
-            "--", "big"]
-    with FakeSvd(argv, env={"PYTHONDONTWRITEBYTECODE": "1"}) as svd:
-        svd.loaded(timeout=30)
-        smaps = pathlib.Path(f"/proc/{svd.proc.pid}/smaps").read_text()
-        huge, rss = (sum(int(line.split()[1]) for line in smaps.splitlines()
-                         if line.startswith(what)) // 1024
-                     for what in ("AnonHugePages:", "Rss:"))
+    with floor_of(tmp_path, "big", PRELOAD) as svd:
+        now = rollup(svd.proc.pid)
+        huge, rss = now["AnonHugePages"] // 1024, now["Rss"] // 1024
         assert 60 <= huge <= 80, huge
         # All that is sparse, and the interpreter.
         assert rss < 64 + 30, rss
@@ -65,12 +108,6 @@ def test_memory_that_is_used_densely_gets_huge_pages(tmp_path):
         assert status == 0 and int(said) < 4096, said
         # Before and after, on the floor itself too.
         assert svd.run("big:check")[0] == 0
-
-
-def rollup(pid):
-    text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return {line.split(":")[0]: int(line.split()[1])
-            for line in text.splitlines()[1:]}
 
 
 OBJECTS = '''
@@ -95,11 +132,7 @@ def check():
 
 @pytest.mark.skipif(not has_huge_pages(), reason="needs huge pages")
 def test_objects_of_a_python_floor_are_in_huge_pages(tmp_path):
-    (tmp_path / "objects.py").write_text(OBJECTS)
-    argv = [sys.executable, BUILD / "libexec" / "floor.py", "--path", tmp_path,
-            "--", "objects"]
-    with FakeSvd(argv, env={"PYTHONDONTWRITEBYTECODE": "1"}) as svd:
-        svd.loaded(timeout=30)
+    with floor_of(tmp_path, "objects", OBJECTS) as svd:
         assert rollup(svd.proc.pid)["AnonHugePages"] >= 20 << 10
         for _ in range(2):
             status, said = svd.run("objects:check")
@@ -129,11 +162,7 @@ THREAD = "import threading\nthreading.Thread(target=threading.Event().wait, " \
 def test_what_was_read_of_files_to_load_them_is_left(tmp_path, more, least,
                                                      most):
     """But where a thread may be loading still."""
-    (tmp_path / "libraries.py").write_text(LIBRARIES.format(more=more))
-    argv = [sys.executable, BUILD / "libexec" / "floor.py", "--path", tmp_path,
-            "--", "libraries"]
-    with FakeSvd(argv, env={"PYTHONDONTWRITEBYTECODE": "1"}) as svd:
-        svd.loaded(timeout=30)
+    with floor_of(tmp_path, "libraries", LIBRARIES.format(more=more)) as svd:
         now = rollup(svd.proc.pid)
         assert least <= now["Rss"] - now["Anonymous"] <= most, now
         for _ in range(2):
@@ -142,14 +171,8 @@ def test_what_was_read_of_files_to_load_them_is_left(tmp_path, more, least,
 
 def with_pages_of_their_own(pid):
     """The libraries that have some which are no file's."""
-    found, name = set(), ""
-    for line in pathlib.Path(f"/proc/{pid}/smaps").read_text().splitlines():
-        words = line.split()
-        if "-" in words[0]:
-            name = words[5] if len(words) > 5 else ""
-        elif words[0] == "Anonymous:" and words[1] != "0" and ".so" in name:
-            found.add(pathlib.Path(name).name.split(".")[0])
-    return found
+    return {library(m) for m in mappings(pid)
+            if library(m) and m.facts["Anonymous"][0] != "0"}
 
 
 DATA = '''
@@ -188,12 +211,8 @@ def check():
 @pytest.mark.parametrize("more, shared", [("", True), (THREAD, False)])
 def test_data_of_libraries_is_a_files_again(tmp_path, more, shared):
     """As long as nobody else can be writing to it."""
-    (tmp_path / "data.py").write_text(DATA.format(
-        more=more, library=str(BUILD / "tests" / "libapp.so")))
-    argv = [sys.executable, BUILD / "libexec" / "floor.py", "--path", tmp_path,
-            "--", "data"]
-    with FakeSvd(argv, env={"PYTHONDONTWRITEBYTECODE": "1"}) as svd:
-        svd.loaded(timeout=30)
+    text = DATA.format(more=more, library=str(BUILD / "tests" / "libapp.so"))
+    with floor_of(tmp_path, "data", text) as svd:
         left = with_pages_of_their_own(svd.proc.pid)
         assert ("libcrypto" in left) != shared, left
         assert {"libc", "ld-linux-x86-64", "libsvdfloor"} <= left or not shared
@@ -203,26 +222,15 @@ def test_data_of_libraries_is_a_files_again(tmp_path, more, shared):
                 0, f"('rw-p', {shared}) ('r--p', {shared})\n")
 
 
-def mappings(pid):
-    """[[range, mode, offset, device, inode, name], ...]"""
-    return [line.split(None, 5) for line in
-            pathlib.Path(f"/proc/{pid}/maps").read_text().splitlines()]
-
-
 @pytest.mark.parametrize("more, joined", [("", True), (THREAD, False)])
 def test_what_a_library_begins_with_is_one_mapping_with_its_code(
         tmp_path, more, joined):
-    (tmp_path / "libraries.py").write_text(LIBRARIES.format(more=more))
-    argv = [sys.executable, BUILD / "libexec" / "floor.py", "--path", tmp_path,
-            "--", "libraries"]
-    with FakeSvd(argv, env={"PYTHONDONTWRITEBYTECODE": "1"}) as svd:
-        svd.loaded(timeout=30)
+    with floor_of(tmp_path, "libraries", LIBRARIES.format(more=more)) as svd:
         maps = mappings(svd.proc.pid)
-        code = {m[5].split("/")[-1].split(".")[0]: int(m[2], 16)
-                for m in maps if "x" in m[1] and ".so" in m[-1]}
+        code = {library(m): m.offset for m in maps if "x" in m.mode and library(m)}
         assert len(code) > 5 and {"libcrypto", "libc"} <= set(code)
         assert all((offset == 0) == joined for offset in code.values()), code
-        assert not [m for m in maps if "w" in m[1] and "x" in m[1]]
+        assert not [m for m in maps if "w" in m.mode and "x" in m.mode]
         assert svd.run("libraries:check")[0] == 0
 
 
@@ -275,16 +283,8 @@ def is_large(pid, address):
 
 
 def flags_at(pid, address):
-    """VmFlags of its mapping."""
-    within = False
-    for line in pathlib.Path(f"/proc/{pid}/smaps").read_text().splitlines():
-        words = line.split()
-        if "-" in words[0]:
-            begin, end = (int(a, 16) for a in words[0].split("-"))
-            within = begin <= address < end
-        elif within and words[0] == "VmFlags:":
-            return words[1:]
-    return []
+    return next(m.facts["VmFlags"] for m in mappings(pid)
+                if m.begin <= address < m.end)
 
 
 @pytest.mark.skipif(not has_huge_pages() or not IS_ROOT,
@@ -292,12 +292,7 @@ def flags_at(pid, address):
 @pytest.mark.parametrize("more, packed", [("", True), (THREAD, False)])
 def test_small_pages_are_packed_and_what_is_special_is_left_alone(
         tmp_path, more, packed):
-    (tmp_path / "small.py").write_text(SMALL.format(more=more))
-    argv = [sys.executable, BUILD / "libexec" / "floor.py", "--path", tmp_path,
-            "--", "small"]
-    with FakeSvd(argv, env={"PYTHONDONTWRITEBYTECODE": "1"},
-                 cwd=tmp_path) as svd:
-        svd.loaded(timeout=30)
+    with floor_of(tmp_path, "small", SMALL.format(more=more)) as svd:
         pid = svd.proc.pid
         plain, *special = map(
             int, (tmp_path / "addresses").read_text().split())
